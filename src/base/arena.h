@@ -1,0 +1,29 @@
+/* arena.h: memory that is freed whole. Chunks come from the heap, or from a small per-thread stock of standard chunks,
+ * so that a call that fits one chunk costs no malloc. */
+#ifndef PX_BASE_ARENA_H
+#define PX_BASE_ARENA_H
+
+#include "base/str.h"
+
+struct px_arena_chunk;
+struct px_arena {
+    struct px_arena_chunk *chunks; /* the newest first */
+    char *at, *end;
+    size_t used, cap;
+};
+
+/** Nothing is allocated until the first use. `cap`: bytes in all; over it, px_arena_alloc gives NULL. */
+void px_arena_init(struct px_arena *a, size_t cap);
+/** Free everything; the arena may be used again. */
+void px_arena_finish(struct px_arena *a);
+/** Zeroed, aligned for any type (16). NULL: over the cap, or no memory. n == 0 gives a valid pointer. */
+void *px_arena_alloc(struct px_arena *a, size_t n);
+/** The same, not zeroed. */
+void *px_arena_raw(struct px_arena *a, size_t n);
+/** A copy with a NUL behind its end. p == NULL: absent stays absent, and out of memory gives absent too. */
+px_str px_arena_str(struct px_arena *a, px_str s);
+px_str px_arena_fmt(struct px_arena *a, const char *format, ...) PX_PRINTF(2, 3);
+/** Free the stock of chunks; for the end of a test or a process. */
+void px_arena_stock_free(void);
+
+#endif

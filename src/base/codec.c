@@ -11,7 +11,8 @@ int px_base64_add(struct px_buf *to, px_str bytes) {
     char *start = out;
     for (size_t i = 0; i < bytes.n; i += 3) {
         size_t left = bytes.n - i;
-        unsigned v = (unsigned)b[i] << 16 | (left > 1 ? (unsigned)b[i + 1] << 8 : 0) | (left > 2 ? b[i + 2] : 0u);
+        unsigned v =
+            (unsigned)b[i] << 16 | (left > 1 ? (unsigned)b[i + 1] << 8 : 0) | (left > 2 ? b[i + 2] : 0u);
         *out++ = base64_alphabet[v >> 18];
         *out++ = base64_alphabet[v >> 12 & 63];
         *out++ = left > 1 ? base64_alphabet[v >> 6 & 63] : '=';
@@ -73,8 +74,8 @@ int px_percent_add(struct px_buf *to, px_str text) {
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' ||
-            c == '_' || c == '~')
+        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+            c == '.' || c == '_' || c == '~')
             px_buf_char(to, (char)c);
         else
             px_buf_add(to, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);

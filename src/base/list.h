@@ -43,8 +43,8 @@ static inline void px_list_splice(struct px_list_node *to, struct px_list_node *
 #define px_list_entry(n, type, member) px_container_of(n, type, member)
 #define PX_LIST_EACH(n, head)          for (struct px_list_node *n = (head)->next; n != (head); n = n->next)
 /** Safe when the body removes `n` itself (and nothing else). */
-#define PX_LIST_EACH_SAFE(n, head)                                                            \
-    for (struct px_list_node *n = (head)->next, *next_##n = n->next; n != (head); n = next_##n, \
-                             next_##n = n->next)
+#define PX_LIST_EACH_SAFE(n, head)                                                                           \
+    for (struct px_list_node *n = (head)->next, *next_##n = n->next; n != (head);                            \
+         n = next_##n, next_##n = n->next)
 
 #endif

@@ -16,16 +16,17 @@ struct px_log_kv {
     px_str text;     /* p == NULL: the number counts */
     int64_t number;
 };
-#define PX_KS(k, s) ((struct px_log_kv){(k), (s).p ? (s) : PX_LIT(""), 0})  /* a px_str */
-#define PX_KV(k, c) ((struct px_log_kv){(k), px_log_text_(c), 0})           /* a C string; NULL prints as empty */
-#define PX_KI(k, i) ((struct px_log_kv){(k), {NULL, 0}, (int64_t)(i)})      /* an integer */
+#define PX_KS(k, s) ((struct px_log_kv){(k), (s).p ? (s) : PX_LIT(""), 0}) /* a px_str */
+#define PX_KV(k, c) ((struct px_log_kv){(k), px_log_text_(c), 0})      /* a C string; NULL prints as empty */
+#define PX_KI(k, i) ((struct px_log_kv){(k), {NULL, 0}, (int64_t)(i)}) /* an integer */
 static inline px_str px_log_text_(const char *c) {
     return px_str_of(c ? c : "");
 }
 
 /** `room`: who speaks ("reactor", "service/github"); `what`: a short, constant sentence. */
-#define px_log(level, room, what, ...) \
-    px_log_write((level), (room), (what), (const struct px_log_kv[]){__VA_ARGS__ __VA_OPT__(, ) {NULL, {NULL, 0}, 0}})
+#define px_log(level, room, what, ...)                                                                       \
+    px_log_write((level), (room), (what),                                                                    \
+                 (const struct px_log_kv[]){__VA_ARGS__ __VA_OPT__(, ){NULL, {NULL, 0}, 0}})
 void px_log_write(enum px_log_level level, const char *room, const char *what, const struct px_log_kv *kv);
 
 /** Lines below `level` are dropped. Default: info. */

@@ -46,7 +46,7 @@ static int grow(struct px_map *m) {
     bigger.slots = calloc(bigger.room, sizeof *bigger.slots);
     if (!bigger.slots)
         return -ENOMEM;
-    PX_MAP_EACH(slot, m)
+    PX_MAP_EACH (slot, m)
         *find(&bigger, slot->key, slot->hash) = *slot;
     free(m->slots);
     *m = bigger;

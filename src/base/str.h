@@ -42,7 +42,7 @@ size_t px_str_distance(px_str a, px_str b);
 /** Strict decimal, no sign, no blanks: 0, -EINVAL, -ERANGE. */
 PX_MUSTCHECK int px_str_u64(px_str s, uint64_t *ret);
 
-#define PX_FMT     "%.*s"
+#define PX_FMT    "%.*s"
 #define PX_ARG(s) (int)PX_MIN((s).n, (uint64_t)INT32_MAX), ((s).p ? (s).p : "")
 
 #endif

@@ -29,11 +29,11 @@ static inline void px_autoclose_(const int *fd) {
 #define PX_AUTOCLOSE __attribute__((cleanup(px_autoclose_)))
 
 /** Take a pointer out of a variable: gives its value, leaves NULL. */
-#define px_take(pp)                 \
-    __extension__({                 \
-        __typeof__(*(pp)) t_ = *(pp); \
-        *(pp) = NULL;               \
-        t_;                         \
+#define px_take(pp)                                                                                          \
+    __extension__({                                                                                          \
+        __typeof__(*(pp)) t_ = *(pp);                                                                        \
+        *(pp) = NULL;                                                                                        \
+        t_;                                                                                                  \
     })
 /** The same for a descriptor: leaves -1. */
 static inline int px_take_fd(int *fd) {

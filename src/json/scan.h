@@ -14,11 +14,11 @@ struct px_json_limits {
 };
 
 struct px_json_scan {
-    size_t values;   /* how many there are */
-    unsigned depth;  /* how deep they nest */
-    size_t inexact;  /* numbers that a double (as cJSON prints it) cannot carry exactly */
-    size_t nul;      /* strings and keys with an escaped NUL */
-    px_str value;    /* the value without the white space around it */
+    size_t values;  /* how many there are */
+    unsigned depth; /* how deep they nest */
+    size_t inexact; /* numbers that a double (as cJSON prints it) cannot carry exactly */
+    size_t nul;     /* strings and keys with an escaped NUL */
+    px_str value;   /* the value without the white space around it */
 };
 
 /** `limits` may be NULL. -EINVAL: not JSON; -EMSGSIZE: over a limit; -ENOMEM. err says what and at which byte, and

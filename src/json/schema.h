@@ -32,13 +32,15 @@ void px_schema_destroy(struct px_schema *schema);
 
 enum { PX_SCHEMA_PROBLEMS = 8 };
 struct px_schema_problem {
-    char path[160];    /* JSON pointer into the instance ("" is the whole); cut with "…" in the middle when longer */
-    char keyword[32];  /* the keyword that failed: "type", "required", … */
-    char message[240]; /* "expected a number above 0, got \"2s\"": what was expected, what came; without the path */
+    char path
+        [160]; /* JSON pointer into the instance ("" is the whole); cut with "…" in the middle when longer */
+    char keyword[32]; /* the keyword that failed: "type", "required", … */
+    char message
+        [240]; /* "expected a number above 0, got \"2s\"": what was expected, what came; without the path */
 };
 struct px_schema_report {
-    size_t n;    /* problems kept: the deepest, most specific ones of the branch that came closest */
-    bool more;   /* there were others */
+    size_t n;     /* problems kept: the deepest, most specific ones of the branch that came closest */
+    bool more;    /* there were others */
     bool gave_up; /* over the work or depth limit: counts as invalid */
     struct px_schema_problem problems[PX_SCHEMA_PROBLEMS];
 };

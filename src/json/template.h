@@ -11,9 +11,10 @@
 
 /** `template_json` and `args_json` (an object; absent: {}) must be valid JSON. A template that is itself an absent argument
  *  gives null. -EINVAL with words; errors of the buffer. */
-PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json, struct px_err *err);
-/** Call `each` with every argument name or pointer that a template uses. */
-PX_MUSTCHECK int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name), void *user,
+PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json,
                                        struct px_err *err);
+/** Call `each` with every argument name or pointer that a template uses. */
+PX_MUSTCHECK int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name),
+                                       void *user, struct px_err *err);
 
 #endif

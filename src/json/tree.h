@@ -18,7 +18,8 @@ PX_MUSTCHECK int px_json_parse_scanned(struct px_arena *arena, const struct px_j
                                        const struct px_json **ret, struct px_err *err);
 
 enum px_json_type px_json_type(const struct px_json *node); /* NULL is PX_JSON_NONE */
-const struct px_json *px_json_first(const struct px_json *container); /* first member or element; NULL: none */
+const struct px_json *px_json_first(
+    const struct px_json *container); /* first member or element; NULL: none */
 const struct px_json *px_json_next(const struct px_json *node);
 size_t px_json_count(const struct px_json *container); /* walks */
 px_str px_json_key(const struct px_json *member);
@@ -32,7 +33,7 @@ px_str px_json_text(const struct px_json *node);
 double px_json_number(const struct px_json *node, px_str *ret_exact);
 bool px_json_is_integer(const struct px_json *node); /* in mathematical value: 1.0 and 1e3 are */
 PX_MUSTCHECK int px_json_i64(const struct px_json *node, int64_t *ret); /* as px_json_slice_i64 */
-bool px_json_bool(const struct px_json *node); /* true only for true */
+bool px_json_bool(const struct px_json *node);                          /* true only for true */
 /** Equal as JSON Schema means it: 1 == 1.0, members in any order. Linear in both (hashes), exact in numbers. */
 bool px_json_equal(const struct px_json *a, const struct px_json *b);
 /** -1, 0, 1: exact comparison of two numbers of any size. */

@@ -1,0 +1,31 @@
+/* lines.h: cut a stream of bytes into lines, with a cap. */
+#ifndef PX_BASE_LINES_H
+#define PX_BASE_LINES_H
+
+#include "base/buf.h"
+
+struct px_lines {
+    struct px_buf buf;
+    size_t taken;    /* bytes of buf that were given out already */
+    size_t searched; /* bytes of buf known to hold no newline */
+    size_t cap;
+    bool skipping; /* in the middle of a line that was over the cap */
+    uint64_t skipped;
+};
+
+/** `cap`: the longest line, without its newline. */
+void px_lines_init(struct px_lines *l, size_t cap);
+void px_lines_finish(struct px_lines *l);
+/** Where to read into: room for at least n more bytes. NULL: out of memory. Then px_lines_added. */
+char *px_lines_room(struct px_lines *l, size_t n);
+void px_lines_added(struct px_lines *l, size_t n);
+int px_lines_feed(struct px_lines *l, px_str bytes);
+/** 1: *ret_line is the next (without "\n" or "\r\n"), valid until the next room, feed or finish; 0: none is complete;
+ *  -EMSGSIZE: a line over the cap was found (*ret_line: its beginning); the rest of it will be skipped. */
+int px_lines_next(struct px_lines *l, px_str *ret_line);
+/** What is left without a newline, at the end of the stream. */
+px_str px_lines_rest(const struct px_lines *l);
+/** Give memory back when nothing is waiting: an idle connection costs no buffer. */
+void px_lines_relax(struct px_lines *l);
+
+#endif

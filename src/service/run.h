@@ -1,0 +1,61 @@
+/* run.h: one request at a plugin: what stands between the gate's call and the plugin's call(), reply(), cancel().
+ *
+ *   started -> in the plugin -> answered (reply, fail, ask) -> done is posted
+ *                        \-> ended by px_run_end: the plugin's cancel() runs, then no answer counts any more
+ *
+ * The gate embeds a px_run in its call. `done` comes once, from the loop, never from inside px_run_start; not after
+ * px_run_end (unless the plugin answered inside its cancel(): then px_run_end says so). */
+#ifndef PX_SERVICE_RUN_H
+#define PX_SERVICE_RUN_H
+
+#include "reactor/loop.h"
+#include "reactor/scope.h"
+#include "service/registry.h"
+
+struct px_run;
+struct px_run_sink {
+    void (*done)(void *user);
+    /** From inside the plugin's frame: record, do not call back into it. */
+    void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
+    void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
+};
+
+enum px_run_answer { PX_RUN_NONE = 0, PX_RUN_REPLY, PX_RUN_FAIL, PX_RUN_ASK };
+
+struct px_run {
+    uint64_t handle; /* the px_call_h */
+    struct px_instance *instance;
+    struct px_item *item;
+    struct px_list_node in_instance;
+    struct px_scope *scope;    /* the call's; borrowed */
+    struct px_scope *op_scope; /* below it: closed as soon as there is an answer, so that operations end */
+    struct px_call_in in;      /* what the plugin was given; its text lives in the scope */
+    void *plugin_user;
+    const struct px_run_sink *sink;
+    void *user;
+    struct px_work done;
+    bool dispatched; /* call() was entered */
+    /* the answer, copied into the scope */
+    enum px_run_answer answer;
+    struct px_reply reply;
+    struct px_error error;
+    px_str ask_requests, ask_state;
+};
+
+/** Begin. `in` lacks only size and what the item knows (id, name); its text must live in `scope`. The item is held until
+ *  px_run_finish. 0, or, with words in err: -ENOENT: the instance has gone; -EAGAIN: it is not ready or paused. */
+PX_MUSTCHECK int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_in *in,
+                              struct px_scope *scope, const struct px_run_sink *sink, void *user,
+                              struct px_err *err);
+/** The host ends it: cancel() runs (posted when a frame of that plugin is on the stack). True: the plugin answered inside
+ *  cancel(), and `answer` is set. After this `done` does not come. */
+bool px_run_end(struct px_run *run, enum px_why why);
+/** Let go of the item and the instance; after done or px_run_end. */
+void px_run_finish(struct px_run *run);
+
+/** "rate_limited" … for a px_code; "ok" for 0. */
+const char *px_code_name(int32_t code);
+/** Whether a call that failed so may be tried again unchanged, when the plugin did not say. */
+bool px_code_retryable(int32_t code);
+
+#endif

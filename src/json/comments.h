@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/** In place. -EINVAL: a comment that never ends (*ret_at: where it began). */
+/** In place; line ends stay. -EINVAL: a comment that never ends (*ret_at, may be NULL: where it began). */
 PX_MUSTCHECK int px_json_blank_comments(char *text, size_t n, size_t *ret_at, struct px_err *err);
 /** The line and column (both from 1, columns in bytes) of an offset. */
 void px_json_line_of(px_str text, size_t at, unsigned *ret_line, unsigned *ret_column);

@@ -108,7 +108,7 @@ int px_json_slice_next(px_str container, uint64_t *pos, px_str *ret_key, px_str 
         p = px_skip_space(p + 1, end);
     }
     const char *stop = value_end(p, end);
-    if (!stop)
+    if (!stop || stop == end) /* a bracket must follow */
         return -EINVAL;
     if (ret_key)
         *ret_key = key;

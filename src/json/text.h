@@ -84,6 +84,8 @@ static inline const char *px_skip_space(const char *p, const char *end) {
 
 /** Without the white space around it. */
 static inline px_str px_trim(px_str s) {
+    if (!s.n)
+        return s;
     const char *end = s.p + s.n, *p = px_skip_space(s.p, end);
     while (end > p && px_is_space(end[-1]))
         end--;

@@ -25,17 +25,25 @@ static inline uint64_t px_bytes_equal(uint64_t word, unsigned char c) {
     return (x - PX_ONES) & ~x & PX_HIGHS;
 }
 
-/** The first byte that is a quote, a backslash, below 0x20 or above 0x7f; `end` when there is none. */
+/** Bytes that a string may not hold as they are, or that need a closer look: a quote, a backslash, below 0x20, above 0x7f;
+ *  as px_bytes_equal. */
+static inline uint64_t px_not_plain(uint64_t word) {
+    uint64_t control = (word - PX_ONES * 0x20) & ~word & PX_HIGHS;
+    return control | (word & PX_HIGHS) | px_bytes_equal(word, '"') | px_bytes_equal(word, '\\');
+}
+static inline bool px_is_plain(char c) {
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+/** The first byte that is not plain; `end` when there is none. */
 static inline const char *px_plain_end(const char *p, const char *end) {
     while (end - p >= 8) {
-        uint64_t word = px_load8(p);
-        uint64_t control = (word - PX_ONES * 0x20) & ~word & PX_HIGHS;
-        uint64_t stop = control | (word & PX_HIGHS) | px_bytes_equal(word, '"') | px_bytes_equal(word, '\\');
+        uint64_t stop = px_not_plain(px_load8(p));
         if (stop)
             return p + (__builtin_ctzll(stop) >> 3);
         p += 8;
     }
-    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+    while (p < end && px_is_plain(*p))
         p++;
     return p;
 }

@@ -291,11 +291,36 @@ bool px_json_bool(const struct px_json *node) {
 
 /* ---- printing ---- */
 
+/* `whole` with a point in front of its last n digits. */
+static void print_fraction(struct px_buf *buf, bool negative, uint64_t whole, int n) {
+    char digits[32];
+    size_t at = sizeof digits;
+    for (int i = 0; whole || i <= n; i++) {
+        if (i == n)
+            digits[--at] = '.';
+        digits[--at] = (char)('0' + whole % 10);
+        whole /= 10;
+    }
+    if (negative)
+        digits[--at] = '-';
+    px_buf_add(buf, digits + at, sizeof digits - at);
+}
+
 static void print_number(struct px_buf *buf, const cJSON *node) {
     double value = node->valuedouble;
     if (value == floor(value) && fabs(value) < 1e15) {
         px_buf_i64(buf, (int64_t)value);
         return;
+    }
+    /* A short fraction: the whole number that it is, moved by a few places. At most one decimal of up to 15 digits is read
+     * as this double, so the first that is, is the one that was written. */
+    double places = 10;
+    for (int n = 1; n <= 6 && fabs(value) * places < 1e15; n++, places *= 10) {
+        double whole = round(fabs(value) * places);
+        if (whole / places == fabs(value)) {
+            print_fraction(buf, value < 0, (uint64_t)whole, n);
+            return;
+        }
     }
     char digits[32];
     int n = snprintf(digits, sizeof digits, "%.*g", DBL_DIG, value);

@@ -32,7 +32,7 @@ static void add_special(struct px_buf *to, const char **p, const char *end) {
         px_buf_add(to, (char[]){'\\', 'u', '0', '0', (char)('0' + (c >> 4)), "0123456789abcdef"[c & 15]}, 6);
 }
 
-/* The text, escaped, without quotes. Room for n bytes has been made: escapes ask for more themselves. */
+/* The text, escaped, without quotes. */
 static void add_escaped(struct px_buf *to, px_str text) {
     const char *p = text.p, *end = text.p + text.n;
     while (p < end) {
@@ -52,32 +52,51 @@ static void add_escaped(struct px_buf *to, px_str text) {
     }
 }
 
-/* `before` and `behind`: what stands around the quoted text, at most one byte each; 0: nothing. Text that
- * needs no escape, the usual case, takes one look for room and one copy. */
-static void add_quoted(struct px_buf *to, char before, px_str text, char behind) {
-    char *at = px_buf_room(to, text.n + 4);
-    if (at) {
-        char *begin = at;
-        const char *end = text.p + text.n, *stop = text.n ? px_plain_end(text.p, end) : end;
-        if (before)
-            *at++ = before;
-        *at++ = '"';
-        if (stop == end) {
-            if (text.n)
-                memcpy(at, text.p, text.n);
-            at += text.n;
-            *at++ = '"';
-            if (behind)
-                *at++ = behind;
-            px_buf_added(to, (size_t)(at - begin));
-            return;
-        }
+/* Room for n more bytes; without a call when it is there. */
+static inline char *room(struct px_buf *to, size_t n) {
+    return !to->failed && to->n + n < to->room ? to->p + to->n : px_buf_room(to, n);
+}
+
+/* Copy up to the first byte that is not plain, which is returned; `end` when all are. Keys and names are short: eight
+ * bytes a step and no call. `to` has room for all of it. */
+static inline const char *copy_plain(char *to, const char *p, const char *end) {
+    while (end - p >= 8) {
+        uint64_t word = px_load8(p), stop = px_not_plain(word);
+        memcpy(to, &word, sizeof word);
+        if (stop)
+            return p + (__builtin_ctzll(stop) >> 3);
+        p += 8;
+        to += 8;
+    }
+    while (p < end && px_is_plain(*p))
+        *to++ = *p++;
+    return p;
+}
+
+/* `before` and `behind`: what stands around the quoted text, one byte each; 0: nothing. Text that needs no escape, the
+ * usual case, takes one look for room and one pass. */
+static inline void add_quoted(struct px_buf *to, char before, px_str text, char behind) {
+    char *begin = room(to, text.n + 4), *at = begin;
+    if (!begin)
+        return;
+    const char *end = text.p + text.n;
+    *at = before;
+    at += before != 0;
+    *at++ = '"';
+    const char *stop = text.n ? copy_plain(at, text.p, end) : end;
+    at += stop - text.p;
+    if (stop < end) {
         px_buf_added(to, (size_t)(at - begin));
-        add_escaped(to, text);
+        add_escaped(to, px_str_n(stop, (size_t)(end - stop)));
         px_buf_char(to, '"');
         if (behind)
             px_buf_char(to, behind);
+        return;
     }
+    *at++ = '"';
+    *at = behind;
+    at += behind != 0;
+    px_buf_added(to, (size_t)(at - begin));
 }
 
 int px_json_quote(struct px_buf *to, px_str text) {
@@ -88,15 +107,15 @@ int px_json_quote(struct px_buf *to, px_str text) {
 /* ---- the writer ---- */
 
 /* The comma that stands before the next thing at this level, or 0. */
-static char comma(struct px_jw *w) {
+static inline char comma(struct px_jw *w) {
     uint64_t bit = 1ull << w->depth;
     char c = w->nonempty & bit ? ',' : 0;
     w->nonempty |= bit;
     return c;
 }
 
-static void add_value(struct px_jw *w, const char *text, size_t n) {
-    char *at = px_buf_room(w->to, n + 1);
+static inline void add_value(struct px_jw *w, const char *text, size_t n) {
+    char *at = room(w->to, n + 1);
     if (!at)
         return;
     char c = comma(w);
@@ -137,14 +156,13 @@ void px_jw_array_end(struct px_jw *w) {
 }
 
 /* A key clears the mark again: its value needs no comma. */
-void px_jw_key(struct px_jw *w, const char *key) {
-    size_t n = strlen(key);
-    char *at = px_buf_room(w->to, n + 4);
-    if (!at)
+void px_jw_key_n(struct px_jw *w, const char *key, size_t n) {
+    char *begin = room(w->to, n + 4), *at = begin;
+    if (!begin)
         return;
-    char *begin = at, c = comma(w);
-    if (c)
-        *at++ = c;
+    char c = comma(w);
+    *at = c;
+    at += c != 0;
     *at++ = '"';
     memcpy(at, key, n);
     at += n;
@@ -164,10 +182,6 @@ void px_jw_str(struct px_jw *w, px_str text) {
         add_quoted(w->to, comma(w), text, 0);
     else
         px_jw_null(w);
-}
-
-void px_jw_text(struct px_jw *w, const char *text) {
-    px_jw_str(w, px_str_of(text));
 }
 
 void px_jw_raw(struct px_jw *w, px_str json) {

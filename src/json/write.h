@@ -19,12 +19,17 @@ void px_jw_object(struct px_jw *w);
 void px_jw_object_end(struct px_jw *w);
 void px_jw_array(struct px_jw *w);
 void px_jw_array_end(struct px_jw *w);
-/** The key of the next value; `key` needs no escaping (a literal of ours). */
-void px_jw_key(struct px_jw *w, const char *key);
+/** The key of the next value; `key` needs no escaping (a literal of ours, whose length the compiler knows). */
+void px_jw_key_n(struct px_jw *w, const char *key, size_t n);
+static inline void px_jw_key(struct px_jw *w, const char *key) {
+    px_jw_key_n(w, key, strlen(key));
+}
 /** The same for a key that may need it. */
 void px_jw_key_str(struct px_jw *w, px_str key);
 void px_jw_str(struct px_jw *w, px_str text); /* absent writes null */
-void px_jw_text(struct px_jw *w, const char *text);
+static inline void px_jw_text(struct px_jw *w, const char *text) {
+    px_jw_str(w, px_str_of(text));
+}
 void px_jw_raw(struct px_jw *w, px_str json); /* valid JSON, copied byte for byte; absent writes null */
 void px_jw_i64(struct px_jw *w, int64_t v);
 void px_jw_u64(struct px_jw *w, uint64_t v);

@@ -1,0 +1,59 @@
+/* config.h: the configuration: files merged, checked against the schema and against itself, secrets resolved.
+ *
+ * A configuration is immutable. A reload makes a new one beside the old and throws one of the two away, so an invalid one
+ * changes nothing. See etc/config.schema.json for what every key means. */
+#ifndef PX_DAEMON_CONFIG_H
+#define PX_DAEMON_CONFIG_H
+
+#include "auth/secret.h"
+#include "base/log.h"
+#include "call/gate.h"
+#include "daemon/config_file.h"
+#include "service/services.h"
+#include <sys/stat.h>
+
+enum { PX_CONFIG_PLUGIN_DIRS = 8, PX_CONFIG_SERVICES = 256 };
+
+struct px_config_socket {
+    const char *path; /* absolute */
+    mode_t mode;
+    gid_t group; /* (gid_t)-1: as it comes */
+};
+/** A service of the configuration, enabled or not, and where it is said: for `--check`. */
+struct px_config_service {
+    struct px_service_conf conf;
+    px_str pointer; /* of the service: "/services/data" */
+    const struct px_config_file *file;
+    bool enabled;
+};
+struct px_config {
+    struct px_arena arena;  /* of everything here */
+    const char *file, *dir; /* absolute: the main file, its folder */
+    const char *state_dir;  /* absolute */
+    struct px_config_socket socket;
+    const char *plugin_dirs[PX_CONFIG_PLUGIN_DIRS + 1]; /* absolute, NULL-terminated */
+    struct px_config_service *services;
+    size_t n_services;
+    struct px_service_conf *confs; /* of the enabled ones */
+    size_t n_confs;
+    struct px_policy_set policy;
+    struct px_gate_limits limits;
+    uint32_t planners, planners_per_principal;
+    uint64_t drain_ns;
+    enum px_log_level log_level;
+    px_str *secrets; /* values, to be released */
+    size_t n_secrets, room_secrets;
+};
+
+/** Read the file at `path` (absolute) and what it includes; messages call it `shown`. The working directory should be its
+ *  folder: relative paths of secret files count from there. `secrets` resolves references; NULL (for fuzzing): they stand
+ *  for nothing. 0; -EBADMSG: the report holds errors, all that were found. Warnings may be there in both cases. */
+PX_MUSTCHECK int px_config_load(const char *path, const char *shown, struct px_secrets *secrets,
+                                struct px_config **ret, struct px_report *report);
+/** The same from text that stands for a file at `path`. */
+PX_MUSTCHECK int px_config_parse(px_str text, const char *path, struct px_secrets *secrets,
+                                 struct px_config **ret, struct px_report *report);
+/** Wipes the secrets. NULL is fine. */
+void px_config_destroy(struct px_config **config);
+
+#endif

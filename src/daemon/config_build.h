@@ -1,0 +1,45 @@
+/* config_build.h: how a configuration is put together; between config.c and the files that read its sections. */
+#ifndef PX_DAEMON_CONFIG_BUILD_H
+#define PX_DAEMON_CONFIG_BUILD_H
+
+#include "base/map.h"
+#include "daemon/config.h"
+
+struct px_config_build {
+    struct px_config *config;
+    struct px_arena *arena; /* config's */
+    const char *path, *shown;
+    const struct px_schema *schema;
+    struct px_secrets *secrets;
+    struct px_report *report;
+    struct px_config_file files[PX_CONFIG_FILES_MAX]; /* the main file, then included ones */
+    size_t n_files;
+    /* the sections that are merged, by key; values are px_config_entry */
+    struct px_map services, principals, policies, profiles;
+};
+/** A member of a merged section. */
+struct px_config_entry {
+    const struct px_config_file *file;
+    const struct px_json *node;
+    px_str key, pointer;
+    struct px_config_entry *next; /* in the order of the configuration */
+};
+/** The members of a section in all files, in order; duplicates are reported. `map` (made here) finds them by key. */
+struct px_config_entry *px_config_merge(struct px_config_build *b, const char *section, struct px_map *map,
+                                        size_t *ret_n);
+
+/** "/a/b" and "/c d" of it: a pointer one step longer, escaped. */
+px_str px_config_pointer(struct px_config_build *b, px_str base, px_str key);
+/** An error at a value; `member` may be NULL. */
+void px_config_refuse(struct px_config_build *b, const struct px_config_file *file, px_str pointer,
+                      const char *member, const char *format, ...) PX_PRINTF(5, 6);
+/** Memory of the configuration; NULL is reported, so that a configuration that lacks something is never used. */
+void *px_config_alloc(struct px_config_build *b, size_t n);
+/** A path of the configuration, absolute. */
+const char *px_config_path(struct px_config_build *b, px_str path);
+
+void px_config_build_host(struct px_config_build *b);     /* state_dir, socket, plugin_dirs, limits, log */
+void px_config_build_policy(struct px_config_build *b);   /* principals, policies, profiles */
+void px_config_build_services(struct px_config_build *b); /* services, and their secrets */
+
+#endif

@@ -10,17 +10,22 @@
 #define PX_ASAN 1
 #endif
 
-enum { CHUNK = 8192, STOCK = 256, ALIGN = 16 };
+enum { STOCK = 256, ALIGN = 16 };
+#ifdef PX_ASAN
+enum { CHUNK = ALIGN };
+#else
+enum { CHUNK = 8192 };
+#endif
 
 struct px_arena_chunk {
     struct px_arena_chunk *next;
     size_t size; /* of the whole block */
 };
+_Static_assert(sizeof(struct px_arena_chunk) == ALIGN, "the first allocation is aligned");
 
-/* Standard chunks that wait to be used again. There is one thread, so one stock; with ASan none is kept, so that
- * a use after free is seen. */
+/* Standard chunks that wait to be used again. There is one thread, so one stock. */
 static struct px_arena_chunk *stock;
-static size_t stocked;
+static size_t stocked, alive;
 
 void px_arena_init(struct px_arena *a, size_t cap) {
     *a = (struct px_arena){.cap = cap};
@@ -31,16 +36,20 @@ static struct px_arena_chunk *chunk_get(size_t need) {
         struct px_arena_chunk *chunk = stock;
         stock = chunk->next;
         stocked--;
+        alive++;
         return chunk;
     }
     size_t size = PX_MAX(need, (size_t)CHUNK);
     struct px_arena_chunk *chunk = malloc(size);
-    if (chunk)
-        chunk->size = size;
+    if (!chunk)
+        return NULL;
+    chunk->size = size;
+    alive++;
     return chunk;
 }
 
 static void chunk_put(struct px_arena_chunk *chunk) {
+    alive--;
 #ifndef PX_ASAN
     if (chunk->size == CHUNK && stocked < STOCK) {
         chunk->next = stock;
@@ -70,12 +79,32 @@ void px_arena_stock_free(void) {
     stocked = 0;
 }
 
+size_t px_arena_chunks_alive(void) {
+    return alive;
+}
+
+/* A block for this one alone, behind the chunk in use, so that the rest of that is not lost. */
+static void *raw_alone(struct px_arena *a, size_t n) {
+    struct px_arena_chunk *chunk = chunk_get(ALIGN + n);
+    if (!chunk)
+        return NULL;
+    struct px_arena_chunk **at = a->chunks ? &a->chunks->next : &a->chunks;
+    chunk->next = *at;
+    *at = chunk;
+    return (char *)chunk + ALIGN;
+}
+
 void *px_arena_raw(struct px_arena *a, size_t n) {
-    if (n > a->cap || a->used > a->cap - n)
+    if (n > a->cap || a->used > a->cap - n || n > SIZE_MAX / 2)
         return NULL;
     size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (ALIGN + need > CHUNK / 2) {
+        void *alone = raw_alone(a, n);
+        a->used += alone ? n : 0;
+        return alone;
+    }
     if (!a->at || (size_t)(a->end - a->at) < need) {
-        struct px_arena_chunk *chunk = chunk_get(need + ALIGN);
+        struct px_arena_chunk *chunk = chunk_get(CHUNK);
         if (!chunk)
             return NULL;
         chunk->next = a->chunks;

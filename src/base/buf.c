@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -22,10 +23,12 @@ static int grow(struct px_buf *b, size_t n) {
         return b->failed;
     if (n > b->cap || b->n > b->cap - n)
         return b->failed = -EMSGSIZE;
-    size_t room = b->room ? b->room : 64;
-    while (room < b->n + n + 1)
+    size_t need = b->n + n + 1, room = b->room ? b->room : 64;
+    if (need > SIZE_MAX / 4)
+        return b->failed = -ENOMEM;
+    while (room < need)
         room *= 2;
-    room = PX_MIN(room, b->cap + 1);
+    room = b->cap < room ? b->cap + 1 : room;
     char *p = realloc(b->p, room);
     if (!p)
         return b->failed = -ENOMEM;
@@ -35,10 +38,8 @@ static int grow(struct px_buf *b, size_t n) {
 }
 
 char *px_buf_room(struct px_buf *b, size_t n) {
-    if (b->failed || b->n + n + 1 > b->room) {
-        if (grow(b, n))
-            return NULL;
-    }
+    if ((b->failed || n >= b->room - b->n) && grow(b, n)) /* one byte is the NUL's */
+        return NULL;
     return b->p + b->n;
 }
 
@@ -58,6 +59,8 @@ int px_buf_addf(struct px_buf *b, const char *format, ...) {
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (n < 0 && !b->failed) /* longer than an int can say */
+        b->failed = -EMSGSIZE;
     char *to = n < 0 ? NULL : px_buf_room(b, (size_t)n);
     if (to) {
         vsnprintf(to, (size_t)n + 1, format, again);
@@ -68,6 +71,7 @@ int px_buf_addf(struct px_buf *b, const char *format, ...) {
 }
 
 void px_buf_drop(struct px_buf *b, size_t n) {
+    n = PX_MIN(n, b->n);
     if (n == 0)
         return;
     memmove(b->p, b->p + n, b->n - n);
@@ -88,6 +92,7 @@ int px_buf_u64(struct px_buf *b, uint64_t value) {
 int px_buf_i64(struct px_buf *b, int64_t value) {
     if (value >= 0)
         return px_buf_u64(b, (uint64_t)value);
-    px_buf_char(b, '-');
-    return px_buf_u64(b, 0 - (uint64_t)value);
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%" PRId64, value);
+    return px_buf_add(b, digits, (size_t)n);
 }

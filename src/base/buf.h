@@ -1,13 +1,14 @@
 /* buf.h: a growing byte buffer that declares its cap. Heap; amortised O(1) appends.
  * An append over the cap, or out of memory, fails with -EMSGSIZE or -ENOMEM and sets the buffer's `failed`, which stays
- * until px_buf_clear: so a writer may append many pieces and look once. */
+ * until px_buf_clear: so a writer may append many pieces and look once. What failed was appended not at all.
+ * What is appended must not lie in the buffer itself. */
 #ifndef PX_BASE_BUF_H
 #define PX_BASE_BUF_H
 
 #include "base/str.h"
 
 struct px_buf {
-    char *p; /* always NUL-terminated when not NULL */
+    char *p; /* NUL behind the content when not NULL */
     size_t n, room, cap;
     int failed; /* 0 or the -errno of the first append that failed */
 };
@@ -26,7 +27,7 @@ static inline void px_buf_added(struct px_buf *b, size_t n) {
     b->n += n;
     b->p[b->n] = 0;
 }
-/** Drop the first n bytes. */
+/** Drop the first n bytes, at most all; moves the rest. */
 void px_buf_drop(struct px_buf *b, size_t n);
 
 static inline int px_buf_str(struct px_buf *b, px_str s) {

@@ -43,31 +43,46 @@ int px_base64_decode(struct px_buf *to, px_str text) {
     }
     if (n % 4 == 1)
         return -EINVAL;
+    char *out = px_buf_room(to, n / 4 * 3 + (n % 4 ? n % 4 - 1 : 0)), *start = out;
+    if (!out)
+        return to->failed;
     unsigned v = 0;
-    for (size_t i = 0; i < n; i++) {
+    bool bad = false;
+    for (size_t i = 0; i < n && !bad; i++) {
         int d = base64_value(text.p[i]);
-        if (d < 0)
-            return -EINVAL;
+        bad = d < 0;
         v = v << 6 | (unsigned)d;
         if (i % 4 == 3) {
-            px_buf_add(to, (char[]){(char)(v >> 16), (char)(v >> 8), (char)v}, 3);
+            *out++ = (char)(v >> 16);
+            *out++ = (char)(v >> 8);
+            *out++ = (char)v;
             v = 0;
         }
     }
-    if (n % 4 == 2)
-        px_buf_char(to, (char)(v >> 4));
+    if (bad || (n % 4 == 2 && v & 15) || (n % 4 == 3 && v & 3)) {
+        px_buf_added(to, 0);
+        return -EINVAL;
+    }
+    if (n % 4 >= 2)
+        *out++ = (char)(v >> (n % 4 == 2 ? 4 : 10));
     if (n % 4 == 3)
-        px_buf_add(to, (char[]){(char)(v >> 10), (char)(v >> 2)}, 2);
-    return to->failed;
+        *out++ = (char)(v >> 2);
+    px_buf_added(to, (size_t)(out - start));
+    return 0;
 }
 
 int px_hex_add(struct px_buf *to, px_str bytes) {
     static const char digits[] = "0123456789abcdef";
+    char *out = px_buf_room(to, bytes.n * 2);
+    if (!out)
+        return to->failed;
     for (size_t i = 0; i < bytes.n; i++) {
         unsigned char c = (unsigned char)bytes.p[i];
-        px_buf_add(to, (char[]){digits[c >> 4], digits[c & 15]}, 2);
+        out[2 * i] = digits[c >> 4];
+        out[2 * i + 1] = digits[c & 15];
     }
-    return to->failed;
+    px_buf_added(to, bytes.n * 2);
+    return 0;
 }
 
 int px_percent_add(struct px_buf *to, px_str text) {

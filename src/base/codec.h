@@ -1,4 +1,4 @@
-/* codec.h: base64, hexadecimal, percent-encoding. */
+/* codec.h: base64, hexadecimal, percent-encoding. Those that add return to->failed. */
 #ifndef PX_BASE_CODEC_H
 #define PX_BASE_CODEC_H
 
@@ -6,8 +6,11 @@
 
 /** RFC 4648 §4, with padding. */
 int px_base64_add(struct px_buf *to, px_str bytes);
-/** Accepts the standard and the URL alphabet, padded or not; anything else, blanks too, is -EINVAL. */
+/** Accepts the standard and the URL alphabet, padded or not; anything else is -EINVAL: blanks too, and a last character
+ *  with bits that no byte has (two texts must not decode to one value). -ENOMEM, -EMSGSIZE. On failure `to` is as before,
+ *  but for its `failed`. */
 PX_MUSTCHECK int px_base64_decode(struct px_buf *to, px_str text);
+/** Lower case. */
 int px_hex_add(struct px_buf *to, px_str bytes);
 /** RFC 3986: everything but unreserved characters is encoded. */
 int px_percent_add(struct px_buf *to, px_str text);

@@ -1,42 +1,61 @@
 #include "base/err.h"
+#include "base/redact.h"
+#include "base/str.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+
+/* Words are formed here first: the arguments may point into err->msg, a cut must not split a character, and a secret
+ * that the cut would leave a part of must be seen whole. */
+enum { DRAFT = 2048 };
+
+static size_t draft(char words[DRAFT], const char *format, va_list args) {
+    int n = vsnprintf(words, DRAFT, format, args);
+    return n < 0 ? 0 : PX_MIN((size_t)n, (size_t)DRAFT - 1);
+}
+
+static void settle(struct px_err *err, int code, char words[DRAFT], size_t n) {
+    if (n == DRAFT - 1)
+        px_redact_in_place_cut(words, n);
+    else
+        px_redact_in_place(words, n);
+    px_str_copy(err->msg, sizeof err->msg, px_str_n(words, n));
+    err->code = code;
+}
 
 int px_err_set(struct px_err *err, int code, const char *format, ...) {
     if (!err)
         return code;
+    char words[DRAFT];
     va_list args;
     va_start(args, format);
-    vsnprintf(err->msg, sizeof err->msg, format, args);
+    size_t n = draft(words, format, args);
     va_end(args);
-    err->code = code;
+    settle(err, code, words, n);
     return code;
 }
 
 int px_err_errno(struct px_err *err, int code, const char *format, ...) {
     if (!err)
         return code;
+    char words[DRAFT];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->msg, sizeof err->msg, format, args);
+    size_t n = draft(words, format, args);
     va_end(args);
-    size_t used = n < 0 ? 0 : PX_MIN((size_t)n, sizeof err->msg - 1);
-    snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror(-code));
-    err->code = code;
+    int more = snprintf(words + n, DRAFT - n, ": %s", strerror(-code));
+    settle(err, code, words, PX_MIN(n + (size_t)PX_MAX(more, 0), (size_t)DRAFT - 1));
     return code;
 }
 
 int px_err_prefix(struct px_err *err, int code, const char *format, ...) {
     if (!err)
         return code;
-    char old[sizeof err->msg];
-    memcpy(old, err->msg, sizeof old);
+    char words[DRAFT];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->msg, sizeof err->msg, format, args);
+    size_t n = draft(words, format, args);
     va_end(args);
-    size_t used = n < 0 ? 0 : PX_MIN((size_t)n, sizeof err->msg - 1);
-    snprintf(err->msg + used, sizeof err->msg - used, "%s", old);
-    return err->code ? err->code : code;
+    int more = snprintf(words + n, DRAFT - n, "%s", err->msg);
+    settle(err, err->code ? err->code : code, words, PX_MIN(n + (size_t)PX_MAX(more, 0), (size_t)DRAFT - 1));
+    return err->code;
 }

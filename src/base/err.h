@@ -1,6 +1,8 @@
 /* err.h: what went wrong, for whoever decides what to do about it.
  * Functions return 0 or -errno; a `struct px_err` is the caller's, filled on failure, untouched on success, and may be
- * NULL where the caller does not care for words. The layer that decides logs, once. */
+ * NULL where the caller does not care for words. The layer that decides logs, once.
+ * Words are redacted (base/redact.h) before they are cut to fit; a cut never splits a character. The arguments may point
+ * into err->msg itself. */
 #ifndef PX_BASE_ERR_H
 #define PX_BASE_ERR_H
 

@@ -54,7 +54,9 @@ int px_lines_next(struct px_lines *l, px_str *ret_line) {
     size_t from = PX_MAX(l->searched, l->taken);
     const char *end = l->buf.n > from ? memchr(l->buf.p + from, '\n', l->buf.n - from) : NULL;
     size_t n = (end ? (size_t)(end - l->buf.p) : l->buf.n) - l->taken;
-    if (n > l->cap) {
+    /* A "\r" at the end belongs to the line's end, or will be found not to: so it does not count yet. */
+    size_t content = n && l->buf.p[l->taken + n - 1] == '\r' ? n - 1 : n;
+    if (content > l->cap) {
         *ret_line = px_str_n(l->buf.p + l->taken, PX_MIN(n, (size_t)128));
         l->skipping = true;
         l->skipped = 0;
@@ -65,16 +67,15 @@ int px_lines_next(struct px_lines *l, px_str *ret_line) {
         l->searched = l->buf.n;
         return 0;
     }
-    *ret_line = px_str_n(l->buf.p + l->taken, n);
+    *ret_line = px_str_n(l->buf.p + l->taken, content);
     l->taken += n + 1;
     l->searched = l->taken;
-    if (n && ret_line->p[n - 1] == '\r')
-        ret_line->n--;
     return 1;
 }
 
 px_str px_lines_rest(const struct px_lines *l) {
-    return l->buf.n > l->taken ? px_str_n(l->buf.p + l->taken, l->buf.n - l->taken) : (px_str){0};
+    return l->buf.n > l->taken && !l->skipping ? px_str_n(l->buf.p + l->taken, l->buf.n - l->taken)
+                                               : (px_str){0};
 }
 
 void px_lines_relax(struct px_lines *l) {

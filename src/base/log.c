@@ -73,30 +73,43 @@ static void add_value(struct px_buf *line, px_str s) {
         return;
     }
     px_buf_char(line, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
+    while (s.n) {
+        unsigned char c = (unsigned char)s.p[0];
+        size_t n = px_str_utf8_at(s);
         if (c == '"' || c == '\\')
             px_buf_addf(line, "\\%c", c);
         else if (c == '\n')
             px_buf_text(line, "\\n");
-        else if (c < ' ' || c == 0x7f)
+        else if (n == 0 || c < ' ' || c == 0x7f)
             px_buf_addf(line, "\\x%02x", c);
+        else if (c == 0xc2 && (unsigned char)s.p[1] < 0xa0) /* a control character of two bytes */
+            px_buf_addf(line, "\\xc2\\x%02x", (unsigned char)s.p[1]);
         else
-            px_buf_char(line, (char)c);
+            px_buf_add(line, s.p, n);
+        n = PX_MAX(n, (size_t)1);
+        s = px_str_n(s.p + n, s.n - n);
     }
     px_buf_char(line, '"');
 }
 
-/* Redact before quoting and cutting, so that neither hides a part of a secret. */
+/* Redact before quoting and cutting, so that neither hides a part of a secret. Only the beginning is looked at. */
 static void add_text(struct px_buf *line, px_str text) {
-    enum { MOST = 1024 };
+    enum { MOST = 1024, LOOK = 32 * 1024 };
     struct px_buf clean;
-    px_buf_init(&clean, 64 * 1024);
-    px_str shown = text.n > 32 * 1024 ? px_str_n(text.p, 32 * 1024) : text;
-    if (px_redact_hits(shown) && px_redact_append(&clean, shown) == 0)
-        shown = px_buf_view(&clean);
-    bool cut = shown.n > MOST;
+    px_buf_init(&clean, (size_t)2 * LOOK);
+    bool cut = text.n > LOOK;
+    px_str shown = text;
     if (cut)
+        shown.n = LOOK;
+    if (cut || px_redact_hits(shown)) {
+        if (cut)
+            px_redact_append_cut(&clean, shown);
+        else
+            px_redact_append(&clean, shown);
+        shown = clean.failed ? PX_LIT("[redacted]") : px_buf_view(&clean);
+    }
+    cut = cut || shown.n > MOST;
+    if (shown.n > MOST)
         shown.n = px_str_cut_utf8(shown, MOST);
     add_value(line, shown);
     if (cut)
@@ -109,10 +122,10 @@ static void put(struct px_buf *line) {
     enum { ATOMIC = 4096 }; /* PIPE_BUF: what POLLOUT promises room for */
     struct pollfd p = {.fd = log_fd, .events = POLLOUT};
     if (line->n > ATOMIC) {
-        line->n = ATOMIC;
-        line->p[ATOMIC - 1] = '\n';
+        line->n = px_str_cut_utf8(px_buf_view(line), ATOMIC - 4);
+        px_buf_text(line, "...\n");
     }
-    if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(log_fd, line->p, line->n) < 0)
+    if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(log_fd, line->p, line->n) != (ssize_t)line->n)
         dropped++;
 }
 

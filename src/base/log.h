@@ -1,5 +1,7 @@
 /* log.h: the daemon's own log: one logfmt line on stderr for each thing that happened. Under systemd each line carries
- * its journald priority. Values are quoted where they must be, cut at 1 KiB, and redacted.
+ * its journald priority. Values are redacted, cut at 1 KiB, and quoted where they must be: inside quotes, control
+ * characters and what is no UTF-8 stand as \n or \xNN, so a value can neither begin a line nor steer a terminal. A line
+ * is at most 4 KiB.
  *
  *   px_log(PX_LOG_WARNING, "plugin", "refused", PX_KV("file", path), PX_KI("size", size));
  *   -> 2026-11-23T10:00:00.123Z warning plugin: refused file=/x/y.so size=12
@@ -27,15 +29,17 @@ static inline px_str px_log_text_(const char *c) {
 #define px_log(level, room, what, ...)                                                                       \
     px_log_write((level), (room), (what),                                                                    \
                  (const struct px_log_kv[]){__VA_ARGS__ __VA_OPT__(, ){NULL, {NULL, 0}, 0}})
+/** `room`, `what` and the keys are printed as they are: constants, or checked names. */
 void px_log_write(enum px_log_level level, const char *room, const char *what, const struct px_log_kv *kv);
 
 /** Lines below `level` are dropped. Default: info. */
 void px_log_set_level(enum px_log_level level);
 /** "debug" … "critical"; -EINVAL. */
 PX_MUSTCHECK int px_log_parse_level(px_str name, enum px_log_level *ret);
-/** Where lines go (default: 2), and how. A tty gets the time without the date; journald gets "<6>" and no time. */
+/** Where lines go (default: 2; -1: nowhere). When the descriptor is the one that JOURNAL_STREAM names, lines begin with
+ *  journald's "<6>" in place of time and level. */
 void px_log_set_fd(int fd);
-/** Lines that could not be written (a full pipe never blocks the loop), since start. */
+/** Lines that were not written, or not whole, since start: a full pipe never blocks the loop. */
 uint64_t px_log_dropped(void);
 
 #endif

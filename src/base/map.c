@@ -1,17 +1,18 @@
 #include "base/map.h"
+#include "base/clock.h"
 #include <errno.h>
 #include <sys/random.h>
 
 static uint64_t hash_of(px_str key) {
-    static uint64_t seed;
-    if (!seed && (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed || !seed))
-        seed = 0x5bd1e995f00dull;
-    uint64_t h = seed;
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3ull;
-    h ^= h >> 32;
-    h *= 0x9e3779b97f4a7c15ull;
-    h ^= h >> 29;
+    static uint64_t own[2];
+    static bool drawn;
+    if (!drawn) {
+        drawn = true;
+        /* Early in a boot there may be no random bytes yet, and waiting for them is worse than these. */
+        if (getrandom(own, sizeof own, GRND_NONBLOCK) != sizeof own)
+            own[0] = px_clock_mono_ns(), own[1] = (uint64_t)(uintptr_t)&own;
+    }
+    uint64_t h = px_str_siphash(key, own);
     return h ? h : 1;
 }
 

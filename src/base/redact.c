@@ -1,41 +1,39 @@
 #include "base/redact.h"
 #include "base/codec.h"
+#include "base/map.h"
 #include <errno.h>
 
 /* Every form of every secret is one pattern. A pattern is found by its first eight bytes: a bitmap says in one look
- * that a place is no beginning of any (almost always), a small hash table finds the candidates. */
+ * that a place is no beginning of any (almost always), a small hash table finds the candidates. Patterns that share a
+ * bit share a bucket. */
 
-enum { BITS = 1 << 16, BUCKETS = 4096 };
+enum { BITS = 1 << 20, BUCKETS = 1 << 14 };
 
 struct pattern {
     struct pattern *next_bucket, *next_of_secret;
+    uint32_t hash;
     size_t n;
     char p[];
 };
 struct secret {
-    struct secret *next;
     struct pattern *patterns;
-    uint64_t hash;
     unsigned refs;
     size_t n;
     char p[];
 };
 
-static struct secret *secrets;
+static struct px_map secrets = {.cap = PX_REDACT_MAX_VALUES}; /* by value; the key is the secret's own `p` */
 static struct pattern *buckets[BUCKETS];
 static unsigned char bitmap[BITS / 8];
-static size_t n_secrets;
 
 static uint32_t first_eight(const char *p) {
     uint64_t v;
     memcpy(&v, p, sizeof v);
-    v *= 0x9e3779b97f4a7c15ull;
-    return (uint32_t)(v >> 40);
+    return (uint32_t)((v * 0x9e3779b97f4a7c15ull) >> 40);
 }
 
-static void mark(const struct pattern *pattern) {
-    uint32_t h = first_eight(pattern->p);
-    bitmap[(h & (BITS - 1)) >> 3] |= (unsigned char)(1 << (h & 7));
+static struct pattern **bucket_of(uint32_t hash) {
+    return &buckets[hash % BUCKETS];
 }
 
 static int pattern_add(struct secret *secret, px_str text) {
@@ -50,14 +48,30 @@ static int pattern_add(struct secret *secret, px_str text) {
         return -ENOMEM;
     memcpy(pattern->p, text.p, text.n);
     pattern->n = text.n;
+    pattern->hash = first_eight(text.p);
     pattern->next_of_secret = secret->patterns;
     secret->patterns = pattern;
-    struct pattern **bucket = &buckets[first_eight(text.p) % BUCKETS];
-    pattern->next_bucket = *bucket;
-    *bucket = pattern;
-    mark(pattern);
+    pattern->next_bucket = *bucket_of(pattern->hash);
+    *bucket_of(pattern->hash) = pattern;
+    bitmap[pattern->hash % BITS >> 3] |= (unsigned char)(1 << (pattern->hash & 7));
     return 0;
 }
+
+static void pattern_free(struct pattern *pattern) {
+    struct pattern **at = bucket_of(pattern->hash);
+    while (*at != pattern)
+        at = &(*at)->next_bucket;
+    *at = pattern->next_bucket;
+    bool shared = false;
+    for (const struct pattern *p = *bucket_of(pattern->hash); p; p = p->next_bucket)
+        shared = shared || p->hash % BITS == pattern->hash % BITS;
+    if (!shared)
+        bitmap[pattern->hash % BITS >> 3] &= (unsigned char)~(1 << (pattern->hash & 7));
+    explicit_bzero(pattern->p, pattern->n);
+    free(pattern);
+}
+
+/* ---- the forms of a secret ---- */
 
 /* Base64 of the secret as it would stand inside a longer text: for each of the three alignments, the characters that
  * depend on the secret alone; in the standard and in the URL alphabet. */
@@ -85,20 +99,46 @@ static int base64_forms(struct secret *secret, struct px_buf *form) {
     return r;
 }
 
-/* As it stands inside a JSON string that escapes no more than it must, with and without an escaped slash. */
-static int json_form(struct secret *secret, struct px_buf *form, bool escape_slash) {
+enum { JSON_SLASH = 1, JSON_HTML = 2, JSON_ASCII = 4 };
+
+/* The character that begins at `at` as \uxxxx, or as two of them; its length. */
+static size_t add_escaped(struct px_buf *form, px_str at) {
+    const unsigned char *b = (const unsigned char *)at.p;
+    size_t n = px_str_utf8_at(at);
+    if (n < 2) {
+        px_buf_char(form, at.p[0]);
+        return 1;
+    }
+    unsigned code = n == 2 ? b[0] & 0x1fu : n == 3 ? b[0] & 0xfu : b[0] & 7u;
+    for (size_t i = 1; i < n; i++)
+        code = code << 6 | (b[i] & 0x3fu);
+    if (code >= 0x10000)
+        px_buf_addf(form, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
+                    0xdc00 + ((code - 0x10000) & 0x3ff));
+    else
+        px_buf_addf(form, "\\u%04x", code);
+    return n;
+}
+
+/* As it stands inside a JSON string that escapes what it must, and what `more` says. */
+static int json_form(struct secret *secret, struct px_buf *form, unsigned more) {
     px_buf_clear(form, SIZE_MAX);
-    for (size_t i = 0; i < secret->n; i++) {
+    for (size_t i = 0; i < secret->n;) {
         char c = secret->p[i];
         const char *names = "\b\f\n\r\t", *at = c ? strchr(names, c) : NULL;
+        if ((unsigned char)c >= 0x80 && more & JSON_ASCII) {
+            i += add_escaped(form, px_str_n(secret->p + i, secret->n - i));
+            continue;
+        }
         if (at)
             px_buf_addf(form, "\\%c", "bfnrt"[at - names]);
-        else if ((unsigned char)c < 0x20)
+        else if ((unsigned char)c < 0x20 || (more & JSON_HTML && (c == '<' || c == '>' || c == '&')))
             px_buf_addf(form, "\\u%04x", (unsigned)c);
-        else if (c == '"' || c == '\\' || (c == '/' && escape_slash))
+        else if (c == '"' || c == '\\' || (c == '/' && more & JSON_SLASH))
             px_buf_addf(form, "\\%c", c);
         else
             px_buf_char(form, c);
+        i++;
     }
     return form->failed ? form->failed : pattern_add(secret, px_buf_view(form));
 }
@@ -117,14 +157,28 @@ static int percent_forms(struct secret *secret, struct px_buf *form) {
     return r ? r : pattern_add(secret, px_buf_view(form));
 }
 
-static void pattern_free(struct pattern *pattern) {
-    struct pattern **at = &buckets[first_eight(pattern->p) % BUCKETS];
-    while (*at != pattern)
-        at = &(*at)->next_bucket;
-    *at = pattern->next_bucket;
-    explicit_bzero(pattern->p, pattern->n);
-    free(pattern);
+static int add_forms(struct secret *secret) {
+    static const unsigned json[] = {
+        0, JSON_SLASH, JSON_HTML, JSON_ASCII, JSON_SLASH | JSON_ASCII, JSON_HTML | JSON_ASCII};
+    struct px_buf form;
+    px_buf_init(&form, secret->n * 6 + 16);
+    /* All of its room at once: growing would leave pieces of the secret behind in freed memory. */
+    int r = px_buf_room(&form, form.cap) ? 0 : form.failed;
+    if (!r)
+        r = pattern_add(secret, px_str_n(secret->p, secret->n));
+    if (!r)
+        r = base64_forms(secret, &form);
+    if (!r)
+        r = percent_forms(secret, &form);
+    for (size_t i = 0; i < PX_COUNT(json) && !r; i++)
+        r = json_form(secret, &form, json[i]);
+    if (form.p)
+        explicit_bzero(form.p, form.room);
+    px_buf_finish(&form);
+    return r;
 }
+
+/* ---- secrets ---- */
 
 static void secret_free(struct secret *secret) {
     while (secret->patterns) {
@@ -134,136 +188,124 @@ static void secret_free(struct secret *secret) {
     }
     explicit_bzero(secret->p, secret->n);
     free(secret);
-    n_secrets--;
-}
-
-static struct secret **secret_find(px_str value) {
-    uint64_t hash = px_str_hash(value);
-    struct secret **at = &secrets;
-    while (*at && !((*at)->hash == hash && px_str_eq((px_str){(*at)->p, (*at)->n}, value)))
-        at = &(*at)->next;
-    return at;
 }
 
 int px_redact_add(px_str value) {
     if (value.n < PX_REDACT_MIN)
         return 0;
-    struct secret **at = secret_find(value);
-    if (*at) {
-        (*at)->refs++;
+    if (value.n > PX_REDACT_MAX)
+        return -EMSGSIZE;
+    struct secret *secret = px_map_get(&secrets, value);
+    if (secret) {
+        secret->refs++;
         return 0;
     }
-    if (n_secrets >= PX_REDACT_MAX_VALUES)
-        return -ENOSPC;
-    struct secret *secret = calloc(1, sizeof *secret + value.n);
+    secret = calloc(1, sizeof *secret + value.n);
     if (!secret)
         return -ENOMEM;
     memcpy(secret->p, value.p, value.n);
     secret->n = value.n;
-    secret->hash = px_str_hash(value);
     secret->refs = 1;
-    n_secrets++;
-
-    struct px_buf form;
-    px_buf_init(&form, value.n * 6 + 16);
-    int r = pattern_add(secret, value);
+    int r = add_forms(secret);
     if (!r)
-        r = base64_forms(secret, &form);
-    if (!r)
-        r = percent_forms(secret, &form);
-    if (!r)
-        r = json_form(secret, &form, false);
-    if (!r)
-        r = json_form(secret, &form, true);
-    if (form.p)
-        explicit_bzero(form.p, form.room);
-    px_buf_finish(&form);
-    if (r) {
+        r = px_map_put(&secrets, px_str_n(secret->p, secret->n), secret, NULL);
+    if (r)
         secret_free(secret);
-        return r;
-    }
-    secret->next = secrets;
-    secrets = secret;
-    return 0;
+    return r;
 }
 
 void px_redact_remove(px_str value) {
-    if (value.n < PX_REDACT_MIN)
+    struct secret *secret = px_map_get(&secrets, value);
+    if (!secret || --secret->refs)
         return;
-    struct secret **at = secret_find(value);
-    if (!*at || --(*at)->refs)
-        return;
-    struct secret *gone = *at;
-    *at = gone->next;
-    secret_free(gone);
-    memset(bitmap, 0, sizeof bitmap);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        for (const struct pattern *p = buckets[i]; p; p = p->next_bucket)
-            mark(p);
-    }
+    px_map_remove(&secrets, value);
+    secret_free(secret);
+    if (!secrets.n)
+        px_map_finish(&secrets);
 }
 
 void px_redact_forget_all(void) {
-    while (secrets) {
-        struct secret *gone = secrets;
-        secrets = gone->next;
-        secret_free(gone);
-    }
-    memset(bitmap, 0, sizeof bitmap);
+    PX_MAP_EACH (slot, &secrets)
+        secret_free(slot->value);
+    px_map_finish(&secrets);
 }
 
-/* The length of the longest pattern that begins at `p`, 0 for none. */
-static size_t match_at(const char *p, size_t left) {
+/* ---- finding them ---- */
+
+/* The length of the longest pattern that begins at `p`, 0 for none. With `cut`, one that goes on behind the end counts
+ * for what there is of it. */
+static size_t match_at(const char *p, size_t left, bool cut) {
     uint32_t h = first_eight(p);
-    if (!(bitmap[(h & (BITS - 1)) >> 3] & 1 << (h & 7)))
+    if (!(bitmap[h % BITS >> 3] & 1 << (h & 7)))
         return 0;
     size_t longest = 0;
-    for (const struct pattern *pattern = buckets[h % BUCKETS]; pattern; pattern = pattern->next_bucket) {
-        if (pattern->n > longest && pattern->n <= left && memcmp(p, pattern->p, pattern->n) == 0)
-            longest = pattern->n;
+    for (const struct pattern *pattern = *bucket_of(h); pattern; pattern = pattern->next_bucket) {
+        size_t n = cut ? PX_MIN(pattern->n, left) : pattern->n;
+        if (pattern->hash == h && n > longest && n <= left && memcmp(p, pattern->p, n) == 0)
+            longest = n;
     }
     return longest;
 }
 
-/* The next match at or after `from`; its length in *ret_n, or text.n and 0. */
-static size_t next_match(px_str text, size_t from, size_t *ret_n) {
+/* The next stretch at or after `from` that secrets cover, overlapping ones together: where it begins, its length in
+ * *ret_n; or text.n and 0. */
+static size_t next_match(px_str text, size_t from, bool cut, size_t *ret_n) {
     *ret_n = 0;
-    if (!n_secrets || text.n < PX_REDACT_MIN)
+    if (!secrets.n)
         return text.n;
     for (size_t i = from; i + PX_REDACT_MIN <= text.n; i++) {
-        size_t n = match_at(text.p + i, text.n - i);
-        if (n) {
-            *ret_n = n;
-            return i;
+        size_t n = match_at(text.p + i, text.n - i, cut);
+        if (!n)
+            continue;
+        size_t end = i + n;
+        for (size_t j = i + 1; j < end && j + PX_REDACT_MIN <= text.n; j++) {
+            n = match_at(text.p + j, text.n - j, cut);
+            end = PX_MAX(end, j + n);
         }
+        *ret_n = end - i;
+        return i;
     }
     return text.n;
 }
 
 bool px_redact_hits(px_str text) {
     size_t n;
-    next_match(text, 0, &n);
+    next_match(text, 0, false, &n);
     return n > 0;
 }
 
-int px_redact_append(struct px_buf *to, px_str text) {
-    size_t from = 0, n;
-    do {
-        size_t at = next_match(text, from, &n);
+static int append(struct px_buf *to, px_str text, bool cut) {
+    for (size_t from = 0; from < text.n;) {
+        size_t n, at = next_match(text, from, cut, &n);
         px_buf_add(to, text.p + from, at - from);
         if (n)
             px_buf_text(to, "[redacted]");
         from = at + n;
-    } while (n);
+    }
     return to->failed;
 }
 
-void px_redact_in_place(char *text, size_t len) {
-    size_t from = 0, n;
-    do {
-        size_t at = next_match(px_str_n(text, len), from, &n);
+static void in_place(char *text, size_t len, bool cut) {
+    for (size_t from = 0; from < len;) {
+        size_t n, at = next_match(px_str_n(text, len), from, cut, &n);
         if (n)
             memset(text + at, '*', n);
         from = at + n;
-    } while (n);
+    }
+}
+
+int px_redact_append(struct px_buf *to, px_str text) {
+    return append(to, text, false);
+}
+
+int px_redact_append_cut(struct px_buf *to, px_str text) {
+    return append(to, text, true);
+}
+
+void px_redact_in_place(char *text, size_t n) {
+    in_place(text, n, false);
+}
+
+void px_redact_in_place_cut(char *text, size_t n) {
+    in_place(text, n, true);
 }

@@ -1,5 +1,5 @@
 /* str.h: strings as (pointer, length). The type is the ABI's own, so that text crosses the plugin border without a
- * copy or a cast. p == NULL is "absent"; no NUL at the end unless a function says so. */
+ * copy or a cast. p == NULL is "absent"; no NUL at the end unless a function says so. Comparing, absent is empty. */
 #ifndef PX_BASE_STR_H
 #define PX_BASE_STR_H
 
@@ -26,21 +26,26 @@ static inline bool px_str_starts(px_str s, px_str prefix) {
 }
 /** Byte order; a prefix comes first. */
 int px_str_cmp(px_str a, px_str b);
-/** Whether `text` matches `pattern`, in which `*` stands for any run of bytes. Linear in both: no back-tracking over
- *  more than the last star. */
+/** Whether `text` matches `pattern`, in which `*` stands for any run of bytes. Back-tracks over the last star only, so
+ *  the work is at most pattern.n * text.n, never exponential. */
 bool px_str_glob(px_str pattern, px_str text);
 /** A NUL-terminated heap copy; NULL when out of memory. */
 char *px_str_dup(px_str s);
-/** Copy into a fixed buffer, cut if it must be, always terminated (never inside a UTF-8 sequence). */
+/** Copy into a fixed buffer of `cap` bytes (1 or more), cut if it must be (never inside a UTF-8 sequence), terminated. */
 void px_str_copy(char *to, size_t cap, px_str s);
-/** 64-bit FNV-1a with a final mix; for tables, not for secrets. */
+/** 64-bit FNV-1a with a final mix: the same in every process. Not for tables whose keys outsiders choose (px_map). */
 uint64_t px_str_hash(px_str s);
-/** The largest length <= n at which `s` may be cut without splitting a UTF-8 sequence. */
+/** SipHash-1-3 under a 128-bit key: for tables whose keys outsiders choose. */
+uint64_t px_str_siphash(px_str s, const uint64_t key[2]);
+/** The largest length <= n at which `s` may be cut without splitting a UTF-8 sequence. Bytes that are no UTF-8 are cut
+ *  anywhere. */
 size_t px_str_cut_utf8(px_str s, size_t n);
+/** The length of the UTF-8 sequence that `s` begins with: 1 to 4, or 0 when it begins with none (RFC 3629). */
+size_t px_str_utf8_at(px_str s);
 /** Edit distance, both strings up to 64 bytes (longer: SIZE_MAX). For "did you mean". */
 size_t px_str_distance(px_str a, px_str b);
 /** Strict decimal, no sign, no blanks: 0, -EINVAL, -ERANGE. */
-PX_MUSTCHECK int px_str_u64(px_str s, uint64_t *ret);
+PX_MUSTCHECK int px_str_u64(px_str s, uint64_t *ret_value);
 
 #define PX_FMT    "%.*s"
 #define PX_ARG(s) (int)PX_MIN((s).n, (uint64_t)INT32_MAX), ((s).p ? (s).p : "")

@@ -9,14 +9,23 @@
 
 /* How a node differs from what cJSON makes of it, after mend():
  *   a number that a double cannot carry: type cJSON_Raw, valuestring its text, valuedouble the nearest double
- *   a string with NUL bytes: valueint 1, valuedouble its length */
+ *   a string with NUL bytes: valueint 1, valuedouble its length
+ *   a member whose key holds NUL bytes: NUL_IN_KEY in its type, and `string` is the text of a struct nul_key */
 
 enum {
-    MOST_DEPTH = 512,       /* the scan's; cJSON's own limit is 1000 */
-    NUMBER_BYTES = 63,      /* cJSON reads no more of a number, and fails at the rest */
-    DIGITS_OF_INTEGER = 15, /* integers below 1e15 are written as digits */
+    MOST_DEPTH = 512,     /* the scan's; cJSON's own limit is 1000 */
+    NUMBER_BYTES = 63,    /* cJSON reads no more of a number, and fails at the rest */
+    NUL_IN_KEY = 1 << 16, /* a bit that cJSON has no use for */
 };
 
+struct nul_key {
+    size_t n;
+    char text[];
+};
+
+static int type_of(const cJSON *node) {
+    return node->type & ~NUL_IN_KEY;
+}
 static const cJSON *of(const struct px_json *node) {
     return (const cJSON *)(const void *)node;
 }
@@ -116,7 +125,7 @@ static int mend_number(struct mend *m, cJSON *node) {
     text = px_arena_str(m->arena, text);
     if (!text.p)
         return -ENOMEM;
-    node->type = cJSON_Raw;
+    node->type ^= cJSON_Number ^ cJSON_Raw;
     node->valuestring = (char *)(uintptr_t)text.p;
     node->valuedouble = strtod(text.p, NULL);
     return 0;
@@ -135,24 +144,37 @@ static int mend_string(struct mend *m, cJSON *node) {
     return 0;
 }
 
+static int mend_key(struct mend *m, cJSON *node) {
+    px_str raw = take_string(m), text;
+    if (!m->nul || !has_nul(raw))
+        return 0;
+    int r = px_json_slice_text(m->arena, raw, &text);
+    struct nul_key *key = r ? NULL : px_arena_raw(m->arena, sizeof *key + text.n + 1);
+    if (!key)
+        return -ENOMEM;
+    key->n = text.n;
+    memcpy(key->text, text.p, text.n);
+    key->text[text.n] = 0;
+    node->string = key->text;
+    node->type |= NUL_IN_KEY;
+    return 0;
+}
+
 static int mend_node(struct mend *m, cJSON *node) {
+    int type = node->type, r = 0;
     to_token(m);
     if (node->string) {
-        const char *at = m->p;
-        if (m->nul && has_nul(take_string(m))) {
-            m->p = at;
-            return -EINVAL;
-        }
-        if (!m->nul)
-            (void)take_string(m);
+        r = mend_key(m, node);
         to_token(m);
     }
-    switch (node->type) {
+    if (r)
+        return r;
+    switch (type) {
     case cJSON_Number: return mend_number(m, node);
     case cJSON_String: return mend_string(m, node);
     case cJSON_Array:
     case cJSON_Object: m->p++; return 0;
-    default: m->p += node->type == cJSON_False ? 5 : 4; return 0;
+    default: m->p += type == cJSON_False ? 5 : 4; return 0;
     }
 }
 
@@ -178,45 +200,28 @@ static int mend_tree(struct mend *m, cJSON *root) {
     }
 }
 
-static int parse(struct px_arena *arena, const struct px_json_scan *scan, const struct px_json **ret,
-                 size_t *ret_at, struct px_err *err) {
+int px_json_parse_scanned(struct px_arena *arena, const struct px_json_scan *scan, const struct px_json **ret,
+                          struct px_err *err) {
     PX_AUTOFREE char *copy = NULL;
     px_str text = scan->value;
-    if (scan->inexact && shorten_numbers(text, &copy))
-        return px_err_set(err, -ENOMEM, "out of memory while reading JSON");
-    cJSON *root = parse_in(arena, copy ? px_str_n(copy, text.n) : text);
+    int r = scan->inexact ? shorten_numbers(text, &copy) : 0;
+    cJSON *root = r ? NULL : parse_in(arena, copy ? px_str_n(copy, text.n) : text);
     if (!root)
         return px_err_set(err, -ENOMEM, "JSON of %zu bytes needs more memory than it may have",
                           (size_t)text.n);
     struct mend m = {.arena = arena, .p = text.p, .end = text.p + text.n, .nul = scan->nul != 0};
-    int r = scan->inexact || scan->nul ? mend_tree(&m, root) : 0;
-    if (r == -EINVAL) {
-        *ret_at = (size_t)(m.p - text.p);
-        return px_err_set(err, r, "JSON at byte %zu: a key must not hold \\u0000", *ret_at);
-    }
-    if (r)
-        return px_err_set(err, r, "JSON of %zu bytes needs more memory than it may have", (size_t)text.n);
+    if ((scan->inexact || scan->nul) && mend_tree(&m, root))
+        return px_err_set(err, -ENOMEM, "JSON of %zu bytes needs more memory than it may have",
+                          (size_t)text.n);
     *ret = to(root);
     return 0;
-}
-
-int px_json_parse_scanned(struct px_arena *arena, const struct px_json_scan *scan, const struct px_json **ret,
-                          struct px_err *err) {
-    size_t at;
-    return parse(arena, scan, ret, &at, err);
 }
 
 int px_json_parse(struct px_arena *arena, px_str text, const struct px_json_limits *limits,
                   const struct px_json **ret, size_t *ret_at, struct px_err *err) {
     struct px_json_scan scan;
-    size_t at = 0;
     int r = px_json_scan(text, limits, &scan, ret_at, err);
-    if (r)
-        return r;
-    r = parse(arena, &scan, ret, &at, err);
-    if (r && ret_at)
-        *ret_at = (size_t)(scan.value.p - text.p) + at;
-    return r;
+    return r ? r : px_json_parse_scanned(arena, &scan, ret, err);
 }
 
 /* ---- looking ---- */
@@ -224,7 +229,7 @@ int px_json_parse(struct px_arena *arena, px_str text, const struct px_json_limi
 enum px_json_type px_json_type(const struct px_json *node) {
     if (!node)
         return PX_JSON_NONE;
-    switch (of(node)->type) {
+    switch (type_of(of(node))) {
     case cJSON_NULL: return PX_JSON_NULL;
     case cJSON_False: return PX_JSON_FALSE;
     case cJSON_True: return PX_JSON_TRUE;
@@ -252,15 +257,21 @@ size_t px_json_count(const struct px_json *container) {
     return n;
 }
 
+static px_str key_of(const cJSON *member) {
+    if (member->type & NUL_IN_KEY)
+        return px_str_n(member->string, px_container_of(member->string, struct nul_key, text)->n);
+    return px_str_of(member->string);
+}
+
 px_str px_json_key(const struct px_json *member) {
-    return px_str_of(member ? of(member)->string : NULL);
+    return member ? key_of(of(member)) : (px_str){0};
 }
 
 const struct px_json *px_json_get_str(const struct px_json *object, px_str key) {
-    if (px_json_type(object) != PX_JSON_OBJECT || (key.n && memchr(key.p, 0, key.n)))
-        return NULL; /* no key holds a NUL */
+    if (px_json_type(object) != PX_JSON_OBJECT)
+        return NULL;
     for (const cJSON *member = of(object)->child; member; member = member->next) {
-        if ((!key.n || strncmp(member->string, key.p, key.n) == 0) && !member->string[key.n])
+        if (px_str_eq(key_of(member), key))
             return to(member);
     }
     return NULL;
@@ -271,7 +282,7 @@ const struct px_json *px_json_get(const struct px_json *object, const char *key)
 }
 
 px_str px_json_text(const struct px_json *node) {
-    if (!node || of(node)->type != cJSON_String)
+    if (!node || type_of(of(node)) != cJSON_String)
         return (px_str){0};
     const cJSON *string = of(node);
     return string->valueint ? px_str_n(string->valuestring, (size_t)string->valuedouble)
@@ -279,14 +290,14 @@ px_str px_json_text(const struct px_json *node) {
 }
 
 double px_json_number(const struct px_json *node, px_str *ret_exact) {
-    bool raw = node && of(node)->type == cJSON_Raw;
+    bool raw = node && type_of(of(node)) == cJSON_Raw;
     if (ret_exact)
         *ret_exact = raw ? px_str_of(of(node)->valuestring) : (px_str){0};
-    return raw || (node && of(node)->type == cJSON_Number) ? of(node)->valuedouble : 0;
+    return raw || (node && type_of(of(node)) == cJSON_Number) ? of(node)->valuedouble : 0;
 }
 
 bool px_json_bool(const struct px_json *node) {
-    return node && of(node)->type == cJSON_True;
+    return node && type_of(of(node)) == cJSON_True;
 }
 
 /* ---- printing ---- */
@@ -330,10 +341,10 @@ static void print_number(struct px_buf *buf, const cJSON *node) {
 /* The node up to its first child: the end of a scalar, the opening of a container. */
 static void print_node(struct px_buf *buf, const cJSON *node, bool with_key) {
     if (with_key) {
-        px_json_quote(buf, px_str_of(node->string));
+        px_json_quote(buf, key_of(node));
         px_buf_char(buf, ':');
     }
-    switch (node->type) {
+    switch (type_of(node)) {
     case cJSON_Object: px_buf_char(buf, '{'); break;
     case cJSON_Array: px_buf_char(buf, '['); break;
     case cJSON_Raw: px_buf_text(buf, node->valuestring); break;
@@ -357,11 +368,11 @@ int px_json_print(struct px_buf *buf, const struct px_json *root) {
             node = node->child;
             continue;
         }
-        if (node->type == cJSON_Array || node->type == cJSON_Object)
-            px_buf_char(buf, node->type == cJSON_Array ? ']' : '}');
+        if (type_of(node) == cJSON_Array || type_of(node) == cJSON_Object)
+            px_buf_char(buf, type_of(node) == cJSON_Array ? ']' : '}');
         while (depth && !node->next) {
             node = parents[--depth];
-            px_buf_char(buf, node->type == cJSON_Array ? ']' : '}');
+            px_buf_char(buf, type_of(node) == cJSON_Array ? ']' : '}');
         }
         if (!depth)
             break;

@@ -9,8 +9,8 @@
 
 struct px_json; /* a node */
 
-/** Scan strictly, then parse into the arena. Errors as px_json_scan; *ret_at as there (may be NULL). A key with an escaped
- *  NUL is refused (-EINVAL): cJSON cannot hold it. */
+/** Scan strictly, then parse into the arena; nothing of the text is borrowed. Errors as px_json_scan, *ret_at as there (may be
+ *  NULL); -ENOMEM also when the arena's cap is reached. */
 PX_MUSTCHECK int px_json_parse(struct px_arena *arena, px_str text, const struct px_json_limits *limits,
                                const struct px_json **ret, size_t *ret_at, struct px_err *err);
 /** The same for text that has already passed px_json_scan with this result. */
@@ -22,14 +22,14 @@ const struct px_json *px_json_first(
     const struct px_json *container); /* first member or element; NULL: none */
 const struct px_json *px_json_next(const struct px_json *node);
 size_t px_json_count(const struct px_json *container); /* walks */
-px_str px_json_key(const struct px_json *member);
+px_str px_json_key(const struct px_json *member);      /* may hold NUL bytes; absent for an element */
 /** Linear in the members, exact in case. NULL: none, or not an object. */
 const struct px_json *px_json_get(const struct px_json *object, const char *key);
 const struct px_json *px_json_get_str(const struct px_json *object, px_str key);
 /** A string's text (may hold NUL bytes); absent for anything else. */
 px_str px_json_text(const struct px_json *node);
-/** A number. *ret_exact: its text when a double cannot carry it (else absent, and the return value is exact enough to print
- *  with 17 digits). */
+/** A number: the nearest double, ±infinity beyond all of them, 0 for anything else. *ret_exact (may be NULL): its text when a
+ *  double cannot carry it, else absent: then "%.15g" of the double is the number. */
 double px_json_number(const struct px_json *node, px_str *ret_exact);
 bool px_json_is_integer(const struct px_json *node); /* in mathematical value: 1.0 and 1e3 are */
 PX_MUSTCHECK int px_json_i64(const struct px_json *node, int64_t *ret); /* as px_json_slice_i64 */

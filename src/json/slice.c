@@ -305,7 +305,7 @@ int px_json_slice_u64(px_str value, uint64_t *ret) {
 }
 
 int px_json_slice_compact(struct px_buf *to, px_str value) {
-    const char *p = value.p, *end = value.p + value.n;
+    const char *p = value.p, *end = value.n ? value.p + value.n : p;
     while (p < end) {
         p = px_skip_space(p, end);
         const char *run = p;

@@ -25,7 +25,7 @@ uint64_t px_json_hash_bytes(px_str s) {
 }
 
 bool px_utf8_valid(px_str s) {
-    const char *p = s.p, *end = s.p + s.n;
+    const char *p = s.p, *end = s.n ? s.p + s.n : p;
     while (p < end) {
         if (end - p >= 8 && !(px_load8(p) & PX_HIGHS)) {
             p += 8;

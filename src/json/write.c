@@ -76,6 +76,8 @@ static inline const char *copy_plain(char *to, const char *p, const char *end) {
 /* `before` and `behind`: what stands around the quoted text, one byte each; 0: nothing. Text that needs no escape, the
  * usual case, takes one look for room and one pass. */
 static inline void add_quoted(struct px_buf *to, char before, px_str text, char behind) {
+    if (!text.p)
+        text = PX_LIT("");
     char *begin = room(to, text.n + 4), *at = begin;
     if (!begin)
         return;
@@ -83,7 +85,7 @@ static inline void add_quoted(struct px_buf *to, char before, px_str text, char 
     *at = before;
     at += before != 0;
     *at++ = '"';
-    const char *stop = text.n ? copy_plain(at, text.p, end) : end;
+    const char *stop = copy_plain(at, text.p, end);
     at += stop - text.p;
     if (stop < end) {
         px_buf_added(to, (size_t)(at - begin));

@@ -36,7 +36,7 @@ void px_jw_u64(struct px_jw *w, uint64_t v);
 void px_jw_bool(struct px_jw *w, bool v);
 void px_jw_null(struct px_jw *w);
 
-/** A quoted string into a buffer, outside any writer. */
+/** A quoted string into a buffer, outside any writer; absent is empty. */
 int px_json_quote(struct px_buf *to, px_str text);
 
 #endif

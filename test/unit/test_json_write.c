@@ -60,6 +60,11 @@ static void quoted(px_str text, const char *want) {
 static void escapes_what_must_be_and_no_more(void **state) {
     (void)state;
     quoted(PX_LIT(""), "\"\"");
+    struct px_buf buf;
+    px_buf_init(&buf, 100);
+    assert_int_equal(px_json_quote(&buf, (px_str){0}), 0); /* absent is empty here */
+    assert_text(px_buf_view(&buf), "\"\"");
+    px_buf_finish(&buf);
     quoted(PX_LIT("\"\\/\b\f\n\r\t"), "\"\\\"\\\\/\\b\\f\\n\\r\\t\"");
     quoted(px_str_n("\0\x01\x1f\x7f", 4), "\"\\u0000\\u0001\\u001f\x7f\"");
     quoted(PX_LIT("h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80"),

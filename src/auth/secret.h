@@ -27,7 +27,7 @@ void px_secrets_destroy(struct px_secrets **secrets);
 bool px_secret_is_ref(const struct px_json *node);
 /** The value behind a reference: heap, NUL-terminated behind its end, registered for redaction; give it back with
  *  px_secret_release. -EINVAL: not a reference, or the name cannot be; -ENOENT: not set, no such file; -EPERM: the file is
- *  open to others; -EMSGSIZE, -ENODATA: too long, empty; -errno of the file. The words name the reference, never a value. */
+ *  open to others; -EACCES: it is someone else's; -EMSGSIZE, -ENODATA: too long, empty; -errno of the file. The words name the reference, never a value. */
 PX_MUSTCHECK int px_secret_resolve(struct px_secrets *secrets, const struct px_json *ref, px_str *ret,
                                    struct px_err *err);
 /** Wipe, free, stop redacting; leaves it absent. An absent value is fine. */

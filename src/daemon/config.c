@@ -189,53 +189,46 @@ static int prepare(struct px_config_build *b, const char *path) {
     return config->file && config->dir ? 0 : -ENOMEM;
 }
 
-static int load(const char *path, const char *shown, px_str text, struct px_secrets *secrets,
-                struct px_config **ret, struct px_report *report) {
+static void read_main(struct px_config_build *b) {
+    px_str name = px_arena_str(b->arena, px_str_of(b->shown));
+    px_str copy = px_arena_str(b->arena, b->opts->text);
+    int r;
+    if (!b->opts->text.p)
+        r = px_config_file_read(b->arena, b->opts->path, name, b->schema, &b->files[0], b->report);
+    else
+        r = px_config_file_parse(b->arena, (char *)(uintptr_t)copy.p, copy.n, name, b->schema, &b->files[0],
+                                 b->report);
+    b->n_files = r == 0;
+}
+
+int px_config_load(const struct px_config_opts *opts, struct px_config **ret, struct px_report *report) {
     PX_AUTOFREE struct px_config_build *b = calloc(1, sizeof *b);
     struct px_schema *schema = NULL;
     struct px_err err = {0};
-    int r = b ? prepare(b, path) : -ENOMEM;
+    const char *shown = opts->shown ? opts->shown : opts->path;
+    int r = b ? prepare(b, opts->path) : -ENOMEM;
     if (r == 0)
         r = px_schema_compile(px_str_n((const char *)px_config_schema_text, px_config_schema_size), NULL,
                               &schema, &err);
     if (r < 0) {
         px_report_error(report, &(struct px_place){.file = px_str_of(shown)}, "%s",
                         err.msg[0] ? err.msg : strerror(-r));
+    } else {
+        b->opts = opts;
+        b->shown = shown;
+        b->schema = schema;
+        b->report = report;
+        read_main(b);
+        r = build(b);
+        px_schema_destroy(schema);
+    }
+    if (r < 0) {
         if (b)
             px_config_destroy(&b->config);
         return -EBADMSG;
     }
-    b->path = path;
-    b->shown = shown;
-    b->schema = schema;
-    b->secrets = secrets;
-    b->report = report;
-    px_str name = px_arena_str(b->arena, px_str_of(shown));
-    px_str copy = px_arena_str(b->arena, text);
-    if (!text.p)
-        r = px_config_file_read(b->arena, path, name, schema, &b->files[0], report);
-    else
-        r = px_config_file_parse(b->arena, (char *)(uintptr_t)copy.p, copy.n, name, schema, &b->files[0],
-                                 report);
-    b->n_files = r == 0;
-    r = build(b);
-    px_schema_destroy(schema);
-    if (r < 0) {
-        px_config_destroy(&b->config);
-        return -EBADMSG;
-    }
     *ret = b->config;
     return 0;
-}
-
-int px_config_load(const char *path, const char *shown, struct px_secrets *secrets, struct px_config **ret,
-                   struct px_report *report) {
-    return load(path, shown, (px_str){NULL, 0}, secrets, ret, report);
-}
-
-int px_config_parse(px_str text, const char *path, struct px_secrets *secrets, struct px_config **ret,
-                    struct px_report *report) {
-    return load(path, path, text.p ? text : PX_LIT(""), secrets, ret, report);
 }
 
 void px_config_destroy(struct px_config **config) {

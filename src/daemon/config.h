@@ -45,14 +45,18 @@ struct px_config {
     size_t n_secrets, room_secrets;
 };
 
-/** Read the file at `path` (absolute) and what it includes; messages call it `shown`. The working directory should be its
- *  folder: relative paths of secret files count from there. `secrets` resolves references; NULL (for fuzzing): they stand
- *  for nothing. 0; -EBADMSG: the report holds errors, all that were found. Warnings may be there in both cases. */
-PX_MUSTCHECK int px_config_load(const char *path, const char *shown, struct px_secrets *secrets,
-                                struct px_config **ret, struct px_report *report);
-/** The same from text that stands for a file at `path`. */
-PX_MUSTCHECK int px_config_parse(px_str text, const char *path, struct px_secrets *secrets,
-                                 struct px_config **ret, struct px_report *report);
+struct px_config_opts {
+    const char *path;  /* absolute; its folder should be the working directory: relative paths of secret
+                                   files count from there */
+    const char *shown; /* what messages call it; NULL: path */
+    px_str text;       /* instead of the file's content; absent: read it */
+    struct px_secrets *secrets; /* resolves references; NULL (for fuzzing): they stand for nothing */
+    bool check; /* a look from outside: what only the service's own environment has is a warning */
+};
+/** Read the file and what it includes. 0; -EBADMSG: the report holds errors, all that were found. Warnings may be there in
+ *  both cases. */
+PX_MUSTCHECK int px_config_load(const struct px_config_opts *opts, struct px_config **ret,
+                                struct px_report *report);
 /** Wipes the secrets. NULL is fine. */
 void px_config_destroy(struct px_config **config);
 

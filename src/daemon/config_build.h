@@ -8,9 +8,9 @@
 struct px_config_build {
     struct px_config *config;
     struct px_arena *arena; /* config's */
-    const char *path, *shown;
+    const struct px_config_opts *opts;
+    const char *shown;
     const struct px_schema *schema;
-    struct px_secrets *secrets;
     struct px_report *report;
     struct px_config_file files[PX_CONFIG_FILES_MAX]; /* the main file, then included ones */
     size_t n_files;

@@ -21,38 +21,53 @@ static px_str in_file(const struct walk *k, px_str pointer) {
     return full.p ? full : k->base;
 }
 
-static int keep_value(struct px_config *c, px_str value) {
+/* The configuration releases it; on failure it is released here. */
+static int keep_value(struct px_config *c, px_str *value) {
     if (c->n_secrets == c->room_secrets) {
         size_t room = c->room_secrets ? 2 * c->room_secrets : 16;
         px_str *grown = reallocarray(c->secrets, room, sizeof *grown);
-        if (!grown)
+        if (!grown) {
+            px_secret_release(value);
             return -ENOMEM;
+        }
         c->secrets = grown;
         c->room_secrets = room;
     }
-    c->secrets[c->n_secrets++] = value;
+    c->secrets[c->n_secrets++] = *value;
+    return 0;
+}
+
+/* A person who checks a configuration has another environment, and perhaps another uid, than the service will. */
+static bool only_here(const struct walk *k, const struct px_json *ref, int r) {
+    return k->b->opts->check && (r == -EACCES || (r == -ENOENT && !px_json_get(ref, "file")));
+}
+
+static int value_of(struct walk *k, const struct px_json *ref, px_str pointer, px_str *ret) {
+    struct px_err err = {0};
+    struct px_place place = px_config_place(k->entry->file, in_file(k, pointer));
+    int r = px_secret_resolve(k->b->opts->secrets, ref, ret, &err);
+    if (r == 0 && (r = keep_value(k->b->config, ret)) == 0)
+        return 0;
+    if (r == -ENOMEM)
+        snprintf(err.msg, sizeof err.msg, "out of memory");
+    if (!only_here(k, ref, r)) {
+        px_report_error(k->b->report, &place, "%s", err.msg);
+        return r;
+    }
+    px_report_warning(k->b->report, &place, "%s (here; the service may see it)", err.msg);
+    *ret = PX_LIT("");
     return 0;
 }
 
 static void secret(struct walk *k, const struct px_json *node, px_str pointer) {
-    struct px_err err = {0};
     px_str value = PX_LIT("");
     if (k->n_secrets == SERVICE_SECRETS) {
         px_config_refuse(k->b, k->entry->file, in_file(k, pointer), NULL, "more than %d secrets",
                          SERVICE_SECRETS);
         return;
     }
-    if (k->b->secrets) {
-        if (px_secret_resolve(k->b->secrets, node, &value, &err) < 0) {
-            px_config_refuse(k->b, k->entry->file, in_file(k, pointer), NULL, "%s", err.msg);
-            return;
-        }
-        if (keep_value(k->b->config, value) < 0) {
-            px_secret_release(&value);
-            px_config_refuse(k->b, k->entry->file, in_file(k, pointer), NULL, "out of memory");
-            return;
-        }
-    }
+    if (k->b->opts->secrets && value_of(k, node, pointer, &value) < 0)
+        return;
     k->secrets[k->n_secrets++] = (struct px_service_secret){pointer, value};
     px_jw_object(&k->w);
     px_jw_key(&k->w, "$secret");

@@ -1,0 +1,33 @@
+/* keys.h: the keys of the objects that a scan has open, to find the same one twice; private to this room.
+ * Linear: few keys are compared with each other, many through a hash table. Keys are compared as they decode. */
+#ifndef PX_JSON_KEYS_H
+#define PX_JSON_KEYS_H
+
+#include "base/str.h"
+
+enum { PX_KEYS_OWN = 64 }; /* so many need no heap */
+
+struct px_key {
+    uint64_t start;       /* its first eight decoded bytes, zeros behind */
+    uint32_t at;          /* of its first byte behind the quote */
+    uint32_t n : 31;      /* decoded */
+    uint32_t escaped : 1; /* the text holds escapes */
+};
+
+struct px_keys {
+    px_str text; /* all of it; under 2 GiB */
+    struct px_key *list;
+    size_t n, room;
+    struct px_key own[PX_KEYS_OWN];
+};
+
+/** Not all of it: own stays as it is. */
+void px_keys_init(struct px_keys *keys, px_str text);
+void px_keys_finish(struct px_keys *keys);
+/** A valid string of the text, without its quotes; `n`: its length when decoded. -ENOMEM. */
+PX_MUSTCHECK int px_keys_add(struct px_keys *keys, px_str raw, size_t n);
+/** An object ends, whose keys begin at `first` (what keys->n was): forget them. -EEXIST: one stood there before, and *ret_at is
+ *  where its quote is; -ENOMEM. */
+PX_MUSTCHECK int px_keys_close(struct px_keys *keys, size_t first, size_t *ret_at);
+
+#endif

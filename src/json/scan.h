@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 struct px_json_limits {
-    size_t bytes;   /* of the whole text; 0: 64 MiB */
+    size_t bytes;   /* of the whole text; 0: 64 MiB; at most 2 GiB */
     unsigned depth; /* of nesting; 0: 64; at most 512 */
     size_t values;  /* of all values; 0: 1,000,000 */
 };

@@ -4,17 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { EVENTS = 256 };
+static unsigned loops_alive;
 
-struct px_io {
-    struct px_loop *loop;
-    uint64_t handle;
-    int fd;
-    uint32_t wanted;
-    const char *name;
-    px_io_cb cb;
-    void *user;
-};
+unsigned px_loops_alive(void) {
+    return loops_alive;
+}
 
 static uint64_t real_now(void *ctx) {
     (void)ctx;
@@ -41,9 +35,11 @@ int px_loop_create(const struct px_loop_opts *opts, struct px_loop **ret, struct
     px_slots_init(&loop->sources, opts->max_sources ? opts->max_sources : 16384);
     px_list_init(&loop->posted);
     px_list_init(&loop->hooks);
+    px_list_init(&loop->hook_cursor.node);
     px_list_init(&loop->closed_scopes);
     px_list_init(&loop->children);
     loop->now = loop->clock.now(loop->clock.ctx);
+    loops_alive++;
     *ret = loop;
     return 0;
 }
@@ -52,16 +48,19 @@ void px_loop_destroy(struct px_loop *loop) {
     if (!loop)
         return;
     px_scope_reap(loop);
+    assert(!loop->turning && loop->n_scopes == 0 && loop->n_ops == 0);
     assert(loop->sources.live == 0 && loop->timers.n == 0 && px_list_empty(&loop->posted));
     assert(px_list_empty(&loop->hooks) && px_list_empty(&loop->closed_scopes) &&
            px_list_empty(&loop->children));
     px_slots_finish(&loop->sources);
+    free(loop->handle_of_fd);
+    loops_alive--;
     close(loop->epoll);
     free(loop);
 }
 
 uint64_t px_loop_now(const struct px_loop *loop) {
-    return loop->now;
+    return loop->turning ? loop->now : loop->clock.now(loop->clock.ctx);
 }
 
 void px_loop_stop(struct px_loop *loop) {
@@ -70,13 +69,13 @@ void px_loop_stop(struct px_loop *loop) {
 
 /* ---- measuring ---- */
 
-static void callback_begin(struct px_loop *loop, const char *name) {
+void px_loop_callback_begin(struct px_loop *loop, const char *name) {
     loop->callback_began = loop->now;
     loop->callback_excused = 0;
     px_loop_blame(loop, name);
 }
 
-static void callback_end(struct px_loop *loop) {
+void px_loop_callback_end(struct px_loop *loop) {
     loop->now = loop->clock.now(loop->clock.ctx);
     uint64_t took = loop->now - loop->callback_began;
     took = took > loop->callback_excused ? took - loop->callback_excused : 0;
@@ -85,7 +84,7 @@ static void callback_end(struct px_loop *loop) {
         loop->stats.slowest_ns = took;
         memcpy(loop->stats.slowest_name, loop->blamed, sizeof loop->blamed);
     }
-    if (took > loop->slow_ns && !loop->fake) {
+    if (took > loop->slow_ns) {
         loop->stats.slow++;
         px_log(PX_LOG_WARNING, "reactor", "slow callback", PX_KV("who", loop->blamed),
                PX_KI("us", took / PX_US));
@@ -106,72 +105,13 @@ void px_loop_stats_get(const struct px_loop *loop, struct px_loop_stats *ret) {
     *ret = loop->stats;
     ret->sources = loop->sources.live;
     ret->timers = loop->timers.n;
+    ret->scopes = loop->n_scopes;
+    ret->ops = loop->n_ops;
 }
 
 void px_loop_stats_reset(struct px_loop *loop) {
     loop->stats.slowest_ns = loop->stats.longest_turn_ns = loop->stats.lag_ns = 0;
     loop->stats.slowest_name[0] = 0;
-}
-
-/* ---- descriptors ---- */
-
-int px_io_start(struct px_loop *loop, int fd, uint32_t events, const char *name, px_io_cb cb, void *user,
-                struct px_io **ret, struct px_err *err) {
-    struct px_io *io = malloc(sizeof *io);
-    if (!io)
-        return px_err_set(err, -ENOMEM, "no memory to watch a descriptor");
-    *io = (struct px_io){.loop = loop, .fd = fd, .wanted = events, .name = name, .cb = cb, .user = user};
-    int r = px_slots_add(&loop->sources, io, &io->handle);
-    if (r) {
-        free(io);
-        return r == -ENOSPC
-                   ? px_err_set(err, -EMFILE, "all %u watched descriptors are in use", loop->sources.cap)
-                   : px_err_set(err, r, "no memory to watch a descriptor");
-    }
-    struct epoll_event ev = {.events = events, .data.u64 = io->handle};
-    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
-        r = px_err_errno(err, -errno, "epoll_ctl add");
-        px_slots_remove(&loop->sources, io->handle);
-        free(io);
-        return r;
-    }
-    *ret = io;
-    return 0;
-}
-
-int px_io_want(struct px_io *io, uint32_t events) {
-    if (io->wanted == events)
-        return 0;
-    struct epoll_event ev = {.events = events, .data.u64 = io->handle};
-    if (epoll_ctl(io->loop->epoll, EPOLL_CTL_MOD, io->fd, &ev) < 0)
-        return -errno;
-    io->wanted = events;
-    return 0;
-}
-
-void px_io_stop(struct px_io **pio) {
-    struct px_io *io = *pio;
-    if (!io)
-        return;
-    *pio = NULL;
-    /* ENOENT and EBADF: it was closed before it was stopped, and the kernel has already forgotten it. */
-    epoll_ctl(io->loop->epoll, EPOLL_CTL_DEL, io->fd, NULL);
-    px_slots_remove(&io->loop->sources, io->handle);
-    free(io);
-}
-
-static void dispatch(struct px_loop *loop, const struct epoll_event *events, int n) {
-    for (int i = 0; i < n; i++) {
-        const struct px_io *io = px_slots_get(&loop->sources, events[i].data.u64);
-        if (!io) /* stopped by an earlier callback of this turn; the slot may even have a new owner */
-            continue;
-        uint32_t ready = events[i].events & (io->wanted | EPOLLERR | EPOLLHUP);
-        if (!ready)
-            continue;
-        callback_begin(loop, io->name);
-        io->cb(io->user, ready);
-        callback_end(loop);
-    }
 }
 
 /* ---- timers ---- */
@@ -183,12 +123,13 @@ void px_timer_init(struct px_timer *timer, struct px_loop *loop, const char *nam
 
 void px_timer_arm(struct px_timer *timer, uint64_t deadline_ns) {
     px_timer_disarm(timer);
-    timer->deadline_ns = deadline_ns;
+    /* What is over counts as now: a timer that is armed for the past again and again must not stay ahead of the rest. */
+    timer->deadline_ns = PX_MAX(deadline_ns, timer->loop->now);
     px_timer_heap_add(&timer->loop->timers, timer);
 }
 
 void px_timer_arm_in(struct px_timer *timer, uint64_t delay_ns) {
-    uint64_t now = timer->loop->now;
+    uint64_t now = px_loop_now(timer->loop);
     px_timer_arm(timer, delay_ns > UINT64_MAX - now ? UINT64_MAX : now + delay_ns);
 }
 
@@ -205,9 +146,9 @@ static void fire_timers(struct px_loop *loop) {
         struct px_timer *timer = loop->timers.root;
         px_timer_heap_remove(&loop->timers, timer);
         loop->stats.lag_ns = PX_MAX(loop->stats.lag_ns, loop->now - timer->deadline_ns);
-        callback_begin(loop, timer->name);
+        px_loop_callback_begin(loop, timer->name);
         timer->fn(timer->user);
-        callback_end(loop);
+        px_loop_callback_end(loop);
         if (loop->now > give_up) /* descriptors must not starve */
             break;
     }
@@ -226,7 +167,8 @@ void px_work_post(struct px_loop *loop, struct px_work *work) {
 }
 
 void px_work_cancel(struct px_work *work) {
-    px_list_remove(&work->node);
+    if (px_work_posted(work))
+        px_list_remove(&work->node);
 }
 
 /* What is posted while this runs is run as well, so that an answer leaves in the turn in which it was made; the budget
@@ -237,9 +179,9 @@ static void run_posted(struct px_loop *loop) {
     while (!px_list_empty(&loop->posted) && loop->now <= give_up && left--) {
         struct px_work *work = px_list_entry(loop->posted.next, struct px_work, node);
         px_list_remove(&work->node);
-        callback_begin(loop, work->name);
+        px_loop_callback_begin(loop, work->name);
         work->fn(work->user);
-        callback_end(loop);
+        px_loop_callback_end(loop);
     }
 }
 
@@ -251,16 +193,25 @@ void px_hook_add(struct px_loop *loop, struct px_hook *hook) {
 }
 
 void px_hook_remove(struct px_hook *hook) {
-    px_list_remove(&hook->node);
+    if (hook->node.next)
+        px_list_remove(&hook->node);
 }
 
+/* A hook may add and remove any, itself and the next one too; so the place is kept by a cursor among them. */
 static void run_hooks(struct px_loop *loop) {
-    PX_LIST_EACH_SAFE (node, &loop->hooks) {
-        struct px_hook *hook = px_list_entry(node, struct px_hook, node);
-        callback_begin(loop, hook->name);
+    struct px_hook *cursor = &loop->hook_cursor;
+    struct px_list_node *next = loop->hooks.next;
+    while (next != &loop->hooks) {
+        struct px_hook *hook = px_list_entry(next, struct px_hook, node);
+        px_list_remove(&cursor->node);
+        px_list_add(next->next, &cursor->node);
+        cursor->order = hook->order;
+        px_loop_callback_begin(loop, hook->name);
         hook->fn(hook->user);
-        callback_end(loop);
+        px_loop_callback_end(loop);
+        next = cursor->node.next;
     }
+    px_list_remove(&cursor->node);
 }
 
 /* ---- the turn ---- */
@@ -275,29 +226,43 @@ static uint64_t wait_ns(const struct px_loop *loop, uint64_t max_wait_ns) {
     return deadline <= loop->now ? 0 : PX_MIN(deadline - loop->now, max_wait_ns);
 }
 
+/* With a clock of a test's own there is nothing to sleep for, unless only the world outside can go on. */
+static int wait_fake(struct px_loop *loop, struct epoll_event *events, uint64_t ns) {
+    int n = epoll_wait(loop->epoll, events, PX_LOOP_EVENTS, ns == UINT64_MAX ? -1 : 0);
+    if (n == 0 && ns > 0)
+        loop->clock.advance(loop->clock.ctx, loop->now + ns);
+    return n;
+}
+
 static int wait_events(struct px_loop *loop, struct epoll_event *events, uint64_t ns) {
-    if (loop->fake) {
-        int n = epoll_wait(loop->epoll, events, EVENTS, 0);
-        if (n == 0 && ns > 0 && ns != UINT64_MAX)
-            loop->clock.advance(loop->clock.ctx, loop->now + ns);
-        return n;
+    if (loop->fake)
+        return wait_fake(loop, events, ns);
+    if (!loop->no_pwait2) {
+        struct timespec timeout = {.tv_sec = (time_t)(ns / PX_S), .tv_nsec = (long)(ns % PX_S)};
+        int n = epoll_pwait2(loop->epoll, events, PX_LOOP_EVENTS, ns == UINT64_MAX ? NULL : &timeout, NULL);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+        loop->no_pwait2 = true; /* Linux 5.11 has it; an old container's filter may not */
     }
-    struct timespec timeout = {.tv_sec = (time_t)(ns / PX_S), .tv_nsec = (long)(ns % PX_S)};
-    return epoll_pwait2(loop->epoll, events, EVENTS, ns == UINT64_MAX ? NULL : &timeout, NULL);
+    uint64_t ms = ns / PX_MS + (ns % PX_MS != 0);
+    return epoll_wait(loop->epoll, events, PX_LOOP_EVENTS, ns == UINT64_MAX ? -1 : (int)PX_MIN(ms, 1u << 30));
 }
 
 int px_loop_turn(struct px_loop *loop, uint64_t max_wait_ns) {
-    struct epoll_event events[EVENTS];
+    struct epoll_event events[PX_LOOP_EVENTS];
+    assert(!loop->turning);
     loop->now = loop->clock.now(loop->clock.ctx);
     int n = wait_events(loop, events, wait_ns(loop, max_wait_ns));
     if (n < 0 && errno != EINTR)
         return -errno;
+    loop->turning = true;
     uint64_t began = loop->now = loop->clock.now(loop->clock.ctx);
-    dispatch(loop, events, n);
+    px_io_dispatch(loop, events, n);
     fire_timers(loop);
     run_posted(loop);
     run_hooks(loop);
     px_scope_reap(loop);
+    loop->turning = false;
     loop->stats.turns++;
     loop->stats.busy_ns += loop->now - began;
     loop->stats.longest_turn_ns = PX_MAX(loop->stats.longest_turn_ns, loop->now - began);
@@ -305,11 +270,9 @@ int px_loop_turn(struct px_loop *loop, uint64_t max_wait_ns) {
 }
 
 int px_loop_run(struct px_loop *loop) {
+    int r = 0;
+    while (!loop->stop && !r)
+        r = px_loop_turn(loop, UINT64_MAX);
     loop->stop = false;
-    while (!loop->stop) {
-        int r = px_loop_turn(loop, UINT64_MAX);
-        if (r)
-            return r;
-    }
-    return 0;
+    return r;
 }

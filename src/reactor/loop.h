@@ -22,7 +22,8 @@
 
 struct px_loop;
 
-/** A clock of the test's own. With one, the loop never sleeps: when nothing is ready it moves the clock to the next timer. */
+/** A clock of the test's own. With one, the loop does not sleep: when nothing is ready it moves the clock to the next timer
+ *  (or by max_wait_ns). Only with no timer and no end to the wait does it wait for a descriptor. */
 struct px_loop_clock {
     uint64_t (*now)(void *ctx);
     void (*advance)(void *ctx, uint64_t to_ns);
@@ -37,15 +38,15 @@ struct px_loop_opts {
 
 /** `opts` may be NULL. */
 PX_MUSTCHECK int px_loop_create(const struct px_loop_opts *opts, struct px_loop **ret, struct px_err *err);
-/** Everything that was started must have ended. NULL is fine. */
+/** Everything that was started must have ended, all scopes closed and unpinned (asserted). NULL is fine. */
 void px_loop_destroy(struct px_loop *loop);
-/** Turn until px_loop_stop. 0, or the -errno of a wait that failed. */
+/** Turn until px_loop_stop; at once, when that came before. 0, or the -errno of a wait that failed. */
 PX_MUSTCHECK int px_loop_run(struct px_loop *loop);
 /** One turn that waits at most max_wait_ns (UINT64_MAX: for as long as it takes). */
 PX_MUSTCHECK int px_loop_turn(struct px_loop *loop, uint64_t max_wait_ns);
 /** After this turn, px_loop_run returns. */
 void px_loop_stop(struct px_loop *loop);
-/** The time of this turn: read once when the wait ends, and again before each callback. */
+/** The time of this turn: read once when the wait ends, and again before each callback. Between turns: the time. */
 uint64_t px_loop_now(const struct px_loop *loop);
 
 /* ---- descriptors ---- */
@@ -54,11 +55,15 @@ struct px_io;
 /** `events`: EPOLL… bits that are ready and still wanted; EPOLLERR and EPOLLHUP come unasked. */
 typedef void (*px_io_cb)(void *user, uint32_t events);
 
-/** Watch a descriptor, which stays the caller's and must be open until px_io_stop. `name` is a constant that says whose
- *  callback it is ("front/session"). -EMFILE: max_sources are watched. */
+/** Watch a descriptor, which stays the caller's and is to be open until px_io_stop. (One that is closed first, as curl
+ *  does, is forgotten by the kernel, unless another process holds a copy; its number may be watched again meanwhile.)
+ *  `name` is a constant that says whose callback it is ("front/session"). `events`: no EPOLLET, no EPOLLONESHOT.
+ *  -EMFILE: max_sources are watched; -EEXIST: this one is. */
 PX_MUSTCHECK int px_io_start(struct px_loop *loop, int fd, uint32_t events, const char *name, px_io_cb cb,
                              void *user, struct px_io **ret, struct px_err *err);
-/** Change what is wanted; 0 keeps the watch but asks for nothing. No system call when nothing changes. */
+/** Change what is wanted; 0 keeps the watch but asks for nothing. EPOLLHUP and EPOLLERR come all the same, turn after
+ *  turn: who cannot act on them now must stop the watch. No system call when nothing changes. On failure nothing has
+ *  changed. */
 PX_MUSTCHECK int px_io_want(struct px_io *io, uint32_t events);
 /** Stop watching; clears *io. Safe inside its own callback, with NULL, and after the descriptor was closed. */
 void px_io_stop(struct px_io **io);
@@ -74,11 +79,13 @@ struct px_work {
     void *user;
 };
 void px_work_init(struct px_work *work, const char *name, px_work_fn fn, void *user);
-/** Run once, from the loop, in the order posted. Posting what is already posted does nothing. */
+/** Run once, from the loop, in the order posted. Posting what is already posted does nothing. What is posted by a
+ *  callback runs in the same turn, within the turn's budget; by a hook, in the next. */
 void px_work_post(struct px_loop *loop, struct px_work *work);
+/** Zeroed work, and work that is not posted, are fine. */
 void px_work_cancel(struct px_work *work);
 static inline bool px_work_posted(const struct px_work *work) {
-    return px_list_linked(&work->node);
+    return work->node.next && px_list_linked(&work->node);
 }
 
 /* ---- turn-end hooks ---- */
@@ -90,7 +97,8 @@ struct px_hook {
     void (*fn)(void *user);
     void *user;
 };
-/** Run `hook` at the end of every turn until it is removed. All members but `node` are the caller's to fill in. */
+/** Run `hook` at the end of every turn until it is removed; those of one order in the order added. All members but `node`
+ *  are the caller's to fill in; `node` is zero. Hooks may add and remove hooks. */
 void px_hook_add(struct px_loop *loop, struct px_hook *hook);
 void px_hook_remove(struct px_hook *hook);
 
@@ -98,14 +106,17 @@ void px_hook_remove(struct px_hook *hook);
 
 struct px_loop_stats {
     uint64_t turns, callbacks;
-    uint64_t busy_ns;    /* not waiting */
-    uint64_t slow;       /* callbacks over slow_ns */
-    uint64_t slowest_ns; /* the slowest callback since the last reset, and whose it was */
+    uint64_t busy_ns; /* not waiting */
+    uint64_t slow;    /* callbacks over slow_ns */
+    uint64_t
+        slowest_ns; /* the slowest callback since the last reset, without what was excused, and whose it was */
     char slowest_name[48];
     uint64_t longest_turn_ns;
     uint64_t lag_ns;  /* how late the latest timer ran, at worst, since the last reset */
     uint32_t sources; /* descriptors watched now */
     uint64_t timers;  /* armed now */
+    uint32_t scopes;  /* open, or closed and not yet freed */
+    uint32_t ops;     /* in flight */
 };
 void px_loop_stats_get(const struct px_loop *loop, struct px_loop_stats *ret);
 /** Forget the maxima. */
@@ -114,5 +125,7 @@ void px_loop_stats_reset(struct px_loop *loop);
 void px_loop_blame(struct px_loop *loop, const char *name);
 /** Take `ns` off the account of the callback that runs now. */
 void px_loop_excuse(struct px_loop *loop, uint64_t ns);
+/** Loops not yet destroyed, in this process; for tests. */
+unsigned px_loops_alive(void);
 
 #endif

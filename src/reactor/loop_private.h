@@ -6,24 +6,36 @@
 #include "reactor/heap.h"
 #include "reactor/loop.h"
 
+enum { PX_LOOP_EVENTS = 256 }; /* that one wait may bring */
+
 struct px_loop {
     int epoll;
-    bool stop;
+    bool stop, turning;
+    bool no_pwait2; /* the kernel, or a seccomp filter, does not know epoll_pwait2 */
     uint64_t now, slow_ns, turn_budget_ns;
     struct px_loop_clock clock;
     bool fake;
     struct px_slots sources;
+    uint64_t
+        *handle_of_fd; /* of the source that watches a descriptor, which may have stopped; 0: none ever */
+    size_t fd_room;
     struct px_timer_heap timers;
     struct px_list_node posted; /* px_work */
     struct px_list_node hooks;  /* px_hook */
+    struct px_hook hook_cursor; /* among them while they run: the one before it was the last to run */
     struct px_list_node closed_scopes;
     struct px_list_node children; /* px_child: alive or not yet reaped */
-    uint32_t n_children;
+    uint32_t n_children, n_scopes, n_ops;
     uint64_t callback_began, callback_excused;
     char blamed[48];
     struct px_loop_stats stats;
 };
 
+/** Around everything that is not the loop's own code. */
+void px_loop_callback_begin(struct px_loop *loop, const char *name);
+void px_loop_callback_end(struct px_loop *loop);
+/** Call back the sources of these events. */
+void px_io_dispatch(struct px_loop *loop, const struct epoll_event *events, int n);
 /** Free the scopes that have closed, unless pinned. */
 void px_scope_reap(struct px_loop *loop);
 

@@ -28,9 +28,9 @@ struct px_op {
     struct px_list_node in_scope;
 };
 
-/** Enter the scope. -ESHUTDOWN: it is closed, and nothing was entered. */
+/** Enter the scope; `op` is zeroed, or has ended. -ESHUTDOWN: it is closed, and nothing was entered. */
 PX_MUSTCHECK int px_op_begin(struct px_op *op, const struct px_op_kind *kind, struct px_scope *scope);
-/** It has ended by itself: leave the scope. */
+/** It has ended by itself: leave the scope. Does nothing when it has left, or never entered (zeroed). */
 void px_op_done(struct px_op *op);
 /** End it; clears *op. NULL, and an op that has ended, are fine (the memory must still be there). */
 void px_op_cancel(struct px_op **op);

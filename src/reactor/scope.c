@@ -25,6 +25,7 @@ int px_scope_open(struct px_loop *loop, struct px_scope *parent, const char *nam
     px_arena_init(&scope->arena, arena_cap ? arena_cap : (size_t)16 << 20);
     if (parent)
         px_list_add(&parent->children, &scope->in_parent);
+    loop->n_scopes++;
     *ret = scope;
     return 0;
 }
@@ -54,6 +55,7 @@ void px_scope_close(struct px_scope **pscope) {
     scope->closed = true;
     px_list_remove(&scope->in_parent);
     end_everything(scope);
+    scope->parent = NULL; /* it may be freed before this one, when this one is pinned */
     px_list_add(&scope->loop->closed_scopes, &scope->in_parent);
 }
 
@@ -85,6 +87,7 @@ void px_scope_reap(struct px_loop *loop) {
         px_list_remove(node);
         px_arena_finish(&scope->arena);
         free(scope);
+        loop->n_scopes--;
     }
 }
 
@@ -97,11 +100,15 @@ int px_op_begin(struct px_op *op, const struct px_op_kind *kind, struct px_scope
     op->scope = scope;
     px_list_init(&op->in_scope);
     px_list_add(&scope->ops, &op->in_scope);
+    scope->loop->n_ops++;
     return 0;
 }
 
 void px_op_done(struct px_op *op) {
+    if (!op->scope)
+        return;
     px_list_remove(&op->in_scope);
+    op->scope->loop->n_ops--;
     op->scope = NULL;
 }
 

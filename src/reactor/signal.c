@@ -25,18 +25,19 @@ int px_signals_start(struct px_loop *loop, const int *signals, px_signal_cb cb, 
     if (!s)
         return px_err_set(err, -ENOMEM, "no memory for signals");
     *s = (struct px_signals){.fd = -1, .cb = cb, .user = user};
-    sigset_t set;
+    sigset_t set, before;
     sigemptyset(&set);
     for (; *signals; signals++)
         sigaddset(&set, *signals);
     int r = 0;
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        r = px_err_errno(err, -errno, "sigprocmask");
-    if (!r && (s->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+    sigprocmask(SIG_BLOCK, &set, &before);
+    signal(SIGPIPE, SIG_IGN);
+    if ((s->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
         r = px_err_errno(err, -errno, "signalfd");
     if (!r)
         r = px_io_start(loop, s->fd, EPOLLIN, "signals", on_ready, s, &s->io, err);
     if (r) {
+        sigprocmask(SIG_SETMASK, &before, NULL);
         px_signals_stop(&s);
         return r;
     }

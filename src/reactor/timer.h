@@ -22,10 +22,13 @@ struct px_timer {
 
 void px_timer_init(struct px_timer *timer, struct px_loop *loop, const char *name, void (*fn)(void *user),
                    void *user);
-/** Fire once, from the loop, not before deadline_ns. Armed already: moves it. */
+/** Fire once, from the loop, not before deadline_ns, and never inside this call; equal deadlines in the order armed. A
+ *  deadline that is over counts as now. Armed already: moves it. One that is armed while timers fire waits for the next
+ *  turn. */
 void px_timer_arm(struct px_timer *timer, uint64_t deadline_ns);
+/** From px_loop_now. */
 void px_timer_arm_in(struct px_timer *timer, uint64_t delay_ns);
-/** Does nothing when it is not armed. Safe inside any callback, its own included. */
+/** Does nothing when it is not armed, or zeroed. Safe inside any callback, its own included. */
 void px_timer_disarm(struct px_timer *timer);
 
 #endif

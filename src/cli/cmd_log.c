@@ -1,0 +1,184 @@
+/* log: the calls that were made. */
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/fields.h"
+
+struct log {
+    struct px_cli *cli;
+    bool broken; /* stdout cannot be written */
+};
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+static void field(struct px_buf *to, px_str text, size_t columns) {
+    struct px_buf clean;
+    px_buf_init(&clean, 64 << 10);
+    px_out_clean(&clean, px_str_n(text.p, px_str_cut_utf8(text, 4096)), true);
+    px_out_fit(to, px_buf_view(&clean), columns, true);
+    px_buf_text(to, "  ");
+    px_buf_finish(&clean);
+}
+
+/* One row on one line; the arguments take what is left of the terminal. */
+static void row_line(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str row) {
+    struct px_buf part;
+    px_str code = px_field_text(arena, row, "code"), detail = px_field_text(arena, row, "detail");
+    bool ok = px_str_is(code, "ok");
+    size_t left = out->tty && out->width > 100 ? out->width - 84 : 40;
+    px_buf_init(&part, 1 << 20);
+    px_out_time(&part, px_field_i64(row, "began_unix_ms", 0));
+    px_buf_text(to, px_style(out, PX_DIM));
+    field(to, px_buf_view(&part), 8);
+    px_buf_text(to, px_style_end(out, PX_DIM));
+    field(to, px_field_text(arena, row, "principal"), 14);
+    px_buf_text(to, px_style(out, PX_BOLD));
+    field(to, px_field_text(arena, row, "tool"), 28);
+    px_buf_text(to, px_style_end(out, PX_BOLD));
+    px_buf_text(to, px_style(out, ok ? PX_GREEN : PX_RED));
+    field(to, code, 12);
+    px_buf_text(to, px_style_end(out, ok ? PX_GREEN : PX_RED));
+    px_buf_clear(&part, 4096);
+    px_out_span(&part, px_field_u64(row, "duration_us"));
+    field(to, px_buf_view(&part), 8);
+    px_buf_clear(&part, 4096);
+    px_str about = detail.n ? detail : px_value_text(arena, px_field(row, "args"));
+    px_out_clean(&part, px_str_n(about.p, px_str_cut_utf8(about, 4096)), true);
+    px_out_fit(to, px_buf_view(&part), out->tty ? left : 1000, false);
+    px_buf_char(to, '\n');
+    px_buf_finish(&part);
+}
+
+static void print_row(struct log *log, px_str row) {
+    struct px_arena arena;
+    struct px_buf line;
+    px_arena_init(&arena, 4 << 20);
+    px_buf_init(&line, 16 << 20);
+    if (log->cli->json) {
+        px_json_slice_compact(&line, row);
+        px_buf_char(&line, '\n');
+    } else {
+        row_line(&line, &arena, &log->cli->out, row);
+    }
+    if (px_out_flush(&log->cli->out, &line))
+        log->broken = true;
+    px_buf_finish(&line);
+    px_arena_finish(&arena);
+}
+
+static void on_notify(void *user, px_str method, px_str params) {
+    px_str row = px_field(params, "row");
+    if (px_str_is(method, "notifications/plexus/log") && row.p)
+        print_row(user, row);
+}
+
+/* ---- the request ---------------------------------------------------------------------------------------------- */
+
+static int write_params(struct px_cli *cli, const struct px_args *args, struct px_buf *to) {
+    const char *since = px_args_get(args, "since"), *limit = px_args_get(args, "limit");
+    const char *tool = px_args_get(args, "tool"), *service = px_args_get(args, "service");
+    uint64_t ms = 0, n = 0;
+    struct px_jw w;
+    if (since && px_args_duration(since, &ms))
+        return px_cli_fail(cli, PX_EXIT_USAGE, "Write 30s, 15m, 1h or 7d: how far back.",
+                           "--since %s is no time", since);
+    if (limit && (px_str_u64(px_str_of(limit), &n) || n < 1 || n > 1000))
+        return px_cli_fail(cli, PX_EXIT_USAGE, NULL, "--limit takes 1 to 1000, not %s", limit);
+    px_jw_init(&w, to);
+    px_jw_object(&w);
+    if (tool) {
+        px_jw_key(&w, "tool");
+        px_jw_text(&w, tool);
+    }
+    if (service) {
+        px_jw_key(&w, "service");
+        px_jw_text(&w, service);
+    }
+    if (since) {
+        px_jw_key(&w, "since_unix_ms");
+        px_jw_i64(&w, PX_MAX(px_clock_unix_ms() - (int64_t)ms, 0));
+    }
+    if (limit) {
+        px_jw_key(&w, "limit");
+        px_jw_u64(&w, n);
+    }
+    if (px_args_has(args, "follow")) {
+        px_jw_key(&w, "follow");
+        px_jw_bool(&w, true);
+    }
+    px_jw_object_end(&w);
+    return to->failed ? px_cli_fail(cli, PX_EXIT_USAGE, NULL, "the options are too long") : 0;
+}
+
+static int follow(struct log *log, struct px_client *client, px_str params) {
+    struct px_answer answer;
+    client->notify = on_notify;
+    client->user = log;
+    px_client_catch_interrupt(client);
+    int r = px_client_request(client, "plexus/log", params, 0, &answer);
+    if (r == -EINTR) {
+        px_client_cancel(client);
+        return PX_EXIT_OK;
+    }
+    if (r)
+        return px_client_failed(client, r);
+    if (answer.error.p)
+        return px_client_refused(client, answer.error);
+    fputs("the host is stopping\n", log->cli->err.file);
+    return PX_EXIT_OK;
+}
+
+static int once(struct log *log, struct px_client *client, px_str params) {
+    px_str result, row;
+    uint64_t pos = 0;
+    int code = px_client_ask(client, "plexus/log", params, &result);
+    if (code)
+        return code;
+    px_str rows = px_field(result, "rows");
+    if (!log->cli->json && px_json_slice_next(rows, &pos, NULL, &row) != 1)
+        fputs("no calls\n", log->cli->err.file);
+    for (pos = 0; px_json_slice_next(rows, &pos, NULL, &row) == 1;)
+        print_row(log, row);
+    return log->broken ? PX_EXIT_FAILURE : PX_EXIT_OK;
+}
+
+static int run(struct px_cli *cli, const struct px_args *args) {
+    struct px_client client;
+    struct px_buf params;
+    struct log log = {.cli = cli};
+    px_buf_init(&params, 1 << 20);
+    int code = write_params(cli, args, &params);
+    if (code == 0) {
+        code = px_client_open(&client, cli);
+        if (code == 0 && px_args_has(args, "follow"))
+            code = follow(&log, &client, px_buf_view(&params));
+        else if (code == 0)
+            code = once(&log, &client, px_buf_view(&params));
+        px_client_close(&client);
+    }
+    px_buf_finish(&params);
+    return code;
+}
+
+static const struct px_opt opts[] = {
+    {"follow", NULL, "stay, and print every later call as it ends"},
+    {"tool", "PATTERN", "only tools that match; * stands for anything"},
+    {"service", "NAME", "only this service"},
+    {"since", "TIME", "how far back: 30s, 15m, 1h, 7d"},
+    {"limit", "N", "at most so many rows (1 to 1000; 100)"},
+};
+
+const struct px_command px_cmd_log = {
+    .name = "log",
+    .synopsis = "[options]",
+    .summary = "show the calls that were made",
+    .help = "Administrators see every principal's calls, others their own.\n"
+            "JSON is one object a line.\n"
+            "\nExamples\n"
+            "  plexus log --since 1h --tool 'github_*'\n"
+            "  plexus log --follow\n"
+            "  plexus log --limit 1000 --json | jq -r 'select(.code != \"ok\") | .tool' | sort | uniq -c\n",
+    .opts = opts,
+    .n_opts = PX_COUNT(opts),
+    .run = run,
+};

@@ -120,8 +120,10 @@ unsigned fault_sweep(enum fault_how how, fault_scenario scenario, void *user) {
         must(r == 0 || now.name, "the scenario fails by itself");
         must(r == 0 || how == FAULT_FAIL, "an interrupted or short call is no failure");
         check_clean(fds);
-        if (!now.name)
+        if (!now.name) {
+            fprintf(stderr, "fault: %u calls went wrong, one at a time\n", run - 1);
             return run;
+        }
     }
 }
 

@@ -264,42 +264,28 @@ int __wrap_openat(int at, const char *path, int flags, ...) {
     errno = EMFILE;
     return -1;
 }
-/* One argument more, of the size of a pointer, is what these take at most. */
-int __real_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...) {
-    va_list args;
-    va_start(args, what);
-    void *arg = va_arg(args, void *);
-    va_end(args);
+/* These take as many arguments as they are given; registers carry them, so a fixed number that is enough will do. */
+int __real_fcntl(int fd, int what, void *arg);
+int __wrap_fcntl(int fd, int what, void *arg);
+int __wrap_fcntl(int fd, int what, void *arg) {
     if (!wrong("fcntl", CAN_FAIL, HERE))
         return __real_fcntl(fd, what, arg);
     errno = EINVAL;
     return -1;
 }
-int __real_ioctl(int fd, unsigned long what, ...);
-int __wrap_ioctl(int fd, unsigned long what, ...);
-int __wrap_ioctl(int fd, unsigned long what, ...) {
-    va_list args;
-    va_start(args, what);
-    void *arg = va_arg(args, void *);
-    va_end(args);
+int __real_ioctl(int fd, unsigned long what, void *arg);
+int __wrap_ioctl(int fd, unsigned long what, void *arg);
+int __wrap_ioctl(int fd, unsigned long what, void *arg) {
     if (!wrong("ioctl", CAN_FAIL, HERE))
         return __real_ioctl(fd, what, arg);
     errno = EINVAL;
     return -1;
 }
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-long __wrap_syscall(long number, ...) {
-    long a[6];
-    va_list args;
-    va_start(args, number);
-    for (int i = 0; i < 6; i++)
-        a[i] = va_arg(args, long);
-    va_end(args);
+long __real_syscall(long number, long a, long b, long c, long d, long e);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e) {
     if (!wrong("syscall", CAN_FAIL, HERE))
-        return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+        return __real_syscall(number, a, b, c, d, e);
     errno = EMFILE;
     return -1;
 }

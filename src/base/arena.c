@@ -10,7 +10,7 @@
 #define PX_ASAN 1
 #endif
 
-enum { STOCK = 256, ALIGN = 16 };
+enum { STOCK = 256, ALIGN = 16, SMALL = 256 };
 #ifdef PX_ASAN
 enum { CHUNK = ALIGN };
 #else
@@ -31,15 +31,20 @@ void px_arena_init(struct px_arena *a, size_t cap) {
     *a = (struct px_arena){.cap = cap};
 }
 
-static struct px_arena_chunk *chunk_get(size_t need) {
-    if (need <= CHUNK && stock) {
+void px_arena_init_small(struct px_arena *a, size_t cap) {
+    *a = (struct px_arena){.cap = cap, .small = SMALL};
+}
+
+/* A block of at least `least`: what a standard arena gets is always a standard chunk or larger. */
+static struct px_arena_chunk *chunk_get(size_t need, size_t least) {
+    if (need <= CHUNK && least == CHUNK && stock) {
         struct px_arena_chunk *chunk = stock;
         stock = chunk->next;
         stocked--;
         alive++;
         return chunk;
     }
-    size_t size = PX_MAX(need, (size_t)CHUNK);
+    size_t size = PX_MAX(need, least);
     struct px_arena_chunk *chunk = malloc(size);
     if (!chunk)
         return NULL;
@@ -67,7 +72,7 @@ void px_arena_finish(struct px_arena *a) {
         a->chunks = chunk->next;
         chunk_put(chunk);
     }
-    *a = (struct px_arena){.cap = a->cap};
+    *a = (struct px_arena){.cap = a->cap, .small = a->small ? SMALL : 0};
 }
 
 void px_arena_stock_free(void) {
@@ -85,7 +90,7 @@ size_t px_arena_chunks_alive(void) {
 
 /* A block for this one alone, behind the chunk in use, so that the rest of that is not lost. */
 static void *raw_alone(struct px_arena *a, size_t n) {
-    struct px_arena_chunk *chunk = chunk_get(ALIGN + n);
+    struct px_arena_chunk *chunk = chunk_get(ALIGN + n, a->small ? ALIGN : CHUNK);
     if (!chunk)
         return NULL;
     struct px_arena_chunk **at = a->chunks ? &a->chunks->next : &a->chunks;
@@ -98,15 +103,17 @@ void *px_arena_raw(struct px_arena *a, size_t n) {
     if (n > a->cap || a->used > a->cap - n || n > SIZE_MAX / 2)
         return NULL;
     size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (ALIGN + need > CHUNK / 2) {
+    size_t standard = a->small ? PX_MIN(a->small, (size_t)CHUNK) : CHUNK;
+    if (ALIGN + need > standard / 2) {
         void *alone = raw_alone(a, n);
         a->used += alone ? n : 0;
         return alone;
     }
     if (!a->at || (size_t)(a->end - a->at) < need) {
-        struct px_arena_chunk *chunk = chunk_get(CHUNK);
+        struct px_arena_chunk *chunk = chunk_get(standard, standard);
         if (!chunk)
             return NULL;
+        a->small = a->small ? 2 * standard : 0;
         chunk->next = a->chunks;
         a->chunks = chunk;
         a->at = (char *)chunk + ALIGN;

@@ -119,7 +119,7 @@ px_str px_uri_resolve(struct px_arena *arena, px_str base_text, px_str reference
 }
 
 px_str px_uri_without_fragment(px_str uri, px_str *ret_fragment) {
-    px_str rest, front = cut(uri, "#", &rest);
+    px_str rest = uri, front = uri.p ? cut(uri, "#", &rest) : uri;
     if (ret_fragment)
         *ret_fragment = rest.n ? skip(rest, 1) : (px_str){0};
     return front;

@@ -40,8 +40,8 @@ struct px_principal_conf {
     px_str
         token_hash; /* tokens: "blake2b:" and 64 hexadecimal digits (BLAKE2b-256 of the token); else absent */
     px_str profile; /* always on; absent: none */
-    bool admin;
-    bool refuse; /* may not connect */
+    int admin;      /* 1: an administrator; -1: not; 0: not said (root and the daemon's own uid are) */
+    bool refuse;    /* may not connect */
 };
 /** The first that matches in this order: token, uid, the gids in the order of the configuration, "*". Without any: the
  *  policy "default" (read-only tools) applies. root and the daemon's own uid are administrators, unless said otherwise. */

@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 struct px_json_limits {
-    size_t bytes;   /* of the whole text; 0: 64 MiB */
+    size_t bytes;   /* of the whole text; 0: 64 MiB; at most 2 GiB */
     unsigned depth; /* of nesting; 0: 64; at most 512 */
     size_t values;  /* of all values; 0: 1,000,000 */
 };
@@ -16,7 +16,7 @@ struct px_json_limits {
 struct px_json_scan {
     size_t values;  /* how many there are */
     unsigned depth; /* how deep they nest */
-    size_t inexact; /* numbers that a double (as cJSON prints it) cannot carry exactly */
+    size_t inexact; /* numbers a double cannot carry: over 15 digits or its range, integers from 1e15, -0 */
     size_t nul;     /* strings and keys with an escaped NUL */
     px_str value;   /* the value without the white space around it */
 };

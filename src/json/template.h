@@ -1,8 +1,9 @@
 /* template.h: JSON templates: text that becomes JSON with some arguments put in, never by text substitution.
  *   {"$arg": "name"}    is replaced by the member `name` of the arguments ("/a/b": by the value at that pointer);
  *                       absent: the member or element that holds it is dropped.
- *   {"$arg": "name", "default": …}   absent: the default.
- * An object with "$arg" and any other key is an error. Everything else is copied; arguments are copied byte for byte. */
+ *   {"$arg": "name", "default": …}   absent: the default (copied, itself no template).
+ * An object with "$arg" and any other key is an error. Everything else is copied, without white space between
+ * tokens; arguments are copied byte for byte. */
 #ifndef PX_JSON_TEMPLATE_H
 #define PX_JSON_TEMPLATE_H
 

@@ -9,7 +9,7 @@
 struct px_jw {
     struct px_buf *to;
     uint64_t nonempty; /* one bit a level: something stands before */
-    unsigned depth;    /* at most 63 */
+    unsigned depth;    /* at most 63: deeper fails the buffer with -EMSGSIZE */
 };
 
 static inline void px_jw_init(struct px_jw *w, struct px_buf *to) {

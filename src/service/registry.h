@@ -25,7 +25,7 @@ struct px_item {
     struct px_schema *input;  /* tools: NULL takes no arguments */
     struct px_schema *output; /* tools: may be NULL */
     px_str listed; /* the MCP object (Tool, Prompt, Resource, ResourceTemplate), ready to be sent */
-    struct px_instance *instance; /* NULL once the instance has gone */
+    struct px_instance *instance; /* held; it may have ended: px_run_start says so */
 };
 
 static inline bool px_item_read_only(const struct px_item *item) {

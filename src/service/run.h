@@ -23,7 +23,8 @@ struct px_run_sink {
 enum px_run_answer { PX_RUN_NONE = 0, PX_RUN_REPLY, PX_RUN_FAIL, PX_RUN_ASK };
 
 struct px_run {
-    uint64_t handle; /* the px_call_h */
+    uint64_t handle;       /* the px_call_h */
+    uint64_t scope_handle; /* the px_scope_h of op_scope; 0: the plugin has not asked for it */
     struct px_instance *instance;
     struct px_item *item;
     struct px_list_node in_instance;
@@ -34,7 +35,8 @@ struct px_run {
     const struct px_run_sink *sink;
     void *user;
     struct px_work done;
-    bool dispatched; /* call() was entered */
+    bool dispatched;    /* call() was entered */
+    bool ended_by_host; /* the answer is the host's own: the instance was stopped */
     /* the answer, copied into the scope */
     enum px_run_answer answer;
     struct px_reply reply;

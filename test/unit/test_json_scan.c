@@ -121,6 +121,8 @@ static void bad_strings(void **state) {
     refuses("\"\\ud800\"", 1, "surrogate");
     refuses("\"\\udc00\"", 1, "surrogate");
     refuses("\"ab\\ud800\\u0041\"", 3, "surrogate");
+    refuses("\"\\ud800\\udbff\"", 1, "surrogate");
+    refuses("\"\\ud800\\ue000\"", 1, "surrogate");
     refuses("\"\xff\"", 1, "not UTF-8, found byte 0xff");
     refuses("\"\xc3\"", 1, "not UTF-8");
     refuses("\"12345678\xed\xa0\x80\"", 9, "not UTF-8");

@@ -50,6 +50,21 @@ static void keeps_numbers_exact(void **state) {
     }
 }
 
+/* Around the 63 bytes that cJSON reads of a number. */
+static void numbers_of_every_length(void **state) {
+    (void)state;
+    for (int n = 55; n <= 70; n++) {
+        char number[80], text[100];
+        memset(number, '1', sizeof number);
+        number[n] = 0;
+        snprintf(text, sizeof text, "[%s,2]", number);
+        prints(text, text);
+        memcpy(number, "-0.", 3);
+        snprintf(text, sizeof text, "[%s,2]", number);
+        prints(text, text);
+    }
+}
+
 /* Numbers among everything that the walk beside the tree must step over. */
 static void mends_in_step(void **state) {
     (void)state;
@@ -459,6 +474,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_and_prints),
         cmocka_unit_test(keeps_numbers_exact),
+        cmocka_unit_test(numbers_of_every_length),
         cmocka_unit_test(mends_in_step),
         cmocka_unit_test(keeps_nul_bytes),
         cmocka_unit_test(keeps_nul_bytes_in_keys),

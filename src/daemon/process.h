@@ -1,0 +1,17 @@
+/* process.h: what the process is before anything runs in it. */
+#ifndef PX_DAEMON_PROCESS_H
+#define PX_DAEMON_PROCESS_H
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Descriptors 0 to 2 are open, files are made for us alone (umask 077), as many descriptors as the hard limit allows (at
+ *  most 1,048,576), no core file and no look into our memory (unless `allow_core`). */
+void px_process_prepare(bool allow_core);
+/** The program itself, for children: /proc/self/exe's target. Static memory. */
+PX_MUSTCHECK int px_process_self(const char **ret, struct px_err *err);
+/** Resident memory; 0: not known. */
+uint64_t px_process_rss(void);
+
+#endif

@@ -1,0 +1,222 @@
+/* private.h: the structs that the files of this room share. */
+#ifndef PX_SERVICE_PRIVATE_H
+#define PX_SERVICE_PRIVATE_H
+
+#include "base/map.h"
+#include "base/slots.h"
+#include "reactor/loop.h"
+#include "reactor/op.h"
+#include "reactor/timer.h"
+#include "service/registry_private.h"
+#include "service/run.h"
+#include "service/services.h"
+
+/* A plugin file that was loaded. Never unloaded: code may be on the stack, or in a timer, of anyone. */
+struct px_lib {
+    struct px_list_node node;
+    char *path;              /* where it came from */
+    int memfd;               /* the sealed copy, open for ever (its /proc path is its name to dlopen) */
+    struct px_plugin vtable; /* with zeros for the members that the plugin's own is too small to have */
+    bool has_worker;
+    struct px_schema *config_schema; /* NULL: takes no configuration */
+    uint64_t hash[4];                /* BLAKE2b-256 of the file */
+};
+
+/* A plugin folder's file, good or bad. */
+struct px_plugin_file {
+    struct px_list_node node;
+    char *path;
+    uint64_t dev, ino, size, mtime_ns, ctime_ns; /* as it was looked at */
+    bool seen;                                   /* in the scan that runs now */
+    enum { PX_FILE_QUEUED, PX_FILE_VETTING, PX_FILE_LOADED, PX_FILE_REFUSED } state;
+    char why[240];      /* refused */
+    struct px_lib *lib; /* loaded */
+};
+
+enum px_instance_state {
+    PX_INSTANCE_OPENING,
+    PX_INSTANCE_READY,
+    PX_INSTANCE_UNAVAILABLE,
+    PX_INSTANCE_DRAINING,
+    PX_INSTANCE_GONE
+};
+
+/* A plugin opened with a configuration. */
+struct px_instance {
+    uint32_t refs; /* one for being alive, one for each run and each item */
+    struct px_services *services;
+    struct px_service *service; /* NULL: no longer the service's; draining or gone */
+    struct px_lib *lib;
+    char *name; /* the service's */
+    enum px_instance_state state;
+    void *self;
+    uint64_t handle; /* px_service_h */
+    struct px_scope *scope;
+    uint64_t scope_handle;    /* px_scope_h of that scope */
+    unsigned frames;          /* frames of this instance on the stack */
+    struct px_list_node runs; /* px_run.in_instance */
+    uint32_t n_runs, n_children;
+    struct px_item **staged[PX_LIST_TEMPLATES + 1]; /* lists set before it was ready */
+    size_t n_staged[PX_LIST_TEMPLATES + 1];
+    bool staged_set[PX_LIST_TEMPLATES + 1];
+    char why[240]; /* unavailable, failed */
+    struct px_service_secret *secrets;
+    size_t n_secrets;
+    struct px_list_node hidden; /* values given to secret->hide() */
+    struct px_timer drain;
+    struct px_list_node in_draining; /* services->draining */
+    struct px_work finish;
+    bool opened, failed;
+};
+
+/* A configured service. */
+struct px_service {
+    struct px_list_node node;
+    char *name, *plugin, *config;
+    struct px_service_secret *secrets;
+    size_t n_secrets;
+    struct px_instance *current; /* serves; NULL: none */
+    struct px_instance *next;    /* opening; becomes current when it is ready */
+    struct px_lib *tried;        /* the plugin that next or the failure belongs to */
+    char why[240];               /* why there is no instance, or why the last one failed */
+    bool wanted, paused, dirty;
+};
+
+struct px_services {
+    struct px_services_opts opts;
+    char **folders;
+    size_t n_folders;
+    char *self_exe;
+    struct px_scope *scope;
+    struct px_registry *registry;
+    struct px_list_node services; /* px_service */
+    struct px_list_node draining; /* px_instance.in_draining */
+    struct px_list_node libs;     /* px_lib, ever loaded */
+    struct px_list_node files;    /* px_plugin_file */
+    struct px_folders *watch;
+    uint32_t vetting;
+    bool pause_all, stopping, settled;
+    struct px_work reconcile;
+    void (*on_settled)(void *ctx);
+    void *on_settled_ctx;
+};
+
+/* ---- services.c ---- */
+/** Something changed (a plugin came or went, an instance is ready or has failed): look at every service again, soon. */
+void px_services_poke(struct px_services *services);
+/** The loaded plugin of that name; NULL: none. */
+struct px_lib *px_services_lib(struct px_services *services, px_str plugin);
+
+/* ---- instance.c ---- */
+/** Open `lib` for `service`. *ret is NULL when it has failed at once (err says why). */
+int px_instance_open(struct px_services *services, struct px_service *service, struct px_lib *lib,
+                     struct px_instance **ret, struct px_err *err);
+/** It becomes the service's current one: its lists are offered. -EEXIST: a name collides. */
+int px_instance_publish(struct px_instance *instance, struct px_err *err);
+/** close(), then drain for `grace_ns`, then cancel what is left, then fini(). */
+void px_instance_drain(struct px_instance *instance, uint64_t grace_ns);
+/** For the end of the process: cancel what is left and finish without waiting. */
+void px_instance_finish_now(struct px_instance *instance);
+void px_instance_ref(struct px_instance *instance);
+void px_instance_unref(struct px_instance *instance);
+/** A run has left it. */
+void px_instance_run_left(struct px_instance *instance);
+/** Around every entry into the plugin. */
+void px_instance_enter(struct px_instance *instance, const char *what);
+void px_instance_leave(struct px_instance *instance);
+void px_secrets_free(struct px_service_secret *secrets, size_t n);
+int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_service_secret **ret);
+
+/* ---- folders.c: which files there are ---- */
+int px_folders_start(struct px_services *services, struct px_err *err);
+void px_folders_stop(struct px_services *services);
+void px_folders_scan(struct px_services *services);
+/** Nothing is queued or being vetted. */
+bool px_folders_settled(const struct px_services *services);
+
+/* ---- plugin_file.c: is this file a plugin? ---- */
+/** Open without following links, check owner, mode, kind and size, copy into a sealed memfd, check header and note. `fd`: the
+ *  memfd. Errors are one clear sentence. st may be NULL. */
+int px_plugin_file_open(const char *path, int *ret_memfd, uint64_t ret_hash[4], struct px_err *err);
+int px_plugin_elf_check(int memfd, struct px_err *err);
+/** dlopen the memfd and check what it exports. Runs constructors: vetted files only. */
+int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err *err);
+/** Owned by root or us, writable by nobody else. */
+int px_owner_check(uint32_t uid, uint32_t mode, const char *what, struct px_err *err);
+void px_lib_free(struct px_lib *lib);
+
+/* ---- tables.c and its neighbours: what plugins see ---- */
+/** The one host of this process. The tables have no context argument, so it is global. */
+struct px_host_global {
+    struct px_services *services; /* NULL in a worker */
+    struct px_loop *loop;
+    struct px_slots instances, scopes, calls, ops;
+    uint64_t stale; /* handles that were refused */
+    struct px_scope *event_scope;
+    uint64_t event_scope_handle;
+};
+extern struct px_host_global px_host_g;
+extern const struct px_host px_host_table;
+int px_host_init(struct px_services *services, struct px_loop *loop, struct px_err *err);
+void px_host_finish(void);
+
+enum px_host_scope_kind { PX_SCOPE_OWN, PX_SCOPE_OF_CALL, PX_SCOPE_OF_SERVICE, PX_SCOPE_OF_EVENT };
+/** A scope as a plugin knows it; lives in the scope's own arena. */
+struct px_host_scope_ref {
+    struct px_scope *scope;
+    struct px_instance *instance; /* NULL in a worker */
+    enum px_host_scope_kind kind;
+    uint64_t handle;
+};
+/** Give `scope` a handle, which goes when the scope closes. */
+int px_host_scope_name(struct px_scope *scope, struct px_instance *instance, enum px_host_scope_kind kind,
+                       uint64_t *ret_handle);
+struct px_host_scope_ref *px_host_scope_get(px_scope_h h); /* NULL: stale */
+
+/** A plugin's operation: the part that all kinds share; embedded in each. */
+struct px_host_op_ref;
+struct px_host_op_kind {
+    const char *name;
+    void (*release)(struct px_host_op_ref *op); /* stop what is underneath and free the struct */
+    int32_t (*resume)(struct px_host_op_ref *op);
+    int32_t (*write)(struct px_host_op_ref *op, uint32_t kind, px_str bytes);
+    int32_t (*end)(struct px_host_op_ref *op);
+    int32_t (*stop)(struct px_host_op_ref *op);
+    void (*pause)(struct px_host_op_ref *op);
+};
+struct px_host_op_ref {
+    struct px_op op;
+    const struct px_host_op_kind *kind;
+    uint64_t handle;
+    struct px_instance *instance;
+    px_on on;
+    void *user;
+    bool in_callback, ended;
+};
+/** Begin: enters the scope, makes a handle. On failure nothing was begun (and the caller frees the struct). */
+int px_host_op_begin(struct px_host_op_ref *op, const struct px_host_op_kind *kind, px_scope_h scope,
+                     px_on on, void *user, px_op_h *ret);
+/** Undo a begin whose rest has failed; does not free. */
+void px_host_op_unbegin(struct px_host_op_ref *op);
+/** Run the callback. False: the operation is over (END, PX_ENOUGH or a cancel inside), and the struct has been released. */
+bool px_host_op_deliver(struct px_host_op_ref *op, struct px_ev *ev);
+
+extern const struct px_host_json px_host_json_table;
+extern const struct px_host_scope px_host_scope_table;
+extern const struct px_host_op px_host_op_table;
+extern const struct px_host_timer px_host_timer_table;
+extern const struct px_host_store px_host_store_table;
+extern const struct px_host_process px_host_process_table;
+extern const struct px_host_call px_host_call_table;
+extern const struct px_host_catalog px_host_catalog_table;
+extern const struct px_host_log px_host_log_table;
+extern const struct px_host_secret px_host_secret_table;
+struct px_instance *px_host_instance(px_service_h h); /* NULL: stale */
+
+/** Copy as many bytes of a plugin's struct as it says it has; the rest is zero. */
+static inline void px_sized_copy(void *to, size_t room, const void *from, size_t size) {
+    memset(to, 0, room);
+    memcpy(to, from, PX_MIN(room, size));
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* registry_private.h: how instances fill the registry. */
+#ifndef PX_SERVICE_REGISTRY_PRIVATE_H
+#define PX_SERVICE_REGISTRY_PRIVATE_H
+
+#include "service/registry.h"
+
+struct px_loop;
+
+PX_MUSTCHECK int px_registry_create(struct px_loop *loop, struct px_registry **ret, struct px_err *err);
+void px_registry_destroy(struct px_registry **registry);
+/** Put `n` items (whose references it takes on success) in the place of all that `service` offers in this list. -EEXIST: a name
+ *  collides, inside the list or with another service; *ret_bad is its index. */
+PX_MUSTCHECK int px_registry_replace(struct px_registry *registry, enum px_list list, px_str service,
+                                     struct px_item **items, size_t n, uint32_t *ret_bad, struct px_err *err);
+void px_registry_touch(struct px_registry *registry, px_str uri);
+
+/* item.c: from what a plugin declares (zero-extended copies of its structs) to an item. `service` is the service's name.
+ * -EINVAL with words. */
+PX_MUSTCHECK int px_item_of_tool(const struct px_tool *tool, px_str service, struct px_item **ret,
+                                 struct px_err *err);
+PX_MUSTCHECK int px_item_of_prompt(const struct px_prompt *prompt, px_str service, struct px_item **ret,
+                                   struct px_err *err);
+PX_MUSTCHECK int px_item_of_resource(const struct px_resource *resource, enum px_list list, px_str service,
+                                     struct px_item **ret, struct px_err *err);
+
+#endif

@@ -1,0 +1,84 @@
+/* `plexusd --vet`: load a plugin in a process that may crash or hang, and say what it is. */
+#include "base/buf.h"
+#include "service/private.h"
+#include "json/write.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+static int check_tools(const struct px_lib *lib, struct px_jw *w, struct px_err *err) {
+    px_jw_key(w, "tools");
+    px_jw_array(w);
+    for (uint32_t i = 0; i < lib->vtable.n_tools; i++) {
+        struct px_tool tool;
+        struct px_item *item;
+        px_sized_copy(&tool, sizeof tool, (const char *)lib->vtable.tools + (size_t)i * lib->vtable.tool_size,
+                      lib->vtable.tool_size);
+        int r = px_item_of_tool(&tool, px_str_of(lib->vtable.name), &item, err);
+        if (r)
+            return r;
+        px_jw_str(w, item->name);
+        px_item_unref(item);
+    }
+    px_jw_array_end(w);
+    return 0;
+}
+
+static int look(const char *file, struct px_jw *w, struct px_err *err) {
+    uint64_t hash[4];
+    int memfd = 3;
+    struct px_lib *lib;
+    int r = file ? px_plugin_file_open(file, &memfd, hash, err) : px_plugin_elf_check(memfd, err);
+    if (!r)
+        r = px_lib_load(memfd, file ? file : "the plugin", &lib, err);
+    if (r)
+        return r;
+    px_jw_object(w);
+    px_jw_key(w, "ok");
+    px_jw_bool(w, true);
+    px_jw_key(w, "name");
+    px_jw_text(w, lib->vtable.name);
+    px_jw_key(w, "version");
+    px_jw_text(w, lib->vtable.version ? lib->vtable.version : "");
+    px_jw_key(w, "summary");
+    px_jw_text(w, lib->vtable.summary ? lib->vtable.summary : "");
+    px_jw_key(w, "abi");
+    px_jw_text(w, "0.1");
+    px_jw_key(w, "worker");
+    px_jw_bool(w, lib->has_worker);
+    px_jw_key(w, "config_schema");
+    px_jw_str(w, px_str_of(lib->vtable.config_schema)); /* as text: absent is null */
+    r = check_tools(lib, w, err);
+    px_jw_object_end(w);
+    px_lib_free(lib);
+    return r;
+}
+
+int px_plugin_vet(const char *file) {
+    struct px_buf out;
+    struct px_jw w;
+    struct px_err err = {0};
+    px_buf_init(&out, (size_t)8 << 20);
+    px_jw_init(&w, &out);
+    if (!file)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int r = look(file, &w, &err);
+    if (!r && out.failed)
+        r = px_err_errno(&err, out.failed, "its tools");
+    if (r) {
+        px_buf_clear(&out, 0);
+        px_jw_init(&w, &out);
+        px_jw_object(&w);
+        px_jw_key(&w, "ok");
+        px_jw_bool(&w, false);
+        px_jw_key(&w, "error");
+        px_jw_text(&w, err.msg);
+        px_jw_object_end(&w);
+    }
+    /* What the plugin printed is not ours: the answer is the last line. */
+    printf("\n%s\n", out.p ? out.p : "{\"ok\":false,\"error\":\"no memory\"}");
+    fflush(stdout);
+    px_buf_finish(&out);
+    return r ? 1 : 0;
+}

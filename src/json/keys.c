@@ -3,14 +3,14 @@
 
 enum { FEW = 16 }; /* up to here keys are compared with each other */
 
-void px_keys_init(struct px_keys *keys, px_str text) {
+void px_json_keys_init(struct px_json_keys *keys, px_str text) {
     keys->text = text;
     keys->list = keys->own;
     keys->n = 0;
     keys->room = PX_KEYS_OWN;
 }
 
-void px_keys_finish(struct px_keys *keys) {
+void px_json_keys_finish(struct px_json_keys *keys) {
     if (keys->list != keys->own)
         free(keys->list);
 }
@@ -24,7 +24,7 @@ struct decoder {
     char bytes[4];
 };
 
-static struct decoder decoder_of(const struct px_keys *keys, const struct px_key *key) {
+static struct decoder decoder_of(const struct px_json_keys *keys, const struct px_key *key) {
     return (struct decoder){.p = keys->text.p + key->at, .end = keys->text.p + keys->text.n};
 }
 
@@ -46,7 +46,7 @@ static uint64_t decode_word(struct decoder *d, size_t n) {
     return word;
 }
 
-static bool same(const struct px_keys *keys, const struct px_key *a, const struct px_key *b) {
+static bool same(const struct px_json_keys *keys, const struct px_key *a, const struct px_key *b) {
     if (a->n != b->n || a->start != b->start)
         return false;
     if (a->n <= sizeof a->start)
@@ -62,7 +62,7 @@ static bool same(const struct px_keys *keys, const struct px_key *a, const struc
 }
 
 /* px_json_hash_bytes of the decoded key. */
-static uint64_t hash(const struct px_keys *keys, const struct px_key *key) {
+static uint64_t hash(const struct px_json_keys *keys, const struct px_key *key) {
     if (!key->escaped)
         return px_json_hash_bytes(px_str_n(keys->text.p + key->at, key->n));
     struct decoder d = decoder_of(keys, key);
@@ -75,7 +75,7 @@ static uint64_t hash(const struct px_keys *keys, const struct px_key *key) {
 
 /* ---- the list ---- */
 
-static int grow(struct px_keys *keys) {
+static int grow(struct px_json_keys *keys) {
     struct px_key *old = keys->list == keys->own ? NULL : keys->list;
     struct px_key *list = realloc(old, keys->room * 2 * sizeof *list);
     if (!list)
@@ -87,7 +87,7 @@ static int grow(struct px_keys *keys) {
     return 0;
 }
 
-int px_keys_add(struct px_keys *keys, px_str raw, size_t n) {
+int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n) {
     if (keys->n == keys->room && grow(keys))
         return -ENOMEM;
     struct px_key *key = &keys->list[keys->n++];
@@ -116,7 +116,7 @@ static int twice(const struct px_key *second, size_t *ret_at) {
 }
 
 /* Each key leaves a mark of six bits; only a key whose mark is there already is compared with those before it. */
-static int check_few(const struct px_keys *keys, const struct px_key *list, size_t n, size_t *ret_at) {
+static int check_few(const struct px_json_keys *keys, const struct px_key *list, size_t n, size_t *ret_at) {
     uint64_t marks = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t mark = 1ull << ((list[i].start * 0x9e3779b97f4a7c15ull + list[i].n) >> 58);
@@ -129,7 +129,7 @@ static int check_few(const struct px_keys *keys, const struct px_key *list, size
     return 0;
 }
 
-static int check_many(const struct px_keys *keys, const struct px_key *list, size_t n, size_t *ret_at) {
+static int check_many(const struct px_json_keys *keys, const struct px_key *list, size_t n, size_t *ret_at) {
     size_t room = 64;
     while (room < 2 * n)
         room *= 2;
@@ -153,7 +153,7 @@ static int check_many(const struct px_keys *keys, const struct px_key *list, siz
     return r;
 }
 
-int px_keys_close(struct px_keys *keys, size_t first, size_t *ret_at) {
+int px_json_keys_close(struct px_json_keys *keys, size_t first, size_t *ret_at) {
     const struct px_key *list = keys->list + first;
     size_t n = keys->n - first;
     keys->n = first;

@@ -14,7 +14,7 @@ struct px_key {
     uint32_t escaped : 1; /* the text holds escapes */
 };
 
-struct px_keys {
+struct px_json_keys {
     px_str text; /* all of it; under 2 GiB */
     struct px_key *list;
     size_t n, room;
@@ -22,12 +22,12 @@ struct px_keys {
 };
 
 /** Not all of it: own stays as it is. */
-void px_keys_init(struct px_keys *keys, px_str text);
-void px_keys_finish(struct px_keys *keys);
+void px_json_keys_init(struct px_json_keys *keys, px_str text);
+void px_json_keys_finish(struct px_json_keys *keys);
 /** A valid string of the text, without its quotes; `n`: its length when decoded. -ENOMEM. */
-PX_MUSTCHECK int px_keys_add(struct px_keys *keys, px_str raw, size_t n);
+PX_MUSTCHECK int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n);
 /** An object ends, whose keys begin at `first` (what keys->n was): forget them. -EEXIST: one stood there before, and *ret_at is
  *  where its quote is; -ENOMEM. */
-PX_MUSTCHECK int px_keys_close(struct px_keys *keys, size_t first, size_t *ret_at);
+PX_MUSTCHECK int px_json_keys_close(struct px_json_keys *keys, size_t first, size_t *ret_at);
 
 #endif

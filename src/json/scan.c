@@ -23,7 +23,7 @@ struct scan {
     struct px_json_scan count;
     size_t most_values, limit; /* limit: the one that was hit */
     unsigned depth, most_depth;
-    struct px_keys keys;
+    struct px_json_keys keys;
     struct level levels[MOST_DEPTH + 1];
 };
 
@@ -147,7 +147,7 @@ static int scan_key(struct scan *s, const char *expected) {
     if (r)
         return r;
     px_str raw = px_str_n(begin, (size_t)(s->p - 1 - begin));
-    r = px_keys_add(&s->keys, raw, raw.n - dropped);
+    r = px_json_keys_add(&s->keys, raw, raw.n - dropped);
     if (r)
         return r;
     s->p = px_skip_space(s->p, s->end);
@@ -172,7 +172,7 @@ static int open_level(struct scan *s, bool is_object) {
 static int close_level(struct scan *s) {
     const struct level *level = &s->levels[s->depth--];
     size_t at = 0;
-    int r = level->is_object ? px_keys_close(&s->keys, level->first_key, &at) : 0;
+    int r = level->is_object ? px_json_keys_close(&s->keys, level->first_key, &at) : 0;
     if (r == -EEXIST)
         return wrong(s, s->text + at, "the same key twice in one object");
     s->p++;
@@ -293,9 +293,9 @@ int px_json_scan(px_str text, const struct px_json_limits *limits, struct px_jso
     s.most_values = most.values ? most.values : DEFAULT_VALUES;
     s.depth = 0;
     s.most_depth = PX_MIN(most.depth ? most.depth : DEFAULT_DEPTH, MOST_DEPTH);
-    px_keys_init(&s.keys, px_str_n(s.text, (size_t)(s.end - s.text)));
+    px_json_keys_init(&s.keys, px_str_n(s.text, (size_t)(s.end - s.text)));
     int r = scan_text(&s);
-    px_keys_finish(&s.keys);
+    px_json_keys_finish(&s.keys);
     if (r) {
         if (ret_at)
             *ret_at = (size_t)(s.p - s.text);

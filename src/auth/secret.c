@@ -155,7 +155,7 @@ static int check_file(int fd, const char *what, struct px_err *err) {
     if (!S_ISREG(st.st_mode))
         return px_err_set(err, -EINVAL, "%s is not a regular file", what);
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return px_err_set(err, -EPERM,
+        return px_err_set(err, -EACCES,
                           "%s belongs to uid %u: it must be root's or the daemon's own (chown it)", what,
                           (unsigned)st.st_uid);
     if (st.st_mode & (S_IRWXO | S_IWGRP))

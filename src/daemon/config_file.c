@@ -28,13 +28,14 @@ void px_config_file_problems(const struct px_config_file *file, px_str base,
         const struct px_schema_problem *problem = &found->problems[i];
         snprintf(pointer, sizeof pointer, "%.*s%s", (int)base.n, base.p, problem->path);
         place.pointer = px_str_of(pointer);
+        place.of_key = strstr(problem->keyword, "Propert") != NULL; /* an unknown property, or a bad name */
         snprintf(message, sizeof message, "%s", problem->message);
         char *got = strstr(message, ", got ");
         if (got && sounds_secret(place.pointer))
             *got = 0;
         px_report_error(report, &place, "%s", message);
     }
-    place.pointer = base;
+    place = px_config_place(file, base);
     if (found->gave_up)
         px_report_error(report, &place, "too deep or too large to be checked");
     else if (found->more || found->n == 0)

@@ -1,0 +1,90 @@
+#include "daemon/check.h"
+#include "daemon/load.h"
+#include "daemon/plugins.h"
+#include "daemon/process.h"
+#include <stdio.h>
+
+static void check_config(const struct px_config_service *service, const struct px_known_plugin *plugin,
+                         struct px_arena *arena, struct px_report *report) {
+    struct px_schema_report found;
+    const struct px_json *config;
+    char pointer[128];
+    snprintf(pointer, sizeof pointer, "%.*s/config", (int)service->pointer.n, service->pointer.p);
+    struct px_place place = px_config_place(service->file, px_str_of(pointer));
+    px_str text = service->conf.config_json;
+    if (!plugin->schema) {
+        if (!px_str_is(text, "{}"))
+            px_report_error(report, &place, "plugin " PX_FMT " takes none", PX_ARG(plugin->name));
+    } else if (px_json_parse(arena, text, NULL, &config, NULL, NULL) < 0) {
+        px_report_error(report, &place, "takes too much memory");
+    } else if (px_schema_validate(plugin->schema, config, &found) < 0) {
+        px_config_file_problems(service->file, place.pointer, &found, report);
+    }
+}
+
+static void check_service(const struct px_config_service *service, const struct px_known_plugins *plugins,
+                          struct px_report *report) {
+    char pointer[128];
+    struct px_arena arena;
+    const struct px_known_plugin *plugin = px_known_plugin_get(plugins, service->conf.plugin);
+    if (!service->enabled)
+        return;
+    if (!plugin) {
+        snprintf(pointer, sizeof pointer, "%.*s/plugin", (int)service->pointer.n, service->pointer.p);
+        struct px_place place = px_config_place(service->file, px_str_of(pointer));
+        px_report_warning(report, &place,
+                          "no plugin \"" PX_FMT "\" in the plugin folders: the service waits for it",
+                          PX_ARG(service->conf.plugin));
+        return;
+    }
+    px_arena_init(&arena, 64 << 20);
+    check_config(service, plugin, &arena, report);
+    px_arena_finish(&arena);
+}
+
+static int check_services(const struct px_config *config, struct px_report *report, struct px_err *err) {
+    const char *self;
+    int r = px_process_self(&self, err);
+    PX_AUTOFREE struct px_known_plugins *plugins = calloc(1, sizeof *plugins);
+    if (r < 0 || !plugins)
+        return r < 0 ? r : px_err_errno(err, -ENOMEM, "check");
+    r = px_known_plugins_find(config->plugin_dirs, self, plugins, report, err);
+    for (size_t i = 0; r == 0 && i < config->n_services; i++)
+        check_service(&config->services[i], plugins, report);
+    px_known_plugins_finish(plugins);
+    return r;
+}
+
+static int cannot(const struct px_err *err) {
+    fprintf(stderr, "plexusd: %s\n", err->msg);
+    return 2;
+}
+
+int px_check_main(const struct px_options *options) {
+    PX_AUTOFREE char *path = NULL;
+    struct px_secrets *secrets = NULL;
+    struct px_config *config = NULL;
+    struct px_report report;
+    struct px_err err = {0};
+    px_log_set_level(PX_LOG_CRITICAL);
+    if (px_config_enter(options->config, &path, &err) < 0 ||
+        px_secrets_create(getenv("CREDENTIALS_DIRECTORY"), &secrets, &err) < 0)
+        return cannot(&err);
+    px_report_init(&report);
+    int r = px_config_load(&(struct px_config_opts){path, options->config, {NULL, 0}, secrets, true}, &config,
+                           &report);
+    if (r == 0)
+        r = check_services(config, &report, &err);
+    int status = report.errors ? 1 : 0;
+    fwrite(report.text.p ? report.text.p : "", 1, report.text.n, stderr);
+    if (r < 0 && r != -EBADMSG)
+        status = cannot(&err);
+    else if (report.errors > 1)
+        fprintf(stderr, "%u problems\n", report.errors);
+    else if (!report.errors)
+        puts("ok");
+    px_config_destroy(&config);
+    px_secrets_destroy(&secrets);
+    px_report_finish(&report);
+    return status;
+}

@@ -1,0 +1,400 @@
+/* The configuration: what is read from it, and what is said of every wrong one. */
+#include "base/redact.h"
+#include "daemon/config.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static int load(const char *text, struct px_config **ret, struct px_report *report) {
+    struct px_secrets *secrets;
+    px_report_init(report);
+    assert_int_equal(px_secrets_create(NULL, &secrets, NULL), 0);
+    int r = px_config_load(
+        &(struct px_config_opts){
+            .path = "/etc/px/p.json", .shown = "p.json", .text = px_str_of(text), .secrets = secrets},
+        ret, report);
+    px_secrets_destroy(&secrets);
+    return r;
+}
+
+static struct px_config *good(const char *text) {
+    struct px_config *config = NULL;
+    struct px_report report;
+    int r = load(text, &config, &report);
+    if (r)
+        print_message("%s", report.text.p);
+    assert_int_equal(r, 0);
+    assert_int_equal(report.errors, 0);
+    px_report_finish(&report);
+    return config;
+}
+
+static void everything_has_a_default(void **state) {
+    (void)state;
+    struct px_config *c = good("{}");
+    assert_string_equal(c->state_dir, "/var/lib/plexus");
+    assert_string_equal(c->socket.path, "/run/plexus/planner.sock");
+    assert_int_equal(c->socket.mode, 0660);
+    assert_true(c->socket.group == (gid_t)-1);
+    assert_non_null(strstr(c->plugin_dirs[0], "/lib/plexus/plugins"));
+    assert_null(c->plugin_dirs[1]);
+    assert_int_equal(c->n_services, 0);
+    assert_int_equal(c->planners, 1024);
+    assert_true(c->limits.timeout_ns == 30000000000ull);
+    assert_int_equal(c->log_level, PX_LOG_INFO);
+    px_config_destroy(&c);
+}
+
+static void systemd_says_where(void **state) {
+    (void)state;
+    setenv("STATE_DIRECTORY", "/var/lib/other:/var/lib/second", 1);
+    setenv("RUNTIME_DIRECTORY", "/run/other", 1);
+    struct px_config *c = good("{}");
+    assert_string_equal(c->state_dir, "/var/lib/other");
+    assert_string_equal(c->socket.path, "/run/other/planner.sock");
+    px_config_destroy(&c);
+    c = good("{\"state_dir\":\"/s\",\"socket\":\"/s.sock\"}");
+    assert_string_equal(c->state_dir, "/s");
+    assert_string_equal(c->socket.path, "/s.sock");
+    px_config_destroy(&c);
+    unsetenv("STATE_DIRECTORY");
+    unsetenv("RUNTIME_DIRECTORY");
+}
+
+static void all_that_can_be_said(void **state) {
+    (void)state;
+    struct px_config *c = good(
+        "// comment\n{\"state_dir\":\"s\",\"socket\":{\"path\":\"a.sock\",\"mode\":\"0600\",\"group\":12},\n"
+        "\"plugin_dirs\":[\"p\",\"/q\",],\"log\":{\"level\":\"debug\"},\n"
+        "\"limits\":{\"timeout_ms\":1500,\"planners\":7,\"drain_ms\":0,\"calls\":9},\n"
+        "\"policies\":{\"dev\":{\"allow\":[\"a_*\",\"b\"],\"deny\":[\"c\"],\"allow_destructive\":[\"*\"],"
+        "\"allow_reads\":false,\"labels\":\"allow\",\"max_calls\":3}},\n"
+        "\"profiles\":{\"ro\":{\"read_only\":true,\"allow\":[\"x\"]}},\n"
+        "\"principals\":{\"gid:5\":{\"policy\":\"dev\"},\"*\":{\"refuse\":true},\"uid:0\":{},\n"
+        "\"token:ci\":{\"policy\":\"default\",\"profile\":\"ro\",\"token_hash\":\"blake2b:"
+        "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319\"}}}");
+    assert_string_equal(c->state_dir, "/etc/px/s");
+    assert_string_equal(c->socket.path, "/etc/px/a.sock");
+    assert_int_equal(c->socket.mode, 0600);
+    assert_int_equal(c->socket.group, 12);
+    assert_string_equal(c->plugin_dirs[0], "/etc/px/p");
+    assert_string_equal(c->plugin_dirs[1], "/q");
+    assert_int_equal(c->log_level, PX_LOG_DEBUG);
+    assert_true(c->limits.timeout_ns == 1500000000ull);
+    assert_int_equal(c->limits.in_flight, 9);
+    assert_int_equal(c->planners, 7);
+    assert_true(c->drain_ns == 0);
+    const struct px_policy *p = &c->policy.policies[0];
+    assert_int_equal(c->policy.n_policies, 1);
+    assert_true(px_str_is(p->name, "dev"));
+    assert_int_equal(p->allow.n, 2);
+    assert_true(px_str_is(p->allow.p[1], "b"));
+    assert_int_equal(p->deny.n, 1);
+    assert_false(p->allow_reads);
+    assert_true(p->labels_allow);
+    assert_int_equal(p->in_flight, 3);
+    assert_true(c->policy.profiles[0].read_only);
+    /* in the order of the configuration: it decides among gids */
+    const struct px_principal_conf *who = c->policy.principals;
+    assert_int_equal(c->policy.n_principals, 4);
+    assert_true(px_str_is(who[0].who, "gid:5") && px_str_is(who[0].policy, "dev") && !who[0].admin);
+    assert_true(px_str_is(who[1].who, "*") && who[1].refuse && px_str_is(who[1].policy, "default"));
+    assert_true(px_str_is(who[2].who, "uid:0") && who[2].admin);
+    assert_true(px_str_is(who[3].who, "token:ci") && px_str_is(who[3].profile, "ro") &&
+                who[3].token_hash.n == 72);
+    px_config_destroy(&c);
+}
+
+/* Every wrong shape: the text, and the line that must be among those of the report. */
+static const struct {
+    const char *text, *line;
+} wrong[] = {
+    {"", "p.json:1:1: "},
+    {"{\"a\":1,}\n/* never", "p.json:2:1: "},
+    {"{\n  \"log\": {\"level\": \"debug\"\n", "p.json:3:1: "},
+    {"[]", "p.json:1:1: expected an object, got an empty array"},
+    {"{\"a\":1,\"a\":2}", "p.json:1:8: "},
+    {"{\n \"state_dri\": \"x\"}", "p.json:2:2: state_dri: "},
+    {"{\"state_dri\": \"x\"}", "did you mean \"state_dir\"?"},
+    {"{\"state_dir\": 7}", "p.json:1:15: state_dir: expected a string of 1 to 1024 characters, got 7"},
+    {"{\"state_dir\": \"\"}", "state_dir: "},
+    {"{\"socket\": {\"path\":\"/a\",\"mode\":\"660\"}}", "socket.mode: "},
+    {"{\"socket\": {\"mode\":\"0660\"}}", "socket: "},
+    {"{\"socket\": {\"path\":\"/a\",\"group\":\"no-such-group\"}}",
+     "socket.group: no group no-such-group in /etc/group"},
+    {"{\"socket\": \"a23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+     "0123456\"}",
+     "socket: the absolute path has 114 bytes"},
+    {"{\"plugin_dirs\": \"/a\"}", "plugin_dirs: expected an array"},
+    {"{\"plugin_dirs\": [\"/a\", 1]}", "plugin_dirs.1: expected a string"},
+    {"{\"services\": {\"Data\": {\"plugin\":\"sqlite\"}}}", "services.Data: "},
+    {"{\"services\": {\"data\": {}}}", "services.data: "},
+    {"{\"services\": {\"data\": {\"plugin\":\"sqlite\",\"configg\":{}}}}", "did you mean \"config\"?"},
+    {"{\"services\": {\"data\": {\"plugin\":\"sqlite\",\n\"enabled\":\"yes\"}}}",
+     "p.json:2:11: services.data.enabled: "},
+    {"{\"services\": {\"data\": {\"plugin\":\"sqlite\",\"config\":[]}}}",
+     "services.data.config: expected an object"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"env\":\"PX_NOT_SET\"}}}}}",
+     "services.d.config.t: environment variable PX_NOT_SET is not set"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"a\":[{\"file\":\"/no/such\"}]}}}}",
+     "services.d.config.a.0: secret file /no/such: No such file"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"credential\":\"c\"}}}}}",
+     "LoadCredential="},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"env\":\"HOME\"}}}}",
+     "services.d.config: a secret cannot be the whole configuration"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"$secret\":\"/a\"}}}}}",
+     "the host's own key"},
+    {"{\"principals\": {\"alice\": {}}}", "principals.alice: "},
+    {"{\"principals\": {\"uid:01\": {}}}", "principals.uid:01: "},
+    {"{\"principals\": {\"uid:4294967295\": {}}}", "ids end at 4294967294"},
+    {"{\"principals\": {\"uid:1\": {\"policy\":\"dve\"}},\"policies\":{\"dev\":{}}}",
+     "p.json:1:36: principals.uid:1.policy: no \"dve\" in policies: did you mean \"dev\"?"},
+    {"{\"principals\": {\"uid:1\": {\"profile\":\"x\"}}}", "principals.uid:1.profile: no \"x\" in profiles"},
+    {"{\"principals\": {\"token:ci\": {}}}", "principals.token:ci: needs a token_hash"},
+    {"{\"principals\": {\"token:ci\": {\"token_hash\":\"abc\"}}}", "principals.token:ci.token_hash: "},
+    {"{\"principals\": {\"uid:1\": {\"token_hash\":\"blake2b:"
+     "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319\"}}}",
+     "only a token:NAME has one"},
+    {"{\"policies\": {\"p\": {\"allow\":\"*\"}}}", "policies.p.allow: expected an array"},
+    {"{\"policies\": {\"p\": {\"allow\":[\"a b\"]}}}", "policies.p.allow.0: "},
+    {"{\"policies\": {\"p\": {\"labels\":\"off\"}}}", "policies.p.labels: "},
+    {"{\"profiles\": {\"p\": {\"readonly\":true}}}", "did you mean \"read_only\"?"},
+    {"{\"limits\": {\"timeout_ms\": \"2s\"}}",
+     "limits.timeout_ms: expected an integer from 1 to 86400000, got \"2s\""},
+    {"{\"limits\": {\"timeout_ms\": 0}}", "limits.timeout_ms: "},
+    {"{\"limits\": {\"timeout_ms\": 700000}}",
+     "limits.timeout_ms: timeout_ms (700000) is over max_timeout_ms (600000)"},
+    {"{\"limits\": {\"max_result_bytes\": 2048}}", "limits.max_result_bytes: result_bytes (65536) is over"},
+    {"{\"log\": {\"level\": \"loud\"}}", "p.json:1:19: log.level: "},
+    {"{\"log\": \"debug\"}", "log: expected an object"},
+};
+
+static void every_wrong_shape(void **state) {
+    (void)state;
+    size_t failed = 0;
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) {
+        struct px_config *config = NULL;
+        struct px_report report;
+        int r = load(wrong[i].text, &config, &report);
+        bool said = report.text.p && strstr(report.text.p, wrong[i].line);
+        failed += r == 0 || !said;
+        if (r == 0 || !said)
+            print_message("%s\nshould say: %s\nsays: %s\n", wrong[i].text, wrong[i].line, report.text.p);
+        assert_null(config);
+        px_report_finish(&report);
+    }
+    assert_int_equal(failed, 0);
+}
+
+static void all_problems_are_listed(void **state) {
+    (void)state;
+    struct px_config *config = NULL;
+    struct px_report report;
+    assert_int_equal(
+        load(
+            "{\"log\":{\"level\":\"x\"},\n\"limits\":{\"calls\":0,\"what\":1},\n\"state_dir\":1,\"nope\":{}}",
+            &config, &report),
+        -EBADMSG);
+    static const char *const lines[] = {":1:17: log.level: ", ":2:19: limits.calls: ", ":2:21: limits.what: ",
+                                        ":3:13: state_dir: ", ":3:15: nope: "};
+    for (size_t i = 0; i < PX_COUNT(lines); i++) {
+        if (!strstr(report.text.p, lines[i]))
+            print_message("%s not in\n%s", lines[i], report.text.p);
+        assert_non_null(strstr(report.text.p, lines[i]));
+    }
+    px_report_finish(&report);
+    /* those that only a look at the whole finds, too */
+    assert_int_equal(load("{\"principals\":{\"uid:1\":{\"policy\":\"a\",\"profile\":\"b\"},\"token:t\":{}}}",
+                          &config, &report),
+                     -EBADMSG);
+    assert_int_equal(report.errors, 3);
+    px_report_finish(&report);
+}
+
+static void secrets_go_beside(void **state) {
+    (void)state;
+    setenv("PX_TEST_TOKEN", "a very secret value", 1);
+    struct px_config *c = good(
+        "{\"services\":{\"shop\":{\"plugin\":\"http\",\"config\":{\"n\":5000000000000001,\"auth/x\":[1,{\"env\":\"PX_TEST_TOKEN\"}],"
+        "\"env\":{\"A\":\"b\"}}}}}");
+    assert_int_equal(c->n_confs, 1);
+    const struct px_service_conf *s = &c->confs[0];
+    assert_true(px_str_is(
+        s->config_json,
+        "{\"n\":5000000000000001,\"auth/x\":[1,{\"$secret\":\"/auth~1x/1\"}],\"env\":{\"A\":\"b\"}}"));
+    assert_int_equal(s->n_secrets, 1);
+    assert_true(px_str_is(s->secrets[0].pointer, "/auth~1x/1"));
+    assert_true(px_str_is(s->secrets[0].value, "a very secret value"));
+    assert_true(px_redact_hits(PX_LIT("so: a very secret value")));
+    px_config_destroy(&c);
+    assert_false(px_redact_hits(PX_LIT("so: a very secret value")));
+}
+
+static void a_service_that_is_off_needs_no_secret(void **state) {
+    (void)state;
+    struct px_config *c = good(
+        "{\"services\":{\"a\":{\"plugin\":\"x\",\"enabled\":false,\"config\":{\"t\":{\"env\":\"PX_NOT_SET\"}}},"
+        "\"b\":{\"plugin\":\"x\"}}}");
+    assert_int_equal(c->n_services, 2);
+    assert_int_equal(c->n_confs, 1);
+    assert_true(px_str_is(c->confs[0].name, "b"));
+    assert_true(px_str_is(c->confs[0].config_json, "{}"));
+    px_config_destroy(&c);
+}
+
+static void a_secret_is_not_repeated(void **state) {
+    (void)state;
+    struct px_config *config = NULL;
+    struct px_report report;
+    assert_int_equal(
+        load("{\"principals\":{\"token:a\":{\"token_hash\":\"px_my_real_token_here\"}}}", &config, &report),
+        -EBADMSG);
+    assert_null(strstr(report.text.p, "px_my_real"));
+    px_report_finish(&report);
+}
+
+static void dynamic_uids_are_warned_of(void **state) {
+    (void)state;
+    struct px_config *config = NULL;
+    struct px_report report;
+    assert_int_equal(load("{\"principals\":{\"uid:61200\":{}}}", &config, &report), 0);
+    assert_int_equal(report.warnings, 1);
+    assert_non_null(strstr(report.text.p, "p.json:1:16: warning: principals.uid:61200: "));
+    px_report_finish(&report);
+    px_config_destroy(&config);
+}
+
+/* ---- files ---- */
+
+struct tree {
+    char dir[64];
+};
+
+static void put(const struct tree *t, const char *name, const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", t->dir, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static int load_tree(const struct tree *t, struct px_config **ret, struct px_report *report) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/main.json", t->dir);
+    px_report_init(report);
+    return px_config_load(&(struct px_config_opts){.path = path, .shown = "etc/main.json"}, ret, report);
+}
+
+static int tree_setup(void **state) {
+    struct tree *t = calloc(1, sizeof *t);
+    char path[128];
+    snprintf(t->dir, sizeof t->dir, "/tmp/px-config-XXXXXX");
+    assert_non_null(mkdtemp(t->dir));
+    snprintf(path, sizeof path, "%s/conf.d", t->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    *state = t;
+    return 0;
+}
+
+static int tree_teardown(void **state) {
+    static const char *const names[] = {"main.json",      "conf.d/a.json", "conf.d/b.json",
+                                        "conf.d/.c.json", "conf.d/c.txt",  "conf.d"};
+    struct tree *t = *state;
+    char path[128];
+    for (size_t i = 0; i < PX_COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", t->dir, names[i]);
+        (void)remove(path);
+    }
+    rmdir(t->dir);
+    free(t);
+    return 0;
+}
+
+static void included_files_are_merged(void **state) {
+    struct tree *t = *state;
+    struct px_config *c = NULL;
+    struct px_report report;
+    put(t, "main.json",
+        "{\"include\":\"conf.d\",\"services\":{\"m\":{\"plugin\":\"x\"}},\"policies\":{\"p\":{}}}");
+    put(t, "conf.d/b.json",
+        "{\"services\":{\"b\":{\"plugin\":\"x\"}},\"principals\":{\"uid:7\":{\"policy\":\"p\"}}}");
+    put(t, "conf.d/a.json", "{\"services\":{\"a\":{\"plugin\":\"x\"}}}");
+    put(t, "conf.d/.c.json", "not read");
+    put(t, "conf.d/c.txt", "not read");
+    int r = load_tree(t, &c, &report);
+    if (r)
+        print_message("%s", report.text.p);
+    assert_int_equal(r, 0);
+    assert_int_equal(c->n_services, 3);
+    assert_true(px_str_is(c->services[0].conf.name, "m"));
+    assert_true(px_str_is(c->services[1].conf.name, "a")); /* files in byte order */
+    assert_true(px_str_is(c->services[2].conf.name, "b"));
+    assert_int_equal(c->policy.n_principals, 1);
+    px_report_finish(&report);
+    px_config_destroy(&c);
+}
+
+static void what_is_wrong_in_them_names_the_file(void **state) {
+    struct tree *t = *state;
+    struct px_config *c = NULL;
+    struct px_report report;
+    put(t, "main.json", "{\"include\":\"conf.d\",\n\"services\":{\n  \"s\":{\"plugin\":\"x\"}}}");
+    put(t, "conf.d/a.json", "{\"services\":{\"s\":{\"plugin\":\"x\"}}}");
+    put(t, "conf.d/b.json", "{\"state_dir\":\"/x\"}");
+    assert_int_equal(load_tree(t, &c, &report), -EBADMSG);
+    assert_non_null(strstr(report.text.p,
+                           "etc/conf.d/a.json:1:18: services.s: defined twice: also at etc/main.json:3:3\n"));
+    assert_non_null(
+        strstr(report.text.p, "etc/conf.d/b.json:1:14: state_dir: only the main file may say this"));
+    assert_int_equal(report.errors, 2);
+    px_report_finish(&report);
+    put(t, "main.json", "{\"include\":\"nowhere\"}");
+    assert_int_equal(load_tree(t, &c, &report), -EBADMSG);
+    assert_non_null(strstr(report.text.p, "etc/main.json:1:12: include: cannot read the folder "));
+    px_report_finish(&report);
+}
+
+static void files_that_cannot_be_read(void **state) {
+    struct tree *t = *state;
+    struct px_config *c = NULL;
+    struct px_report report;
+    char path[128];
+    assert_int_equal(load_tree(t, &c, &report), -EBADMSG);
+    assert_string_equal(report.text.p, "etc/main.json: cannot be read: No such file or directory\n");
+    px_report_finish(&report);
+    put(t, "main.json", "{}");
+    snprintf(path, sizeof path, "%s/main.json", t->dir);
+    assert_int_equal(chmod(path, 0602), 0);
+    assert_int_equal(load_tree(t, &c, &report), 0);
+    assert_non_null(strstr(report.text.p, "warning: everyone can write to this file"));
+    px_report_finish(&report);
+    px_config_destroy(&c);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(load_tree(t, &c, &report), -EBADMSG);
+    assert_string_equal(report.text.p, "etc/main.json: not a regular file\n");
+    px_report_finish(&report);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_has_a_default),
+        cmocka_unit_test(systemd_says_where),
+        cmocka_unit_test(all_that_can_be_said),
+        cmocka_unit_test(every_wrong_shape),
+        cmocka_unit_test(all_problems_are_listed),
+        cmocka_unit_test(secrets_go_beside),
+        cmocka_unit_test(a_service_that_is_off_needs_no_secret),
+        cmocka_unit_test(a_secret_is_not_repeated),
+        cmocka_unit_test(dynamic_uids_are_warned_of),
+        cmocka_unit_test_setup_teardown(included_files_are_merged, tree_setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_in_them_names_the_file, tree_setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(files_that_cannot_be_read, tree_setup, tree_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -235,6 +235,7 @@ static void effect_recorded(void *user, int status) {
 }
 
 static void record_effect(struct px_call *call) {
+    px_id_make(call->effect_id);
     struct px_effect effect = {.id = px_str_of(call->effect_id),
                                .call_id = px_str_of(call->id),
                                .principal = call->principal->name,
@@ -243,7 +244,6 @@ static void record_effect(struct px_call *call) {
                                .digest = px_str_n((const char *)call->digest, sizeof call->digest),
                                .idempotency_key = call->req.idempotency_key,
                                .began_unix_ms = call->began_unix_ms};
-    px_id_make(call->effect_id);
     call->state = PX_CALL_EFFECT;
     int r =
         px_effect_begin(call->gate->opts.state, call->scope, &effect, effect_recorded, call, &call->effect);

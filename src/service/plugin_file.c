@@ -128,6 +128,10 @@ int px_plugin_elf_check(int memfd, struct px_err *err) {
         return px_err_set(err, -ENOEXEC, "it is built for another machine (ELF machine %u)", head.e_machine);
     if (head.e_phentsize != sizeof(Elf64_Phdr) || head.e_phnum == 0 || head.e_phnum > HEADERS_MAX)
         return px_err_set(err, -ENOEXEC, "its program headers are damaged");
+    /* The section headers are not needed to load it, but they are at the end: without them, something was cut off. */
+    uint64_t sections = (uint64_t)head.e_shnum * head.e_shentsize;
+    if (head.e_shoff > size || sections > size - head.e_shoff)
+        return px_err_set(err, -ENOEXEC, "it is truncated: its section headers are missing");
     bool noted = false;
     struct px_note note = {0};
     for (unsigned i = 0; i < head.e_phnum; i++) {

@@ -7,7 +7,9 @@
 enum { LISTS = PX_LIST_TEMPLATES + 1, ITEMS_MAX = 20000 };
 
 struct list {
-    struct px_item **items; /* sorted by name */
+    struct px_item **all; /* every service's, sorted by name and service; holds the references */
+    size_t n_all;
+    struct px_item **items; /* what is offered: one for each name */
     size_t n;
     struct px_map by_name;
     bool changed;
@@ -50,8 +52,9 @@ void px_registry_destroy(struct px_registry **pregistry) {
         return;
     px_work_cancel(&registry->announce);
     for (int list = 0; list < LISTS; list++) {
-        for (size_t i = 0; i < registry->lists[list].n; i++)
-            px_item_unref(registry->lists[list].items[i]);
+        for (size_t i = 0; i < registry->lists[list].n_all; i++)
+            px_item_unref(registry->lists[list].all[i]);
+        free(registry->lists[list].all);
         free(registry->lists[list].items);
         px_map_finish(&registry->lists[list].by_name);
     }
@@ -138,59 +141,84 @@ px_str px_registry_nearest(const struct px_registry *registry, px_str name) {
 
 static int by_name(const void *a, const void *b) {
     const struct px_item *const *x = a, *const *y = b;
-    return px_str_cmp((*x)->name, (*y)->name);
+    int order = px_str_cmp((*x)->name, (*y)->name);
+    return order ? order : px_str_cmp((*x)->service, (*y)->service);
 }
 
-/* A fresh list of the others' items and the new ones; its map refuses what collides. */
-static int build(const struct list *old, px_str service, struct px_item **items, size_t n, struct list *fresh,
-                 uint32_t *ret_bad, struct px_err *err) {
-    void *before;
-    size_t kept = 0;
-    px_map_init(&fresh->by_name, ITEMS_MAX);
-    fresh->items = calloc(old->n + n + 1, sizeof *fresh->items);
-    if (!fresh->items)
-        return px_err_set(err, -ENOMEM, "no memory for the list");
-    for (size_t i = 0; i < old->n; i++) {
-        if (px_str_eq(old->items[i]->service, service))
+/* A name is one service's. A URI may be listed by several: it belongs to the one whose name comes first. */
+static bool may_share(enum px_list which) {
+    return which == PX_LIST_RESOURCES || which == PX_LIST_TEMPLATES;
+}
+
+static int collides(const struct list *fresh, enum px_list which, px_str service, struct px_item **items,
+                    size_t n, uint32_t *ret_bad, struct px_err *err) {
+    for (size_t i = 1; i < fresh->n_all; i++) {
+        const struct px_item *one = fresh->all[i - 1], *two = fresh->all[i];
+        bool same_service = px_str_eq(one->service, two->service);
+        if (!px_str_eq(one->name, two->name) || (may_share(which) && !same_service))
             continue;
-        if (px_map_put(&fresh->by_name, old->items[i]->name, old->items[i], NULL))
-            return px_err_set(err, -ENOMEM, "no memory for the list");
-        fresh->items[kept++] = old->items[i];
+        const struct px_item *other = px_str_eq(one->service, service) ? two : one;
+        for (size_t bad = 0; bad < n; bad++) {
+            if (items[bad] == one || items[bad] == two)
+                *ret_bad = (uint32_t)bad;
+        }
+        return px_err_set(err, -EEXIST, "\"" PX_FMT "\" is offered already, by service " PX_FMT,
+                          PX_ARG(one->name), PX_ARG(other->service));
     }
-    for (size_t i = 0; i < n; i++) {
-        *ret_bad = (uint32_t)i;
-        const struct px_item *other = px_map_get(&fresh->by_name, items[i]->name);
-        if (other)
-            return px_err_set(err, -EEXIST, "\"" PX_FMT "\" is offered already, by service " PX_FMT,
-                              PX_ARG(items[i]->name), PX_ARG(other->service));
-        int r = px_map_put(&fresh->by_name, items[i]->name, items[i], &before);
-        if (r)
-            return px_err_errno(err, r, "at most %d items in all services", ITEMS_MAX);
-        fresh->items[kept++] = items[i];
-    }
-    fresh->n = kept;
-    qsort(fresh->items, kept, sizeof *fresh->items, by_name);
     return 0;
+}
+
+static void list_finish(struct list *list) {
+    free(list->all);
+    free(list->items);
+    px_map_finish(&list->by_name);
+}
+
+/* A fresh list of the others' items and the new ones. */
+static int build(const struct list *old, enum px_list which, px_str service, struct px_item **items, size_t n,
+                 struct list *fresh, uint32_t *ret_bad, struct px_err *err) {
+    px_map_init(&fresh->by_name, ITEMS_MAX);
+    fresh->all = calloc(old->n_all + n + 1, sizeof *fresh->all);
+    fresh->items = calloc(old->n_all + n + 1, sizeof *fresh->items);
+    if (!fresh->all || !fresh->items)
+        return px_err_set(err, -ENOMEM, "no memory for the list");
+    for (size_t i = 0; i < old->n_all; i++) {
+        if (!px_str_eq(old->all[i]->service, service))
+            fresh->all[fresh->n_all++] = old->all[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        fresh->all[fresh->n_all++] = items[i];
+    if (fresh->n_all > ITEMS_MAX)
+        return px_err_set(err, -E2BIG, "at most %d items in all services", ITEMS_MAX);
+    qsort(fresh->all, fresh->n_all, sizeof *fresh->all, by_name);
+    int r = collides(fresh, which, service, items, n, ret_bad, err);
+    for (size_t i = 0; !r && i < fresh->n_all; i++) {
+        if (i && px_str_eq(fresh->all[i]->name, fresh->all[i - 1]->name))
+            continue;
+        fresh->items[fresh->n++] = fresh->all[i];
+        if (px_map_put(&fresh->by_name, fresh->all[i]->name, fresh->all[i], NULL))
+            r = px_err_set(err, -ENOMEM, "no memory for the list");
+    }
+    return r;
 }
 
 int px_registry_replace(struct px_registry *registry, enum px_list which, px_str service,
                         struct px_item **items, size_t n, uint32_t *ret_bad, struct px_err *err) {
     struct list *list = &registry->lists[which], fresh = {0};
-    int r = build(list, service, items, n, &fresh, ret_bad, err);
+    int r = build(list, which, service, items, n, &fresh, ret_bad, err);
     if (r) {
-        free(fresh.items);
-        px_map_finish(&fresh.by_name);
+        list_finish(&fresh);
         return r;
     }
     size_t gone = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        if (px_str_eq(list->items[i]->service, service)) {
-            px_item_unref(list->items[i]);
+    for (size_t i = 0; i < list->n_all; i++) {
+        if (px_str_eq(list->all[i]->service, service)) {
+            px_item_unref(list->all[i]);
             gone++;
         }
     }
-    free(list->items);
-    px_map_finish(&list->by_name);
+    list_finish(list);
+    fresh.changed = list->changed;
     *list = fresh;
     if (gone || n) {
         list->changed = true;

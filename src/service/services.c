@@ -136,6 +136,7 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
         if (strcmp(service->why, err.msg) != 0)
             fail(service, &err);
         service->tried = NULL;
+        service->dirty = false; /* it opens when there is a plugin */
         return;
     }
     if (service->next && (service->dirty || service->next->lib != lib))

@@ -273,7 +273,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
     case NEVER: break;
     case LATE:
         r->old_call = call;
-        h->timer->start(service, 100000000, 0, late_answer, r, NULL);
+        h->timer->start(service, 700000000, 0, late_answer, r, NULL);
         break;
     case BAD_JSON:
         reply.structured_json = PX_LIT("{\"a\":1,}");

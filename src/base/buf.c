@@ -23,9 +23,9 @@ static int grow(struct px_buf *b, size_t n) {
         return b->failed;
     if (n > b->cap || b->n > b->cap - n)
         return b->failed = -EMSGSIZE;
-    size_t need = b->n + n + 1, room = b->room ? b->room : 64;
-    if (need > SIZE_MAX / 4)
+    if (n > SIZE_MAX / 8 || b->n > SIZE_MAX / 8)
         return b->failed = -ENOMEM;
+    size_t need = b->n + n + 1, room = b->room ? b->room : 64;
     while (room < need)
         room *= 2;
     room = b->cap < room ? b->cap + 1 : room;
@@ -59,7 +59,7 @@ int px_buf_addf(struct px_buf *b, const char *format, ...) {
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (n < 0 && !b->failed) /* longer than an int can say */
+    if (n < 0 && !b->failed) /* longer than an int can say, or no such character */
         b->failed = -EMSGSIZE;
     char *to = n < 0 ? NULL : px_buf_room(b, (size_t)n);
     if (to) {

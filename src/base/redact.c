@@ -3,11 +3,13 @@
 #include "base/map.h"
 #include <errno.h>
 
-/* Every form of every secret is one pattern. A pattern is found by its first eight bytes: a bitmap says in one look
- * that a place is no beginning of any (almost always), a small hash table finds the candidates. Patterns that share a
- * bit share a bucket. */
+/* Every form of every secret is one pattern, of eight bytes or more. Its first eight hold five runs of four bytes; wherever
+ * it stands in a text, one of those runs begins at a fifth byte of the text. So it is enough to look at every fifth: a
+ * bitmap of all runs says (almost always) that no pattern begins within the four bytes before; else each of these places
+ * is looked up in a small hash table by the eight bytes there. Runs of patterns that have gone stay in the bitmap until
+ * they are as many as the others: they cost a look-up, no more. */
 
-enum { BITS = 1 << 20, BUCKETS = 1 << 14 };
+enum { RUN = 4, STRIDE = PX_REDACT_MIN - RUN + 1, RUN_BITS = 20, BUCKETS = 1 << 14 };
 
 struct pattern {
     struct pattern *next_bucket, *next_of_secret;
@@ -24,7 +26,8 @@ struct secret {
 
 static struct px_map secrets = {.cap = PX_REDACT_MAX_VALUES}; /* by value; the key is the secret's own `p` */
 static struct pattern *buckets[BUCKETS];
-static unsigned char bitmap[BITS / 8];
+static unsigned char runs[(1 << RUN_BITS) / 8];
+static size_t n_patterns, n_gone; /* there now; gone, but still in the bitmap */
 
 static uint32_t first_eight(const char *p) {
     uint64_t v;
@@ -34,6 +37,19 @@ static uint32_t first_eight(const char *p) {
 
 static struct pattern **bucket_of(uint32_t hash) {
     return &buckets[hash % BUCKETS];
+}
+
+static uint32_t run_at(const char *p) {
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v * 0x9e3779b1u >> (32 - RUN_BITS);
+}
+
+static void mark(const struct pattern *pattern) {
+    for (size_t i = 0; i < STRIDE; i++) {
+        uint32_t run = run_at(pattern->p + i);
+        runs[run >> 3] |= (unsigned char)(1 << (run & 7));
+    }
 }
 
 static int pattern_add(struct secret *secret, px_str text) {
@@ -53,7 +69,8 @@ static int pattern_add(struct secret *secret, px_str text) {
     secret->patterns = pattern;
     pattern->next_bucket = *bucket_of(pattern->hash);
     *bucket_of(pattern->hash) = pattern;
-    bitmap[pattern->hash % BITS >> 3] |= (unsigned char)(1 << (pattern->hash & 7));
+    mark(pattern);
+    n_patterns++;
     return 0;
 }
 
@@ -62,13 +79,21 @@ static void pattern_free(struct pattern *pattern) {
     while (*at != pattern)
         at = &(*at)->next_bucket;
     *at = pattern->next_bucket;
-    bool shared = false;
-    for (const struct pattern *p = *bucket_of(pattern->hash); p; p = p->next_bucket)
-        shared = shared || p->hash % BITS == pattern->hash % BITS;
-    if (!shared)
-        bitmap[pattern->hash % BITS >> 3] &= (unsigned char)~(1 << (pattern->hash & 7));
     explicit_bzero(pattern->p, pattern->n);
     free(pattern);
+    n_patterns--;
+    n_gone++;
+}
+
+static void forget_runs_of_the_gone(void) {
+    if (n_gone < n_patterns + 64 && n_patterns)
+        return;
+    memset(runs, 0, sizeof runs);
+    n_gone = 0;
+    for (size_t i = 0; i < BUCKETS && n_patterns; i++) {
+        for (const struct pattern *p = buckets[i]; p; p = p->next_bucket)
+            mark(p);
+    }
 }
 
 /* ---- the forms of a secret ---- */
@@ -188,6 +213,7 @@ static void secret_free(struct secret *secret) {
     }
     explicit_bzero(secret->p, secret->n);
     free(secret);
+    forget_runs_of_the_gone();
 }
 
 int px_redact_add(px_str value) {
@@ -236,8 +262,6 @@ void px_redact_forget_all(void) {
  * for what there is of it. */
 static size_t match_at(const char *p, size_t left, bool cut) {
     uint32_t h = first_eight(p);
-    if (!(bitmap[h % BITS >> 3] & 1 << (h & 7)))
-        return 0;
     size_t longest = 0;
     for (const struct pattern *pattern = *bucket_of(h); pattern; pattern = pattern->next_bucket) {
         size_t n = cut ? PX_MIN(pattern->n, left) : pattern->n;
@@ -247,23 +271,28 @@ static size_t match_at(const char *p, size_t left, bool cut) {
     return longest;
 }
 
-/* The next stretch at or after `from` that secrets cover, overlapping ones together: where it begins, its length in
- * *ret_n; or text.n and 0. */
+/* The length of the stretch from `at` on that secrets cover, overlapping ones together; 0 for none. */
+static size_t stretch(px_str text, size_t at, bool cut) {
+    size_t end = at;
+    for (size_t i = at; (i == at || i < end) && i + PX_REDACT_MIN <= text.n; i++)
+        end = PX_MAX(end, i + match_at(text.p + i, text.n - i, cut));
+    return end - at;
+}
+
+/* The next stretch at or after `from` that secrets cover: where it begins, its length in *ret_n; or text.n and 0. */
 static size_t next_match(px_str text, size_t from, bool cut, size_t *ret_n) {
     *ret_n = 0;
     if (!secrets.n)
         return text.n;
-    for (size_t i = from; i + PX_REDACT_MIN <= text.n; i++) {
-        size_t n = match_at(text.p + i, text.n - i, cut);
-        if (!n)
+    for (size_t look = from + STRIDE - 1; look + RUN <= text.n; look += STRIDE) {
+        uint32_t run = run_at(text.p + look);
+        if (!(runs[run >> 3] & 1 << (run & 7)))
             continue;
-        size_t end = i + n;
-        for (size_t j = i + 1; j < end && j + PX_REDACT_MIN <= text.n; j++) {
-            n = match_at(text.p + j, text.n - j, cut);
-            end = PX_MAX(end, j + n);
+        for (size_t at = look - (STRIDE - 1); at <= look && at + PX_REDACT_MIN <= text.n; at++) {
+            *ret_n = stretch(text, at, cut);
+            if (*ret_n)
+                return at;
         }
-        *ret_n = end - i;
-        return i;
     }
     return text.n;
 }

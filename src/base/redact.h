@@ -14,7 +14,8 @@ enum { PX_REDACT_MIN = 8, PX_REDACT_MAX = 64 * 1024, PX_REDACT_MAX_VALUES = 1638
 /** 0, also when the value is too short to be registered. -EMSGSIZE: longer than PX_REDACT_MAX; -ENOMEM; -ENOSPC. */
 PX_MUSTCHECK int px_redact_add(px_str secret);
 void px_redact_remove(px_str secret);
-/** Whether anything in `text` would be replaced. One look at a bitmap for each byte; at once when none is registered. */
+/** Whether anything in `text` would be replaced. One look at a bitmap for every fifth byte; at once when none is
+ *  registered. */
 bool px_redact_hits(px_str text);
 /** Append `text` to `to`, redacted. Returns to->failed; what was appended before a failure is redacted too. */
 int px_redact_append(struct px_buf *to, px_str text);

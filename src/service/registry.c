@@ -68,6 +68,15 @@ int px_registry_listen(struct px_registry *registry, const struct px_registry_si
     return 0;
 }
 
+void px_registry_unlisten(struct px_registry *registry, const void *ctx) {
+    size_t kept = 0;
+    for (size_t i = 0; i < registry->n_sinks; i++) {
+        if (registry->sinks[i].ctx != ctx)
+            registry->sinks[kept++] = registry->sinks[i];
+    }
+    registry->n_sinks = kept;
+}
+
 void px_registry_touch(struct px_registry *registry, px_str uri) {
     for (size_t i = 0; i < registry->n_sinks; i++)
         registry->sinks[i].touched(registry->sinks[i].ctx, uri);

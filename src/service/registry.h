@@ -50,6 +50,8 @@ struct px_registry_sink {
 enum { PX_REGISTRY_SINKS = 4 };
 /** -ENOSPC: there are PX_REGISTRY_SINKS. */
 PX_MUSTCHECK int px_registry_listen(struct px_registry *registry, const struct px_registry_sink *sink);
+/** No more for the sink with this ctx. Not from inside a sink. */
+void px_registry_unlisten(struct px_registry *registry, const void *ctx);
 
 /** Borrowed; NULL: none. Names exact. */
 struct px_item *px_registry_find(const struct px_registry *registry, enum px_list list, px_str name);

@@ -294,6 +294,27 @@ bool px_services_paused_all(const struct px_services *services) {
     return services->pause_all;
 }
 
+void px_services_paused_names(const struct px_services *services, struct px_jw *w) {
+    px_jw_array(w);
+    if (services->pause_all)
+        px_jw_text(w, "all");
+    PX_LIST_EACH (node, &services->services) {
+        const struct px_service *service = px_list_entry(node, struct px_service, node);
+        if (service->paused && !services->pause_all)
+            px_jw_text(w, service->name);
+    }
+    px_jw_array_end(w);
+}
+
+px_str px_services_plugin(const struct px_services *services, px_str name) {
+    PX_LIST_EACH (node, &services->services) {
+        const struct px_service *service = px_list_entry(node, struct px_service, node);
+        if (px_str_is(name, service->name))
+            return px_str_of(service->plugin);
+    }
+    return (px_str){0};
+}
+
 /* ---- beginning and end ---- */
 
 int px_services_create(const struct px_services_opts *opts, struct px_services **ret, struct px_err *err) {

@@ -67,6 +67,10 @@ bool px_services_drained(const struct px_services *services);
 PX_MUSTCHECK int px_services_pause(struct px_services *services, px_str name, bool paused);
 bool px_services_paused(const struct px_services *services, px_str name);
 bool px_services_paused_all(const struct px_services *services);
+/** Writes a JSON array of what is paused: names of services, or ["all"]. */
+void px_services_paused_names(const struct px_services *services, struct px_jw *w);
+/** The name of the plugin that a service is made of; absent: no such service. */
+px_str px_services_plugin(const struct px_services *services, px_str name);
 
 struct px_registry *px_services_registry(struct px_services *services);
 /** Writes a JSON array with an object for each service (see plexus/status); `visible` (may be NULL: all) chooses. */

@@ -1,0 +1,155 @@
+#include "base/log.h"
+#include "front/conn.h"
+#include <fcntl.h>
+#include <sys/socket.h>
+
+enum { ACCEPTS_A_TURN = 64, GROUPS = 256 };
+static const uint64_t pause_ns = PX_S / 2;
+
+/* ---- how many each uid has ---- */
+
+static px_str uid_key(const uid_t *uid) {
+    return px_str_n((const char *)uid, sizeof *uid);
+}
+
+static struct px_front_uid *uid_get(struct px_front *front, uid_t uid) {
+    struct px_front_uid *entry = px_map_get(&front->uids, uid_key(&uid));
+    if (!entry) {
+        entry = calloc(1, sizeof *entry);
+        if (!entry)
+            return NULL;
+        entry->uid = uid;
+        if (px_map_put(&front->uids, uid_key(&entry->uid), entry, NULL)) {
+            free(entry);
+            return NULL;
+        }
+    }
+    entry->n++;
+    return entry;
+}
+
+void px_front_uid_put(struct px_front *front, struct px_front_uid *entry) {
+    if (!entry || --entry->n)
+        return;
+    px_map_remove(&front->uids, uid_key(&entry->uid));
+    free(entry);
+}
+
+/* ---- refusing ---- */
+
+/* A line that says why, if the socket takes it at once. */
+static void refuse(struct px_front *front, int fd, int32_t code, const char *words) {
+    struct px_buf line;
+    px_buf_init(&line, 4096);
+    if (px_mcp_refusal(&line, code, px_str_of(words)) == 0 &&
+        send(fd, line.p, line.n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        shutdown(fd, SHUT_WR);
+    px_buf_finish(&line);
+    close(fd);
+    front->stats.refused++;
+}
+
+static void say_shed(struct px_front *front, const char *why) {
+    uint64_t now = px_loop_now(front->loop);
+    front->stats.shed++;
+    if (front->said_ns && now - front->said_ns < 10 * PX_S)
+        return;
+    front->said_ns = now;
+    px_log(PX_LOG_ERROR, "front", "cannot take connections", PX_KV("why", why),
+           PX_KI("shed", front->stats.shed), PX_KI("connections", front->stats.connections));
+}
+
+static int spare(void) {
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void pause_accepting(struct px_front *front) {
+    if (px_io_want(front->io, 0) == 0)
+        px_timer_arm_in(&front->resume, pause_ns);
+}
+
+void px_front_resume(void *user) {
+    struct px_front *front = user;
+    if (front->reserve < 0)
+        front->reserve = spare();
+    if (front->io && px_io_want(front->io, EPOLLIN))
+        px_timer_arm_in(&front->resume, pause_ns);
+}
+
+/* No descriptor is left. The connection that waits would wake us for ever: take it with the one we kept, and close it, so
+ * that the planner hears of it. false: even that does not work, wait a little. */
+static bool shed_one(struct px_front *front, int error) {
+    say_shed(front, strerror(error));
+    if (error != EMFILE || front->reserve < 0)
+        return false;
+    close(px_take_fd(&front->reserve));
+    int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    front->reserve = spare();
+    return fd >= 0 && front->reserve >= 0;
+}
+
+/* ---- who is there ---- */
+
+static size_t read_groups(int fd, gid_t *groups, size_t room) {
+    socklen_t n = (socklen_t)(room * sizeof *groups);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0 ? 0 : n / sizeof *groups;
+}
+
+static void take(struct px_front *front, int fd) {
+    struct ucred who;
+    socklen_t n = sizeof who;
+    gid_t groups[GROUPS];
+    struct px_session *session;
+    struct px_err err = {0};
+    front->stats.accepted++;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0) {
+        refuse(front, fd, PX_INTERNAL, "the kernel does not say who is connecting");
+        return;
+    }
+    if (front->stats.connections >= front->limits.connections) {
+        refuse(front, fd, PX_UNAVAILABLE, "too many planners are connected: try again later");
+        return;
+    }
+    struct px_front_uid *uid = uid_get(front, who.uid);
+    if (!uid || uid->n > front->limits.connections_per_uid) {
+        refuse(front, fd, PX_UNAVAILABLE, "too many planners of this user are connected: close some");
+        px_front_uid_put(front, uid);
+        return;
+    }
+    const struct px_peer peer = {.uid = who.uid,
+                                 .gid = who.gid,
+                                 .pid = who.pid,
+                                 .groups = groups,
+                                 .n_groups = read_groups(fd, groups, GROUPS)};
+    int r = px_session_open(front->gate, front->scope, &peer, &session, &err);
+    if (r) {
+        refuse(front, fd, r == -EACCES ? PX_FORBIDDEN : PX_UNAVAILABLE, err.msg);
+        px_front_uid_put(front, uid);
+        return;
+    }
+    r = px_conn_open(front, fd, session, uid, who.pid, &err);
+    if (r)
+        say_shed(front, err.msg);
+}
+
+void px_front_acceptable(void *user, uint32_t events) {
+    struct px_front *front = user;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            take(front, fd);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        if (errno == EINTR || errno == ECONNABORTED)
+            continue;
+        if (!shed_one(front, errno)) {
+            pause_accepting(front);
+            return;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+#include "mcp/peer.h"
+
+/* The ones that come most often stand first. */
+static const struct px_mcp_entry requests[] = {
+    {"tools/call", px_mcp_call_tool, PX_MCP_ANY},
+    {"tools/list", px_mcp_list_tools, PX_MCP_ANY},
+    {"ping", px_mcp_ping, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_LATE},
+    {"initialize", px_mcp_initialize, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_ALONE},
+    {"server/discover", px_mcp_discover, PX_MCP_MODERN_ERA},
+    {"resources/read", px_mcp_read_resource, PX_MCP_ANY},
+    {"resources/list", px_mcp_list_resources, PX_MCP_ANY},
+    {"resources/templates/list", px_mcp_list_templates, PX_MCP_ANY},
+    {"resources/subscribe", px_mcp_subscribe, PX_MCP_LEGACY_ERA},
+    {"resources/unsubscribe", px_mcp_unsubscribe, PX_MCP_LEGACY_ERA},
+    {"prompts/get", px_mcp_get_prompt, PX_MCP_ANY},
+    {"prompts/list", px_mcp_list_prompts, PX_MCP_ANY},
+    {"completion/complete", px_mcp_complete, PX_MCP_ANY},
+    {"subscriptions/listen", px_mcp_listen, PX_MCP_MODERN_ERA},
+    {"logging/setLevel", px_mcp_set_level, PX_MCP_LEGACY_ERA},
+    {"plexus/session", px_mcp_own_session, PX_MCP_HOST | PX_MCP_LATE},
+    {"plexus/describe", px_mcp_own_describe, PX_MCP_HOST | PX_MCP_LATE},
+    {"plexus/log", px_mcp_own_log, PX_MCP_HOST},
+    {"plexus/effects", px_mcp_own_effects, PX_MCP_HOST | PX_MCP_LATE},
+    {"plexus/pause", px_mcp_own_pause, PX_MCP_HOST | PX_MCP_LATE},
+    {"plexus/resume", px_mcp_own_resume, PX_MCP_HOST | PX_MCP_LATE},
+};
+
+static const struct px_mcp_entry notifications[] = {
+    {"notifications/cancelled", px_mcp_cancelled, PX_MCP_ANY},
+    {"notifications/initialized", px_mcp_initialized, PX_MCP_LEGACY_ERA},
+};
+
+static const struct px_mcp_entry extension = {"", px_mcp_own_extension, PX_MCP_HOST | PX_MCP_LATE};
+
+static const struct px_mcp_entry *find(const struct px_mcp_entry *table, size_t n, px_str method) {
+    for (size_t i = 0; i < n; i++) {
+        if (px_str_is(method, table[i].name))
+            return &table[i];
+    }
+    return NULL;
+}
+
+const struct px_mcp_entry *px_mcp_request_of(const struct px_mcp *mcp, px_str method) {
+    const struct px_mcp_entry *entry = find(requests, PX_COUNT(requests), method);
+    for (size_t i = 0; !entry && i < mcp->n_extensions; i++) {
+        if (px_str_is(method, mcp->extensions[i].name))
+            entry = &extension;
+    }
+    return entry;
+}
+
+const struct px_mcp_entry *px_mcp_notification_of(px_str method) {
+    return find(notifications, PX_COUNT(notifications), method);
+}

@@ -1,0 +1,114 @@
+#include "mcp/peer.h"
+#include "state/effect.h"
+
+/* plexus/effects: calls that may have changed something and whose outcome is not known. Read page by page, because a
+ * session that is no administrator's sees only its own among them. */
+enum { PAGE = 1000, MAX_JSON = 4 << 20 };
+
+struct effects {
+    struct px_buf json; /* the array, as far as it has come */
+    struct px_jw w;
+    uint32_t n;
+};
+
+static void answer(struct px_mcp_req *req, struct effects *effects) {
+    struct px_mcp_msg msg;
+    px_jw_array_end(&effects->w);
+    px_mcp_result(&msg, req->peer, req->batch, req->id, req->version, "complete");
+    px_jw_key(&msg.w, "open");
+    px_jw_raw(&msg.w, effects->json.failed ? PX_LIT("[]") : px_buf_view(&effects->json));
+    px_mcp_result_end(&msg);
+    px_mcp_req_end(req);
+}
+
+static void refuse(struct px_mcp_req *req) {
+    px_mcp_error(req->peer, req->batch, req->id, req->version, PX_MCP_OWN + PX_UNAVAILABLE,
+                 PX_LIT("the record of effects cannot be read now"),
+                 PX_LIT("{\"code\":\"unavailable\",\"retryable\":true}"));
+    px_mcp_req_end(req);
+}
+
+static void write_effect(struct px_jw *w, const struct px_effect *effect) {
+    px_jw_object(w);
+    px_jw_key(w, "id");
+    px_jw_str(w, effect->id);
+    px_jw_key(w, "call");
+    px_jw_str(w, effect->call_id);
+    px_jw_key(w, "principal");
+    px_jw_str(w, effect->principal);
+    px_jw_key(w, "service");
+    px_jw_str(w, effect->service);
+    px_jw_key(w, "tool");
+    px_jw_str(w, effect->tool);
+    px_jw_key(w, "began_unix_ms");
+    px_jw_i64(w, effect->began_unix_ms);
+    px_jw_key(w, "outcome");
+    px_jw_text(w, effect->outcome == PX_EFFECT_OPEN ? "open" : "unknown");
+    px_jw_object_end(w);
+}
+
+static void on_page(void *user, const struct px_effect_list *list);
+
+static int ask_page(struct px_mcp_req *req, uint64_t after) {
+    const struct px_effect_filter filter = {.with_open = true, .after_seq = after, .limit = PAGE};
+    return px_effect_list(req->peer->mcp->state, px_session_scope(req->peer->session), &filter, on_page, req,
+                          &req->op);
+}
+
+static void on_page(void *user, const struct px_effect_list *list) {
+    struct px_mcp_req *req = user;
+    struct effects *effects = req->own;
+    bool admin = px_session_admin(req->peer->session);
+    uint64_t last = 0;
+    req->op = NULL;
+    if (list->status) {
+        refuse(req);
+        return;
+    }
+    for (uint32_t i = 0; i < list->n && effects->n < PAGE; i++) {
+        const struct px_effect *effect = &list->effects[i];
+        last = effect->seq;
+        if (!admin && !px_str_eq(effect->principal, px_session_principal(req->peer->session)))
+            continue;
+        write_effect(&effects->w, effect);
+        effects->n++;
+    }
+    if (list->n < PAGE || effects->n == PAGE) {
+        answer(req, effects);
+    } else if (ask_page(req, last)) {
+        req->op = NULL;
+        refuse(req);
+    }
+}
+
+static void free_effects(struct px_mcp_req *req) {
+    struct effects *effects = req->own;
+    if (effects)
+        px_buf_finish(&effects->json);
+    free(effects);
+}
+
+void px_mcp_own_effects(struct px_mcp_ask *ask) {
+    if (!ask->peer->mcp->state) {
+        px_mcp_refuse_own(ask, PX_UNAVAILABLE, NULL, "this host keeps no record of effects");
+        return;
+    }
+    struct px_mcp_req *req = px_mcp_req_new(ask, PX_MCP_REQ_EFFECTS);
+    if (!req)
+        return;
+    struct effects *effects = calloc(1, sizeof *effects);
+    int r = -ENOMEM;
+    req->own = effects;
+    req->free_own = free_effects;
+    if (effects) {
+        px_buf_init(&effects->json, MAX_JSON);
+        px_jw_init(&effects->w, &effects->json);
+        px_jw_array(&effects->w);
+        r = ask_page(req, 0);
+    }
+    if (r) {
+        req->op = NULL;
+        px_mcp_refuse_err(ask, r, NULL);
+        px_mcp_req_end(req);
+    }
+}

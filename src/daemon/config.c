@@ -70,8 +70,9 @@ static void merge_file(struct px_config_build *b, const struct px_config_file *f
             size_t at = 0;
             if (px_json_locate(first->file->text, first->pointer, true, &at) == 0)
                 px_json_line_of(first->file->text, at, &row, &column);
-            px_config_refuse(b, file, entry->pointer, NULL, "defined twice: also at " PX_FMT ":%u:%u",
-                             PX_ARG(first->file->name), row, column);
+            const struct px_place place = {file->name, file->text, entry->pointer, true};
+            px_report_error(b->report, &place, "defined twice: also at " PX_FMT ":%u:%u",
+                            PX_ARG(first->file->name), row, column);
             continue;
         }
         if (px_map_put(map, key, entry, &old) < 0) {
@@ -102,10 +103,12 @@ static void check_included(struct px_config_build *b, const struct px_config_fil
         bool ok = false;
         for (size_t i = 0; i < PX_COUNT(allowed); i++)
             ok = ok || px_str_is(px_json_key(m), allowed[i]);
+        const struct px_place place = {file->name, file->text,
+                                       px_config_pointer(b, PX_LIT(""), px_json_key(m)), true};
         if (!ok)
-            px_config_refuse(b, file, px_config_pointer(b, PX_LIT(""), px_json_key(m)), NULL,
-                             "only the main file may say this; an included one holds services, principals, "
-                             "policies and profiles");
+            px_report_error(b->report, &place,
+                            "only the main file may say this; an included one holds services, principals, "
+                            "policies and profiles");
     }
 }
 

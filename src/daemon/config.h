@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "call/gate.h"
 #include "daemon/config_file.h"
+#include "front/front.h"
 #include "service/services.h"
 #include <sys/stat.h>
 
@@ -38,7 +39,7 @@ struct px_config {
     size_t n_confs;
     struct px_policy_set policy;
     struct px_gate_limits limits;
-    uint32_t planners, planners_per_principal;
+    struct px_front_limits front;
     uint64_t drain_ns;
     enum px_log_level log_level;
     px_str *secrets; /* values, to be released */

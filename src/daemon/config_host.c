@@ -80,8 +80,8 @@ static void socket_build(struct px_config_build *b, const struct px_json *node) 
 static void limits_build(struct px_config_build *b, const struct px_json *node) {
     struct px_config *c = b->config;
     struct px_gate_limits *l = &c->limits;
-    c->planners = (uint32_t)integer(node, "planners", 1024);
-    c->planners_per_principal = (uint32_t)integer(node, "planners_per_principal", 256);
+    c->front.connections = (uint32_t)integer(node, "planners", 0); /* 0: the front's own default */
+    c->front.connections_per_uid = (uint32_t)integer(node, "planners_per_uid", 0);
     c->drain_ns = integer(node, "drain_ms", 10000) * PX_MS;
     l->in_flight = (uint32_t)integer(node, "calls", 1024);
     l->in_flight_per_principal = (uint32_t)integer(node, "calls_per_principal", 64);

@@ -43,7 +43,7 @@ static void everything_has_a_default(void **state) {
     assert_non_null(strstr(c->plugin_dirs[0], "/lib/plexus/plugins"));
     assert_null(c->plugin_dirs[1]);
     assert_int_equal(c->n_services, 0);
-    assert_int_equal(c->planners, 1024);
+    assert_int_equal(c->front.connections, 0);
     assert_true(c->limits.timeout_ns == 30000000000ull);
     assert_int_equal(c->log_level, PX_LOG_INFO);
     px_config_destroy(&c);
@@ -86,7 +86,7 @@ static void all_that_can_be_said(void **state) {
     assert_int_equal(c->log_level, PX_LOG_DEBUG);
     assert_true(c->limits.timeout_ns == 1500000000ull);
     assert_int_equal(c->limits.in_flight, 9);
-    assert_int_equal(c->planners, 7);
+    assert_int_equal(c->front.connections, 7);
     assert_true(c->drain_ns == 0);
     const struct px_policy *p = &c->policy.policies[0];
     assert_int_equal(c->policy.n_policies, 1);
@@ -348,9 +348,9 @@ static void what_is_wrong_in_them_names_the_file(void **state) {
     put(t, "conf.d/b.json", "{\"state_dir\":\"/x\"}");
     assert_int_equal(load_tree(t, &c, &report), -EBADMSG);
     assert_non_null(strstr(report.text.p,
-                           "etc/conf.d/a.json:1:18: services.s: defined twice: also at etc/main.json:3:3\n"));
+                           "etc/conf.d/a.json:1:14: services.s: defined twice: also at etc/main.json:3:3\n"));
     assert_non_null(
-        strstr(report.text.p, "etc/conf.d/b.json:1:14: state_dir: only the main file may say this"));
+        strstr(report.text.p, "etc/conf.d/b.json:1:2: state_dir: only the main file may say this"));
     assert_int_equal(report.errors, 2);
     px_report_finish(&report);
     put(t, "main.json", "{\"include\":\"nowhere\"}");

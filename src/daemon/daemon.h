@@ -1,0 +1,73 @@
+/* daemon.h: the rooms, put together; what plexusd is between main() and exit().
+ *
+ *   starting --(every service has settled)--> ready --(TERM)--> draining --(calls have ended, or their time is up)--> ended
+ *                                               \--(HUP)--> reloading --(settled)--> ready
+ *
+ * Private to this room. Loop thread only. */
+#ifndef PX_DAEMON_DAEMON_H
+#define PX_DAEMON_DAEMON_H
+
+#include "daemon/config.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "front/front.h"
+#include "mcp/mcp.h"
+#include "reactor/loop.h"
+#include "reactor/signal.h"
+#include "state/state.h"
+
+struct px_daemon {
+    struct px_options options;
+    const char *self;        /* the program, for children */
+    const char *config_path; /* absolute */
+    uint64_t began_ns;
+    struct px_loop *loop;
+    struct px_scope *scope; /* everything belongs to it */
+    struct px_signals *signals;
+    struct px_notify notify;
+    struct px_secrets *secrets;
+    struct px_config *config;
+    struct px_state *state;
+    struct px_services *services;
+    struct px_gate *gate;
+    struct px_mcp *mcp;
+    struct px_front *front;
+    bool activated; /* the service manager passed the socket */
+    bool ready;     /* READY was said once */
+    bool reloading; /* READY is to be said again when the services have settled */
+    bool draining;
+    bool left;                /* while draining: every planner has its answers and is gone */
+    bool hurry;               /* a second signal, or no more time */
+    struct px_hook watch;     /* while draining: is it over? */
+    struct px_timer deadline; /* of draining */
+    struct px_timer late;     /* something keeps READY back */
+    struct px_work reload;
+};
+
+/** Serve until a signal ends it. Returns the exit status. */
+int px_daemon_main(const struct px_options *options);
+
+/* start.c */
+/** Everything up to serving. On failure what was made is still there: px_daemon_finish. */
+PX_MUSTCHECK int px_daemon_start(struct px_daemon *d, struct px_err *err);
+/** Undo it, in reverse; what has not ended by itself is cut off. */
+void px_daemon_finish(struct px_daemon *d);
+
+/* reload.c */
+void px_daemon_reload(void *daemon);
+/** Apply what a configuration says and can be changed while running. */
+PX_MUSTCHECK int px_daemon_apply(struct px_daemon *d, const struct px_config *config, struct px_err *err);
+
+/* stop.c */
+/** The first time: end well; the second time: end. */
+void px_daemon_stop(struct px_daemon *d, int signal);
+
+/* status.c */
+/** plexus/status. */
+int px_daemon_status(void *daemon, struct px_session *session, px_str params, struct px_jw *w,
+                     struct px_err *err);
+void px_daemon_log_status(struct px_daemon *d);
+/** One line for the service manager. */
+void px_daemon_notify_status(struct px_daemon *d);
+
+#endif

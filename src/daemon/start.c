@@ -1,0 +1,195 @@
+/* The beginning, room by room, and the way back. */
+#include "base/log.h"
+#include "base/redact.h"
+#include "daemon/daemon.h"
+#include "daemon/load.h"
+#include "daemon/process.h"
+#include "reactor/child.h"
+#include <sys/stat.h>
+
+enum { LATE_S = 20 };
+
+static int load(struct px_daemon *d, struct px_err *err) {
+    struct px_report report;
+    PX_AUTOFREE char *path = NULL;
+    int r = px_config_enter(d->options.config, &path, err);
+    if (r < 0)
+        return r;
+    px_report_init(&report);
+    r = px_config_load(
+        &(struct px_config_opts){.path = path, .shown = d->options.config, .secrets = d->secrets}, &d->config,
+        &report);
+    px_config_log_report(&report);
+    if (r < 0)
+        px_err_set(err, r, "%u problems in the configuration, above", report.errors);
+    px_report_finish(&report);
+    d->config_path = px_take(&path);
+    return r;
+}
+
+static void on_signal(void *user, int signal) {
+    struct px_daemon *d = user;
+    if (signal == SIGHUP)
+        px_work_post(d->loop, &d->reload);
+    else if (signal == SIGUSR1)
+        px_daemon_log_status(d);
+    else
+        px_daemon_stop(d, signal);
+}
+
+static void on_settled(void *user) {
+    struct px_daemon *d = user;
+    if ((d->ready && !d->reloading) || d->draining)
+        return;
+    px_timer_disarm(&d->late);
+    px_notify_send(&d->notify, "READY=1");
+    px_daemon_notify_status(d);
+    if (!d->ready)
+        px_log(PX_LOG_NOTICE, "daemon", "ready",
+               PX_KV("socket", d->activated ? "(passed)" : d->config->socket.path),
+               PX_KI("services", d->config->n_confs),
+               PX_KI("tools", px_registry_count(px_services_registry(d->services), PX_LIST_TOOLS)),
+               PX_KI("ms", (px_clock_mono_ns() - d->began_ns) / PX_MS));
+    else
+        px_log(PX_LOG_INFO, "daemon", "the new configuration is in place");
+    d->ready = true;
+    d->reloading = false;
+}
+
+static void on_late(void *user) {
+    struct px_daemon *d = user;
+    px_log(PX_LOG_WARNING, "daemon", "still waiting for services to open: plexus status says which");
+    px_timer_arm_in(&d->late, LATE_S * PX_S);
+}
+
+static int open_state(struct px_daemon *d, struct px_err *err) {
+    const struct px_state_opts opts = {
+        .loop = d->loop, .scope = d->scope, .dir = d->config->state_dir, .checker = d->self};
+    return px_state_open(&opts, &d->state, err);
+}
+
+static int open_services(struct px_daemon *d, struct px_err *err) {
+    const struct px_services_opts opts = {.loop = d->loop,
+                                          .scope = d->scope,
+                                          .state = d->state,
+                                          .folders = d->config->plugin_dirs,
+                                          .self_exe = d->self,
+                                          .drain_ns = d->config->drain_ns};
+    int r = px_services_create(&opts, &d->services, err);
+    if (r == 0)
+        px_services_on_settled(d->services, on_settled, d);
+    return r;
+}
+
+static int open_gate(struct px_daemon *d, struct px_err *err) {
+    const struct px_gate_opts gate = {.loop = d->loop,
+                                      .scope = d->scope,
+                                      .state = d->state,
+                                      .services = d->services,
+                                      .limits = d->config->limits};
+    int r = px_gate_create(&gate, &d->gate, err);
+    if (r < 0)
+        return r;
+    const struct px_mcp_opts mcp = {.loop = d->loop,
+                                    .gate = d->gate,
+                                    .services = d->services,
+                                    .registry = px_services_registry(d->services),
+                                    .state = d->state};
+    r = px_mcp_create(&mcp, &d->mcp, err);
+    if (r == 0 && (r = px_mcp_extend(d->mcp, "plexus/status", px_daemon_status, d)) < 0)
+        px_err_errno(err, r, "plexus/status");
+    return r;
+}
+
+static int open_front(struct px_daemon *d, struct px_err *err) {
+    int fd = -1;
+    int r = px_listen_fd("planner", &fd, err);
+    if (r < 0)
+        return r;
+    const struct px_front_opts opts = {.loop = d->loop,
+                                       .scope = d->scope,
+                                       .gate = d->gate,
+                                       .mcp = d->mcp,
+                                       .listen_fd = fd,
+                                       .path = d->config->socket.path,
+                                       .mode = d->config->socket.mode,
+                                       .group = d->config->socket.group,
+                                       .limits = d->config->front};
+    r = px_front_create(&opts, &d->front, err);
+    if (r < 0 && fd >= 0)
+        close(fd);
+    d->activated = fd >= 0;
+    return r;
+}
+
+static int open_loop(struct px_daemon *d, struct px_err *err) {
+    static const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1, 0};
+    int r = px_loop_create(NULL, &d->loop, err);
+    if (r == 0 && (r = px_scope_open(d->loop, NULL, "daemon", 0, &d->scope)) < 0)
+        return px_err_errno(err, r, "the daemon's scope");
+    if (r == 0)
+        r = px_signals_start(d->loop, signals, on_signal, d, &d->signals, err);
+    if (r == 0) {
+        px_timer_init(&d->late, d->loop, "daemon/late", on_late, d);
+        px_work_init(&d->reload, "daemon/reload", px_daemon_reload, d);
+        px_notify_init(&d->notify, d->loop);
+    }
+    return r;
+}
+
+int px_daemon_start(struct px_daemon *d, struct px_err *err) {
+    d->began_ns = px_clock_mono_ns();
+    int r = px_process_self(&d->self, err);
+    if (r == 0)
+        r = px_secrets_create(getenv("CREDENTIALS_DIRECTORY"), &d->secrets, err);
+    if (r == 0)
+        r = open_loop(d, err);
+    if (r == 0)
+        r = load(d, err);
+    if (r < 0)
+        return r;
+    px_log_set_level(d->config->log_level);
+    r = open_state(d, err);
+    if (r == 0)
+        r = open_services(d, err);
+    if (r == 0)
+        r = open_gate(d, err);
+    if (r == 0)
+        r = open_front(d, err);
+    if (r == 0)
+        r = px_daemon_apply(d, d->config, err);
+    if (r == 0) {
+        px_timer_arm_in(&d->late, LATE_S * PX_S);
+        px_notify_watchdog(&d->notify);
+    }
+    return r;
+}
+
+void px_daemon_finish(struct px_daemon *d) {
+    if (d->loop) {
+        px_timer_disarm(&d->late);
+        px_timer_disarm(&d->deadline);
+        px_work_cancel(&d->reload);
+        if (d->watch.fn)
+            px_hook_remove(&d->watch);
+    }
+    px_front_destroy(&d->front);
+    px_mcp_destroy(&d->mcp);
+    px_services_destroy(&d->services);
+    px_gate_destroy(&d->gate);
+    px_scope_close(&d->scope);
+    if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */
+        px_log(PX_LOG_ERROR, "daemon", "the last turn of the loop failed");
+    px_state_close(&d->state);
+    px_signals_stop(&d->signals);
+    if (d->loop) {
+        px_notify_finish(&d->notify);
+        px_children_kill(d->loop);
+    }
+    px_loop_destroy(d->loop);
+    px_config_destroy(&d->config);
+    px_secrets_destroy(&d->secrets);
+    free((char *)(uintptr_t)d->config_path);
+    px_redact_forget_all();
+    px_arena_stock_free();
+}

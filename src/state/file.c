@@ -20,6 +20,19 @@ static void opened(struct px_state *state, struct px_db *db) {
     }
 }
 
+/* -EUCLEAN also when it opened, and the first things written to it met damage. */
+static int open_once(struct px_state *state, struct px_db *db, struct px_err *err) {
+    int r = px_db_open(db, err);
+    if (r)
+        return r;
+    opened(state, db);
+    if (db->trouble != PX_DB_DAMAGED)
+        return 0;
+    r = px_err_set(err, -EUCLEAN, "%s", db->words);
+    px_db_close(db, false);
+    return r;
+}
+
 int px_file_open(struct px_state *state, struct px_db *db, struct px_err *err) {
     struct px_err why;
     int r = 0;
@@ -27,17 +40,14 @@ int px_file_open(struct px_state *state, struct px_db *db, struct px_err *err) {
         r = set_aside(state, db, "damage was found while it was in use", err);
     if (r)
         return r;
-    r = px_db_open(db, &why);
+    r = open_once(state, db, &why);
     if (r == -EUCLEAN) {
         r = set_aside(state, db, why.msg, err);
         if (r)
             return r;
-        r = px_db_open(db, &why);
+        r = open_once(state, db, &why);
     }
-    if (r)
-        return px_err_set(err, r == -EUCLEAN ? -EIO : r, "%s", why.msg);
-    opened(state, db);
-    return 0;
+    return r ? px_err_set(err, r == -EUCLEAN ? -EIO : r, "%s", why.msg) : 0;
 }
 
 /* When this fails the file stays closed. It is marked, so that the next start does the same again. */

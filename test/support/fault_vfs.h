@@ -20,7 +20,7 @@ static struct fault_vfs {
     int io_read;       /* and to every read */
     bool no_open;      /* no file can be opened */
     /* what was seen */
-    unsigned syncs_db, syncs_wal;
+    unsigned syncs_db, syncs_wal, failed_writes;
     /* a copy of each file as of its last sync goes here: what would be left if the power failed now; NULL: no copies */
     const char *durable;
 } fault_vfs;
@@ -77,8 +77,10 @@ static int fault_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 a
     struct fault_file *file = fault_of(f);
     if (fault_hits(file->path)) {
         sqlite3_int64 size = 0;
-        if (fault_vfs.io)
+        if (fault_vfs.io) {
+            fault_vfs.failed_writes++;
             return fault_vfs.io;
+        }
         file->real->pMethods->xFileSize(file->real, &size);
         if (at + n > size && (fault_vfs.full || (fault_vfs.no_growth_db && !fault_is_wal(file->path))))
             return SQLITE_FULL;

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    SOUND = 0,
-    DAMAGED = 1,
-    NOT_CHECKED = 2
-}; /* exit statuses, from px_state_quick_check_main to on_child */
+/* What the child says to the parent: an exit status, and a word before the details. Both must say "damaged": any program
+ * may exit with any status, and a file that is set aside for nothing is a loss. */
+enum { SOUND = 0, NOT_CHECKED = 1, DAMAGED = 65 };
+static const char damaged_word[] = "damaged: ";
+
 static const uint64_t time_limit_ns = 600 * PX_S;
 
 /* ---- in the child ---- */
@@ -53,7 +53,7 @@ int px_state_quick_check(const char *file, struct px_err *err) {
 int px_state_quick_check_main(const char *file) {
     struct px_err err;
     int r = px_state_quick_check(file, &err);
-    puts(r ? err.msg : "ok");
+    printf("%s%s\n", r == -EUCLEAN ? damaged_word : "", r ? err.msg : "ok");
     fflush(stdout);
     return r == 0 ? SOUND : r == -EUCLEAN ? DAMAGED : NOT_CHECKED;
 }
@@ -67,6 +67,8 @@ static void ended(struct px_state *state, int verdict) {
     const char *file = state->dbs[check->at].name;
     px_timer_disarm(&check->limit);
     if (verdict == DAMAGED) {
+        px_log(PX_LOG_ERROR, "state", "the check found damage", PX_KV("file", file),
+               PX_KV("what", check->said));
         state->swap[check->at] = true;
         px_state_nudge(state);
     } else if (verdict == NOT_CHECKED) {
@@ -92,7 +94,10 @@ static void on_child(void *user, const struct px_child_ev *ev) {
         }
     } else if (ev->kind == PX_CHILD_EXIT) {
         check->child = NULL;
-        ended(state, ev->signalled ? NOT_CHECKED : ev->status);
+        bool damaged = !ev->signalled && ev->status == DAMAGED &&
+                       strncmp(check->said, damaged_word, strlen(damaged_word)) == 0;
+        bool sound = !ev->signalled && ev->status == SOUND;
+        ended(state, damaged ? DAMAGED : sound ? SOUND : NOT_CHECKED);
     }
 }
 
@@ -111,7 +116,7 @@ static void check_next(struct px_state *state) {
     if (!check->running)
         return;
     const char *const argv[] = {check->checker, "--quick-check", state->dbs[check->at].path, NULL};
-    struct px_child_spec spec = {.name = "state/check", .argv = argv};
+    struct px_child_spec spec = {.name = "state/check", .argv = argv, .grace_ns = 100 * PX_MS};
     struct px_err err = {.msg = "its scope has closed"};
     int r = check->scope
                 ? px_child_start(state->loop, check->scope, &spec, on_child, state, &check->child, &err)

@@ -4,6 +4,7 @@
 #define PX_TEST_STATE_FIXTURE_H
 
 #include "base/clock.h"
+#include "reactor/child.h"
 #include "reactor/loop.h"
 #include "reactor/scope.h"
 #include "state/calllog.h"
@@ -71,6 +72,8 @@ static inline void fix_finish(struct fix *f) {
     px_state_close(&f->state);
     px_scope_close(&f->scope);
     assert_int_equal(px_loop_turn(f->loop, 0), 0);
+    while (px_children_alive(f->loop))
+        assert_int_equal(px_loop_turn(f->loop, 10 * PX_MS), 0);
     px_loop_destroy(f->loop);
     px_arena_stock_free();
     fix_remove(f->dir);

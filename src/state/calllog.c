@@ -186,6 +186,6 @@ bool px_calllog_prune(struct px_state *state, int64_t now_unix_ms) {
     sqlite3_bind_int64(stmt, 1, too_many);
     sqlite3_bind_int64(stmt, 2, too_old);
     sqlite3_bind_int(stmt, 3, PX_STATE_PRUNE_PIECE);
-    bool more = px_db_run(db, stmt) == 0 && sqlite3_changes(db->sqlite) == PX_STATE_PRUNE_PIECE;
+    bool more = px_db_run(db, stmt) == 0 && sqlite3_changes(db->sqlite) > 0;
     return px_db_commit(db) == 0 && more;
 }

@@ -275,5 +275,5 @@ bool px_effects_prune(struct px_state *state, int64_t now_unix_ms) {
     sqlite3_bind_int64(stmt, 1, too_many);
     sqlite3_bind_int64(stmt, 2, too_old);
     sqlite3_bind_int(stmt, 3, PX_STATE_PRUNE_PIECE);
-    return px_db_run(db, stmt) == 0 && sqlite3_changes(db->sqlite) == PX_STATE_PRUNE_PIECE;
+    return px_db_run(db, stmt) == 0 && sqlite3_changes(db->sqlite) > 0;
 }

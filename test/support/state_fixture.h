@@ -36,17 +36,37 @@ static inline void fix_remove(const char *dir) {
     nftw(dir, fix_unlink, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-static inline void fix_init(struct fix *f) {
+/* A clock that the test moves, so that "once a second" takes no second. */
+static uint64_t fix_clock_ns;
+static inline uint64_t fix_clock_now(void *ctx) {
+    (void)ctx;
+    return fix_clock_ns;
+}
+static inline void fix_clock_advance(void *ctx, uint64_t to_ns) {
+    (void)ctx;
+    fix_clock_ns = to_ns;
+}
+
+static inline void fix_init_with(struct fix *f, const struct px_loop_opts *opts) {
     *f = (struct fix){0};
     const char *tmp = getenv("TMPDIR");
     snprintf(f->dir, sizeof f->dir, "%.40s/px-state-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->state_dir, sizeof f->state_dir, "%s/state", f->dir);
-    assert_int_equal(px_loop_create(NULL, &f->loop, NULL), 0);
+    assert_int_equal(px_loop_create(opts, &f->loop, NULL), 0);
     assert_int_equal(px_scope_open(f->loop, NULL, "test", 0, &f->scope), 0);
     assert_int_equal(px_scope_open(f->loop, NULL, "test/work", 0, &f->work), 0);
     f->opts =
         (struct px_state_opts){.loop = f->loop, .scope = f->scope, .dir = f->state_dir, .no_sync = true};
+}
+static inline void fix_init(struct fix *f) {
+    fix_init_with(f, NULL);
+}
+static inline void fix_init_fake(struct fix *f) {
+    static const struct px_loop_clock clock = {fix_clock_now, fix_clock_advance, NULL};
+    static const struct px_loop_opts opts = {.clock = &clock};
+    fix_clock_ns = 1000 * PX_S;
+    fix_init_with(f, &opts);
 }
 static inline int fix_try_open(struct fix *f) {
     return px_state_open(&f->opts, &f->state, &f->err);
@@ -82,7 +102,19 @@ static inline void fix_finish(struct fix *f) {
 static inline void fix_turn(struct fix *f) {
     assert_int_equal(px_loop_turn(f->loop, 0), 0);
 }
-/** Turn until *value reaches `wanted`; fails after 20 s. */
+/** With the fake clock: let this much time pass, and whatever is due in it happen. */
+static inline void fix_advance(struct fix *f, uint64_t ns) {
+    uint64_t to = fix_clock_ns + ns;
+    while (fix_clock_ns < to) {
+        uint64_t before = fix_clock_ns;
+        assert_int_equal(px_loop_turn(f->loop, to - fix_clock_ns), 0);
+        if (fix_clock_ns == before)
+            fix_clock_ns = PX_MIN(fix_clock_ns + 10 * PX_MS, to);
+    }
+    fix_turn(f);
+    fix_turn(f);
+}
+/** Turn until it is true; fails after 20 s. */
 #define fix_until(f, condition)                                                                              \
     do {                                                                                                     \
         uint64_t give_up_ = px_clock_mono_ns() + 20 * PX_S;                                                  \

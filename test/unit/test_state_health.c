@@ -12,31 +12,8 @@
 #include "support/fault_vfs.h"
 #include "support/state_fixture.h"
 
-/* A clock that the test moves, so that "once a second" takes no second. */
-static uint64_t fake_ns;
-static uint64_t fake_now(void *ctx) {
-    (void)ctx;
-    return fake_ns;
-}
-static void fake_advance(void *ctx, uint64_t to_ns) {
-    (void)ctx;
-    fake_ns = to_ns;
-}
-
 static void init(struct fix *f) {
-    static const struct px_loop_clock clock = {fake_now, fake_advance, NULL};
-    static const struct px_loop_opts opts = {.clock = &clock};
-    fix_init(f);
-    px_scope_close(&f->scope);
-    px_scope_close(&f->work);
-    fix_turn(f);
-    px_loop_destroy(f->loop);
-    fake_ns = 1000 * PX_S;
-    assert_int_equal(px_loop_create(&opts, &f->loop, NULL), 0);
-    assert_int_equal(px_scope_open(f->loop, NULL, "test", 0, &f->scope), 0);
-    assert_int_equal(px_scope_open(f->loop, NULL, "test/work", 0, &f->work), 0);
-    f->opts.loop = f->loop;
-    f->opts.scope = f->scope;
+    fix_init_fake(f);
     f->opts.vfs = fault_vfs_name();
 }
 
@@ -50,18 +27,6 @@ static void on_health(void *user, const struct px_state_health *health) {
 static void listen_to(struct fix *f) {
     n_told = 0;
     px_state_on_health(f->state, on_health, NULL);
-}
-
-static void advance(struct fix *f, uint64_t ns) {
-    uint64_t to = fake_ns + ns;
-    while (fake_ns < to) {
-        uint64_t before = fake_ns;
-        assert_int_equal(px_loop_turn(f->loop, to - fake_ns), 0);
-        if (fake_ns == before)
-            fake_ns = PX_MIN(fake_ns + 10 * PX_MS, to);
-    }
-    fix_turn(f);
-    fix_turn(f);
 }
 
 static px_str big(void) {
@@ -97,12 +62,12 @@ static void a_full_disk_degrades_and_recovers(void **unused) {
     assert_string_equal(fix_read(&f, "old").value, "1");
     assert_true(fix_read(&f, "a").absent);
     assert_int_equal(fix_write(&f, "b", "1"), -ENOSPC);
-    advance(&f, 3 * PX_S);
+    fix_advance(&f, 3 * PX_S);
     assert_int_equal(n_told, 1);
     assert_int_equal(fix_health(&f), PX_HEALTH_READ_ONLY);
     fault_vfs.full = false;
     assert_int_equal(fix_write(&f, "b", "1"), -ENOSPC); /* not before it was tried */
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(n_told, 2);
     assert_int_equal(told[1].health, PX_HEALTH_OK);
     assert_int_equal(fix_write(&f, "b", "2"), 0);
@@ -123,10 +88,10 @@ static void is_tried_once_a_second_at_most(void **unused) {
     for (int i = 0; i < 1000; i++)
         assert_int_equal(fix_write(&f, "a", "1"), -EROFS);
     assert_int_equal(fault_vfs.failed_writes, failed);
-    advance(&f, 5 * PX_S + PX_MS);
+    fix_advance(&f, 5 * PX_S + PX_MS);
     assert_int_equal(fault_vfs.failed_writes, failed + 5);
     fault_vfs.io = 0;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_health(&f), PX_HEALTH_OK);
     fix_finish(&f);
 }
@@ -154,7 +119,7 @@ static void a_checkpoint_that_fails(void **unused) {
     assert_int_equal(fix_health(&f), PX_HEALTH_READ_ONLY);
     assert_int_equal(fix_write(&f, "more", "1"), -ENOSPC);
     fault_vfs.no_growth_db = false;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_health(&f), PX_HEALTH_OK);
     assert_in_range(fix_stats(&f).wal_pages, 0, 2); /* the probe's own */
     while (n--) {
@@ -174,7 +139,7 @@ static void failing_syncs_and_reads(void **unused) {
     fault_vfs.io = SQLITE_IOERR_FSYNC;
     assert_int_equal(fix_write(&f, "a", "1"), -EROFS);
     fault_vfs.io = 0;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_write(&f, "a", "2"), 0);
     fix_reopen(&f);
     fault_vfs.io_read = SQLITE_IOERR_READ;
@@ -184,7 +149,7 @@ static void failing_syncs_and_reads(void **unused) {
     assert_int_equal(got.status, -EROFS);
     assert_int_equal(fix_health(&f), PX_HEALTH_READ_ONLY);
     fault_vfs.io_read = 0;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_string_equal(fix_read(&f, "a").value, "2");
     fix_finish(&f);
 }
@@ -206,12 +171,12 @@ static void starts_on_a_full_disk(void **unused) {
     assert_int_equal(px_state_key(f.state, "k", key, &f.err), 0);
     struct px_calllog_row row = {.id = PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAV")};
     px_calllog_add(f.state, &row);
-    advance(&f, 2 * PX_S);
+    fix_advance(&f, 2 * PX_S);
     fault_vfs.full = false;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_health(&f), PX_HEALTH_OK);
     assert_int_equal(fix_write(&f, "a", "1"), 0);
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_stats(&f).log_rows, 1);
     fix_reopen(&f); /* the key that was used meanwhile was kept */
     assert_int_equal(px_state_key(f.state, "k", again, &f.err), 0);
@@ -270,7 +235,7 @@ static void an_effect_that_ends_while_the_disk_is_full(void **unused) {
     assert_int_equal(begun_status, -ENOSPC);
     assert_int_equal(unsettled(&f), 10);
     fault_vfs.full = false;
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(unsettled(&f), 0);
     assert_int_equal(fix_stats(&f).effect_ends_lost, 0);
     fix_reopen(&f);
@@ -308,7 +273,7 @@ static void rows_wait_for_a_disk_up_to_a_cap(void **unused) {
         if (i % 100 == 0)
             fix_turn(&f);
     }
-    advance(&f, PX_S);
+    fix_advance(&f, PX_S);
     assert_int_equal(fix_stats(&f).log_rows, 0);
     assert_int_equal(fix_stats(&f).log_rows_waiting, 10000);
     assert_int_equal(fix_stats(&f).log_rows_dropped, 10);
@@ -316,7 +281,7 @@ static void rows_wait_for_a_disk_up_to_a_cap(void **unused) {
     assert_int_equal(told[0].health, PX_HEALTH_LOG_STALLED);
     assert_int_equal(fix_write(&f, "k", "v"), 0); /* the other file is well */
     fault_vfs.io = 0;
-    advance(&f, 2 * PX_S);
+    fix_advance(&f, 2 * PX_S);
     assert_int_equal(fix_stats(&f).log_rows, 10000);
     assert_int_equal(fix_stats(&f).log_rows_waiting, 0);
     assert_int_equal(told[1].health, PX_HEALTH_OK);

@@ -33,6 +33,52 @@ def test_token_names(cli):
     assert cli.run("token", "new", "a.b-c_0", socket=False).returncode == 0
 
 
+# ---- schema validate ---------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def schema(tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({
+        "type": "object", "required": ["limit"], "additionalProperties": False,
+        "properties": {"limit": {"type": "integer", "minimum": 1}, "mail": {"type": "string", "format": "email"}}}))
+    (tmp_path / "good.json").write_text('{"limit": 5, "mail": "nobody"}')
+    (tmp_path / "bad.json").write_text('{"limit": "5", "limt": 1}')
+    (tmp_path / "broken.json").write_text('{"limit": 5,}')
+    return tmp_path
+
+
+def validate(cli, *args, **more):
+    done = cli.run("schema", "validate", "--schema", "s.json", *args, socket=False, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_valid(cli, schema):
+    assert validate(cli, "good.json") == (0, "good.json: valid\n", "")
+    assert validate(cli, "-", stdin='{"limit":1}') == (0, "-: valid\n", "")
+    assert validate(cli, "--assert-format", "good.json")[0] == 1
+
+
+def test_invalid_says_where_and_why(cli, schema):
+    code, out, err = validate(cli, "good.json", "bad.json")
+    assert code == 1 and err == ""
+    assert "good.json: valid\nbad.json: invalid\n" in out
+    assert "/limit: " in out and "(type)" in out
+    code, out, _ = validate(cli, "--json", "good.json", "bad.json")
+    report = json.loads(out)
+    assert code == 1 and [one["valid"] for one in report] == [True, False]
+    assert report[1]["file"] == "bad.json" and report[1]["errors"][0].keys() == {"path", "keyword", "message"}
+
+
+def test_unusable(cli, schema, tmp_path):
+    for args in (["broken.json"], ["good.json", "absent.json"], ["bad.json", "broken.json"]):
+        code, _, err = validate(cli, *args)
+        assert code == 2 and args[-1] in err
+    (tmp_path / "s.json").write_text('{"type": 7}')
+    code, out, err = validate(cli, "good.json")
+    assert code == 2 and out == "" and "s.json" in err
+    done = cli.run("schema", "validate", "good.json", socket=False)
+    assert done.returncode == 2 and "--schema FILE is missing" in done.stderr
+
+
 # ---- check, plugin check ---------------------------------------------------------------------------------------------
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import re
 import pytest
 from cli_support import cli  # noqa: F401
 
-COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "effects", "check", "plugin check",
-            "plugin new", "token new"]
+COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "effects", "mcp", "check", "plugin check",
+            "plugin new", "schema validate", "token new"]
 
 
 def test_help_lists_every_command(cli):
@@ -21,7 +21,7 @@ def test_help_of_a_command_has_examples(cli, command):
     text = cli.ok(*command.split(), "--help")
     assert text.startswith(f"plexus {command}:") and "\nExamples\n" in text and "Exit codes" in text
     assert cli.ok("help", *command.split(), socket=False) == text
-    assert f"  plexus {command}" in text.split("Examples")[1] or command == "token new"
+    assert f"plexus {command}" in text.split("Examples")[1]
 
 
 def test_version(cli):

@@ -122,21 +122,23 @@ static bool take_token(struct px_mcp_ask *ask) {
            bad(ask, "progressToken must be a string or an integer, of at most 512 bytes");
 }
 
+/* A whole number above 0, as large as it likes. */
+static bool read_amount(px_str raw, uint64_t *ret) {
+    int r = px_json_slice_u64(raw, ret);
+    if (r == -ERANGE && raw.p[0] != '-') {
+        *ret = UINT64_MAX;
+        r = 0;
+    }
+    return !r && *ret;
+}
+
 static bool take_own(struct px_mcp_ask *ask, const struct seen *seen) {
     uint64_t ms = 0;
-    if (seen->timeout.p) {
-        int r = px_json_slice_u64(seen->timeout, &ms);
-        if (r == -EINVAL || !ms)
-            return bad(ask, "plexus/timeout_ms must be a whole number of milliseconds above 0");
-        ask->timeout_ns = (r == -ERANGE ? max_timeout_ms : PX_MIN(ms, max_timeout_ms)) * PX_MS;
-    }
-    if (seen->max_bytes.p) {
-        int r = px_json_slice_u64(seen->max_bytes, &ask->max_bytes);
-        if (r == -ERANGE)
-            ask->max_bytes = UINT64_MAX;
-        else if (r || !ask->max_bytes)
-            return bad(ask, "plexus/max_bytes must be a whole number above 0");
-    }
+    if (seen->timeout.p && !read_amount(seen->timeout, &ms))
+        return bad(ask, "plexus/timeout_ms must be a whole number of milliseconds above 0");
+    ask->timeout_ns = PX_MIN(ms, max_timeout_ms) * PX_MS;
+    if (seen->max_bytes.p && !read_amount(seen->max_bytes, &ask->max_bytes))
+        return bad(ask, "plexus/max_bytes must be a whole number above 0");
     if (seen->key.p && (!read_text(ask, seen->key, &ask->key) || !ask->key.n || ask->key.n > MAX_KEY))
         return bad(ask, "plexus/idempotency_key must be a string of 1 to 256 bytes");
     return true;

@@ -92,7 +92,7 @@ int px_kw_ref(const struct px_use *use) {
     struct px_schema_site *target;
     if (!logic)
         return r ? r : px_schema_no_memory(use->c);
-    r = px_ref_follow(use->c, use->site, px_json_text(use->value), &target, NULL);
+    r = px_ref_follow(use, px_json_text(use->value), &target, NULL);
     return r ? r : px_site_node(use->c, target, &logic->ref);
 }
 
@@ -106,7 +106,7 @@ int px_kw_dynamic_ref(const struct px_use *use) {
     if (!logic)
         return r ? r : px_schema_no_memory(use->c);
     px_str reference = px_json_text(use->value), fragment;
-    r = px_ref_follow(use->c, use->site, reference, &target, &anchor);
+    r = px_ref_follow(use, reference, &target, &anchor);
     if (!r)
         r = px_site_node(use->c, target, &logic->dynamic_ref);
     if (r || !anchor || !anchor->dynamic)

@@ -6,7 +6,7 @@
 #include "json/schema_words.h"
 #include "json/text.h"
 
-enum { FEW_STRINGS = 8 }; /* up to here an enumeration's strings are compared one by one */
+enum { FEW_VALUES = 8 }; /* up to here the values of an enumeration are compared one by one */
 
 /* ---- type ---- */
 
@@ -19,30 +19,37 @@ static const struct {
     {"object", 1 << PX_JSON_OBJECT},
 };
 
-static int add_type(const struct px_use *use, const struct px_json *json, uint16_t *types) {
+static int refuse_type(const struct px_use *use, const struct px_json *json) {
     px_str name = px_json_text(json);
     size_t best = SIZE_MAX, nearest = 0;
-    for (size_t i = 0; i < PX_COUNT(type_names); i++) {
+    char is[120];
+    struct px_words w = px_words_in(is, sizeof is);
+    px_words_value(&w, json);
+    for (size_t i = 0; name.p && i < PX_COUNT(type_names); i++) {
         size_t distance = px_str_distance(name, px_str_of(type_names[i].name));
-        if (name.p && distance == 0) {
-            if (*types & type_names[i].types)
-                return px_use_error(use, NULL, "names the type \"%s\" twice", type_names[i].name);
-            *types |= type_names[i].types;
-            return 0;
-        }
         if (distance < best) {
             best = distance;
             nearest = i;
         }
     }
-    char is[120];
-    struct px_words w = px_words_in(is, sizeof is);
-    px_words_value(&w, json);
-    if (name.p && best <= 3)
+    if (best <= 3)
         return px_use_error(use, NULL, "%s is not a type: did you mean \"%s\"?", is,
                             type_names[nearest].name);
     return px_use_error(
         use, NULL, "%s is not a type: there are null, boolean, integer, number, string, array, object", is);
+}
+
+static int add_type(const struct px_use *use, const struct px_json *json, uint16_t *types) {
+    px_str name = px_json_text(json);
+    size_t i = 0;
+    while (i < PX_COUNT(type_names) && !(name.p && px_str_is(name, type_names[i].name)))
+        i++;
+    if (i == PX_COUNT(type_names))
+        return refuse_type(use, json);
+    if (*types & type_names[i].types)
+        return px_use_error(use, NULL, "names the type \"%s\" twice", type_names[i].name);
+    *types |= type_names[i].types;
+    return 0;
 }
 
 int px_kw_type(const struct px_use *use) {
@@ -69,8 +76,19 @@ static int by_hash(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+static int index_others(const struct px_use *use, struct px_schema_values *values) {
+    if (values->n_others <= FEW_VALUES)
+        return 0;
+    values->by_hash = px_schema_alloc(use->c, values->n_others * sizeof *values->by_hash);
+    if (!values->by_hash)
+        return px_schema_no_memory(use->c);
+    memcpy(values->by_hash, values->others, values->n_others * sizeof *values->by_hash);
+    qsort(values->by_hash, values->n_others, sizeof *values->by_hash, by_hash);
+    return 0;
+}
+
 static int index_strings(const struct px_use *use, struct px_schema_values *values) {
-    if (values->n_strings <= FEW_STRINGS)
+    if (values->n_strings <= FEW_VALUES)
         return 0;
     values->by_string = px_schema_map(use->c, values->n_strings);
     if (!values->by_string)
@@ -114,10 +132,9 @@ static int compile_values(const struct px_use *use, bool list, struct px_schema_
         if (r)
             return r;
     }
-    if (values->n_others)
-        qsort(values->others, values->n_others, sizeof *values->others, by_hash);
     *ret = values;
-    return index_strings(use, values);
+    int r = index_strings(use, values);
+    return r ? r : index_others(use, values);
 }
 
 int px_kw_enum(const struct px_use *use) {

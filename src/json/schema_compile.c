@@ -248,6 +248,7 @@ static void compiler_init(struct px_compiler *c, const struct px_schema_opts *op
     px_map_init(&c->anchors, PX_SCHEMA_MOST_SITES);
     px_map_init(&c->names, PX_SCHEMA_MOST_SITES);
     px_map_init(&c->targets, PX_SCHEMA_MOST_SITES);
+    px_map_init(&c->indices, PX_SCHEMA_MOST_SITES);
     c->queue_end = &c->queue;
     c->max_bytes = opts->max_bytes ? opts->max_bytes : PX_SCHEMA_MOST_BYTES;
 }
@@ -258,6 +259,7 @@ static void compiler_finish(struct px_compiler *c) {
     px_map_finish(&c->anchors);
     px_map_finish(&c->names);
     px_map_finish(&c->targets);
+    px_ref_index_free(c);
     px_arena_finish(&c->tmp);
 }
 

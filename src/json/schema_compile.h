@@ -67,6 +67,7 @@ struct px_compiler {
     struct px_map anchors;   /* by URI#name */
     struct px_map names;     /* of dynamic anchors: struct px_name */
     struct px_map targets;   /* sites that a $ref has led to, by its whole URI */
+    struct px_map indices;   /* of large objects that pointers lead through, by their address */
     struct px_schema_site *queue, **queue_end;
     size_t bytes, max_bytes;
     uint32_t n_resources;
@@ -121,9 +122,10 @@ PX_MUSTCHECK int px_dynamic_name(struct px_compiler *c, px_str name, struct px_d
 
 /* ---- schema_ref.c ---- */
 
-/** Follow a reference from a site. *ret_anchor (may be NULL): the anchor that its fragment names, or NULL. */
-PX_MUSTCHECK int px_ref_follow(struct px_compiler *c, const struct px_schema_site *site, px_str reference,
-                               struct px_schema_site **ret, const struct px_schema_anchor **ret_anchor);
+/** Follow the reference that a keyword holds. *ret_anchor (may be NULL): the anchor that its fragment names, or NULL. */
+PX_MUSTCHECK int px_ref_follow(const struct px_use *use, px_str reference, struct px_schema_site **ret,
+                               const struct px_schema_anchor **ret_anchor);
+void px_ref_index_free(struct px_compiler *c);
 
 /* ---- schema_dialect.c ---- */
 

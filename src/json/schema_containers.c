@@ -6,10 +6,17 @@
 struct distinct {
     uint64_t hash;
     const struct px_json *json; /* NULL: free */
-    size_t index;
 };
 
 enum { DISTINCT_HERE = 64 }; /* slots without the scratch arena */
+
+static bool fail_twice(struct px_run *run, const struct px_json *array, const struct px_json *item,
+                       size_t second) {
+    size_t first = 0;
+    for (const struct px_json *json = px_json_first(array); json != item; json = px_json_next(json))
+        first++;
+    return px_fail_twice(run, first, second);
+}
 
 /* By hashing: linear. Equal hashes of different values are no accident, and cost a step each. */
 static bool check_distinct(struct px_run *run, const struct px_json *array, size_t n) {
@@ -18,7 +25,7 @@ static bool check_distinct(struct px_run *run, const struct px_json *array, size
     while (room < 2 * n)
         room *= 2;
     if (room > DISTINCT_HERE && !(slots = px_arena_raw(&run->scratch, room * sizeof *slots)))
-        return px_run_give_up(run, "an array is too long to look for equal items in it");
+        return px_run_give_up(run, "", "an array is too long to look for equal items in it");
     memset(slots, 0, room * sizeof *slots);
     for (const struct px_json *json = px_json_first(array); json; json = px_json_next(json), index++) {
         if (!px_run_work(run, 1) || !px_work_of(run, json))
@@ -29,9 +36,9 @@ static bool check_distinct(struct px_run *run, const struct px_json *array, size
             if (!px_run_work(run, 1))
                 return false;
             if (slots[at].hash == hash && px_work_of(run, json) && px_json_equal(slots[at].json, json))
-                return px_fail_twice(run, slots[at].index, index);
+                return fail_twice(run, array, slots[at].json, index);
         }
-        slots[at] = (struct distinct){.hash = hash, .json = json, .index = index};
+        slots[at] = (struct distinct){.hash = hash, .json = json};
     }
     return true;
 }
@@ -220,7 +227,7 @@ static bool present_open(struct members *m, uint64_t here[PRESENT_HERE]) {
     memset(here, 0, PRESENT_HERE * sizeof *here);
     m->present = words <= PRESENT_HERE ? here : px_arena_alloc(&m->run->scratch, words * sizeof *here);
     if (!m->present)
-        return px_run_give_up(m->run, "checking this takes too much memory; the schema is too complex");
+        return px_run_give_up(m->run, "", "checking this takes too much memory; the schema is too complex");
     return px_run_work(m->run, words);
 }
 

@@ -207,9 +207,9 @@ static void consider(struct nearest *n, px_str candidate) {
     }
 }
 
-/* Near: a third of the letters, at most three, may differ. */
+/* Near: about a third of the letters, at most three, may differ; two letters that changed places are two. */
 static px_str near_enough(const struct nearest *n) {
-    size_t most = PX_MIN(PX_MAX(n->name.n, n->best.n) / 3, (size_t)3);
+    size_t most = PX_MIN((PX_MAX(n->name.n, n->best.n) + 1) / 3, (size_t)3);
     return n->best.p && n->distance <= PX_MAX(most, (size_t)1) && n->distance < n->name.n ? n->best
                                                                                           : (px_str){0};
 }

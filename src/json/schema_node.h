@@ -57,9 +57,9 @@ struct px_schema_value {
 struct px_schema_values {
     uint16_t types; /* of all of them */
     size_t n_strings, n_others;
-    px_str *strings;                /* in the schema's order */
-    struct px_map *by_string;       /* NULL: there are few */
-    struct px_schema_value *others; /* in the order of their hashes */
+    px_str *strings;                          /* in the schema's order */
+    struct px_map *by_string;                 /* NULL: there are few */
+    struct px_schema_value *others, *by_hash; /* in the schema's order, and sorted (NULL: there are few) */
 };
 
 struct px_schema_number { /* NULL: none */

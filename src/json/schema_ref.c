@@ -2,6 +2,8 @@
 #include "json/schema_compile.h"
 #include "json/uri.h"
 
+enum { FEW_MEMBERS = 32 }; /* up to here the members of an object are compared one by one */
+
 /* ---- JSON pointers ---- */
 
 /* A token as a key: "~1" is a slash, "~0" a tilde. */
@@ -19,19 +21,70 @@ static px_str unescape(struct px_arena *arena, px_str token) {
     return px_str_n(key, n);
 }
 
-static const struct px_json *step(struct px_compiler *c, const struct px_json *json, px_str key) {
-    enum px_json_type type = px_json_type(json);
-    uint64_t index = 0;
-    if (type == PX_JSON_ARRAY && (px_str_u64(key, &index) || (key.n > 1 && key.p[0] == '0')))
+/* The members of a large object by name: built when the first of them is looked for, so that many references into it are
+ * linear. */
+struct index {
+    const struct px_json *object;
+    struct px_map members;
+};
+
+void px_ref_index_free(struct px_compiler *c) {
+    PX_MAP_EACH (slot, &c->indices) {
+        struct index *index = slot->value;
+        px_map_finish(&index->members);
+    }
+    px_map_finish(&c->indices);
+}
+
+static const struct px_map *index_of(struct px_compiler *c, const struct px_json *object) {
+    px_str key = px_str_n((const char *)&object, sizeof object);
+    struct index *index = px_map_get(&c->indices, key);
+    if (index)
+        return &index->members;
+    index = px_arena_alloc(&c->tmp, sizeof *index);
+    if (!index)
         return NULL;
-    if (type != PX_JSON_ARRAY && type != PX_JSON_OBJECT)
+    index->object = object;
+    px_map_init(&index->members, SIZE_MAX / 2);
+    if (px_map_put(&c->indices, px_str_n((const char *)&index->object, sizeof object), index, NULL))
         return NULL;
-    for (json = px_json_first(json); json; json = px_json_next(json)) {
+    for (const struct px_json *json = px_json_first(object); json; json = px_json_next(json)) {
         c->visits++;
-        if (type == PX_JSON_OBJECT ? px_str_eq(px_json_key(json), key) : index-- == 0)
+        if (px_map_put(&index->members, px_json_key(json), (void *)(uintptr_t)json, NULL))
+            return NULL;
+    }
+    return &index->members;
+}
+
+static const struct px_json *member(struct px_compiler *c, const struct px_json *object, px_str key) {
+    size_t n = 0;
+    for (const struct px_json *json = px_json_first(object); json; json = px_json_next(json)) {
+        if (px_str_eq(px_json_key(json), key))
             return json;
+        if (++n == FEW_MEMBERS) {
+            const struct px_map *members = index_of(c, object);
+            return members ? px_map_get(members, key) : NULL;
+        }
     }
     return NULL;
+}
+
+static const struct px_json *element(struct px_compiler *c, const struct px_json *array, px_str key) {
+    uint64_t index;
+    if (px_str_u64(key, &index) || (key.n > 1 && key.p[0] == '0'))
+        return NULL;
+    const struct px_json *json = px_json_first(array);
+    for (; json && index > 0; index--, c->visits++)
+        json = px_json_next(json);
+    return json;
+}
+
+static const struct px_json *step(struct px_compiler *c, const struct px_json *json, px_str key) {
+    switch (px_json_type(json)) {
+    case PX_JSON_ARRAY: return element(c, json, key);
+    case PX_JSON_OBJECT: return member(c, json, key);
+    default: return NULL;
+    }
 }
 
 /* Follow a pointer ("/a/b", decoded). *ret stays NULL when it leads nowhere. What no keyword leads to becomes a site now, in
@@ -96,26 +149,25 @@ struct target {
     const struct px_schema_anchor *anchor;
 };
 
-static int find_target(struct px_compiler *c, const struct px_schema_site *site, px_str reference, px_str uri,
-                       struct target *target) {
+static int find_target(const struct px_use *use, px_str reference, px_str uri, struct target *target) {
+    struct px_compiler *c = use->c;
     struct px_schema_resource *resource;
     px_str fragment, bare = px_uri_without_fragment(uri, &fragment);
     int r = px_resource_find(c, bare, &resource);
     if (r == -ENOENT)
-        return px_site_error(c, site, -EINVAL,
-                             "the reference \"" PX_FMT "\" names a document that is not given",
-                             PX_ARG(reference));
+        return px_use_error(use, NULL, "\"" PX_FMT "\" names a document that is not given",
+                            PX_ARG(reference));
     if (!r)
         r = follow_fragment(c, resource, fragment.p ? fragment : PX_LIT(""), &target->site, &target->anchor);
     if (!r && !target->site)
-        r = px_site_error(c, site, -EINVAL, "the reference \"" PX_FMT "\" leads to no schema",
-                          PX_ARG(reference));
+        r = px_use_error(use, NULL, "\"" PX_FMT "\" leads to no schema", PX_ARG(reference));
     return r;
 }
 
-int px_ref_follow(struct px_compiler *c, const struct px_schema_site *site, px_str reference,
-                  struct px_schema_site **ret, const struct px_schema_anchor **ret_anchor) {
-    px_str uri = px_uri_resolve(&c->tmp, site->resource->uri, reference);
+int px_ref_follow(const struct px_use *use, px_str reference, struct px_schema_site **ret,
+                  const struct px_schema_anchor **ret_anchor) {
+    struct px_compiler *c = use->c;
+    px_str uri = px_uri_resolve(&c->tmp, use->site->resource->uri, reference);
     if (!uri.p)
         return px_schema_no_memory(c);
     struct target *target = px_map_get(&c->targets, uri);
@@ -123,7 +175,7 @@ int px_ref_follow(struct px_compiler *c, const struct px_schema_site *site, px_s
         target = px_arena_alloc(&c->tmp, sizeof *target);
         if (!target)
             return px_schema_no_memory(c);
-        int r = find_target(c, site, reference, uri, target);
+        int r = find_target(use, reference, uri, target);
         if (r)
             return r;
         if (px_map_put(&c->targets, uri, target, NULL))

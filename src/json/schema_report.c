@@ -50,6 +50,21 @@ static struct px_schema_problem *problem(struct px_run *run, const char *keyword
     return p;
 }
 
+void px_report_reason(struct px_run *run, const char *keyword, const char *why) {
+    struct px_schema_report *report = run->report;
+    struct px_words w;
+    if (report->n > 0) {
+        report->more = true; /* what was found first is worth more */
+        return;
+    }
+    report->gave_up = true;
+    const struct px_place *place = run->place;
+    run->place = keyword[0] ? place : NULL;
+    if (problem(run, keyword, &w))
+        px_words_fmt(&w, "%s", why);
+    run->place = place;
+}
+
 /* Whether a problem is to be written now; else its cost is noted. */
 static bool begin(struct px_run *run, uint64_t cost, const char *keyword, struct px_words *words) {
     if (run->mode == PX_RUN_COUNT)
@@ -85,7 +100,7 @@ bool px_fail_type(struct px_run *run, const struct px_schema_node *node, const s
 bool px_fail_never(struct px_run *run, const struct px_value *v) {
     struct px_words w;
     (void)v;
-    if (!begin(run, weight(run, PX_COST_VALUE, 60, 8), run->via ? run->via : "false", &w))
+    if (!begin(run, weight(run, PX_COST_VALUE, PX_COST_MEMBER, 8), run->via ? run->via : "false", &w))
         return false;
     const struct px_place *place = run->place;
     if (place && place->key.p && !run->name_of.p) {
@@ -103,7 +118,7 @@ bool px_fail_never(struct px_run *run, const struct px_value *v) {
 bool px_fail_values(struct px_run *run, const struct px_schema_node *node, const struct px_value *v,
                     const char *keyword) {
     struct px_words w;
-    if (!begin(run, weight(run, PX_COST_VALUE, 60, 4), keyword, &w))
+    if (!begin(run, weight(run, PX_COST_VALUE, PX_COST_MEMBER, 4), keyword, &w))
         return false;
     const struct px_schema_values *values = keyword[0] == 'c' ? node->constant : node->enumeration;
     px_words_fmt(&w, "expected %s", values->n_strings + values->n_others > 1 ? "one of " : "");
@@ -189,8 +204,9 @@ bool px_fail_contains(struct px_run *run, const struct px_schema_array *array, u
 static void put_wanted(struct px_words *w, const struct px_schema_property *property) {
     if (!property->schema || !px_describes_all(property->schema))
         return;
-    px_words_add(w, PX_LIT(": "));
+    px_words_add(w, PX_LIT(" ("));
     px_describe(w, property->schema, PX_TYPES_ANY);
+    px_words_add(w, PX_LIT(")"));
 }
 
 bool px_fail_required(struct px_run *run, const struct px_schema_object *object, const uint64_t *present) {
@@ -303,12 +319,72 @@ static bool expected_any(struct px_words *w, const struct px_schema_list *list, 
     return false;
 }
 
+/* ---- alternatives that a property tells apart ---- */
+
+static const struct px_schema_values *values_of(const struct px_schema_node *alternative, px_str name) {
+    const struct px_schema_node *node = px_behind_refs(alternative);
+    const struct px_schema_property *property = node->object ? px_schema_property(node->object, name) : NULL;
+    if (!property || !property->schema)
+        return NULL;
+    node = px_behind_refs(property->schema);
+    return node->constant ? node->constant : node->enumeration;
+}
+
+/* The first property for which every alternative says which strings it may have. Absent: there is none. */
+static px_str tell_apart(const struct px_schema_list *list) {
+    const struct px_schema_object *object = px_behind_refs(list->nodes[0])->object;
+    for (size_t i = 0; object && i < object->n_properties; i++) {
+        px_str name = object->properties[i].name;
+        size_t n = 0;
+        for (; n < list->n; n++) {
+            const struct px_schema_values *values = values_of(list->nodes[n], name);
+            if (!values || !values->n_strings || values->n_others)
+                break;
+        }
+        if (n == list->n)
+            return name;
+    }
+    return (px_str){0};
+}
+
+/* Whether the instance has that property with a value that no alternative has: then all the values are said at once. */
+static bool fail_told_apart(struct px_run *run, const struct px_schema_list *list, const struct px_value *v,
+                            const char *keyword) {
+    px_str name = v->type == PX_JSON_OBJECT && list->n > 1 ? tell_apart(list) : (px_str){0};
+    const struct px_json *member = name.p ? px_json_get_str(v->json, name) : NULL;
+    struct px_value at = px_value_of(member);
+    if (!member)
+        return false;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct px_schema_values *values = values_of(list->nodes[i], name);
+        for (size_t k = 0; k < values->n_strings; k++) {
+            if (at.type == PX_JSON_STRING && px_str_eq(values->strings[k], px_json_text(member)))
+                return false;
+        }
+    }
+    struct px_place place = {.parent = run->place, .key = name};
+    struct px_words w;
+    run->place = &place;
+    if (problem(run, keyword, &w)) {
+        px_words_add(&w, PX_LIT("expected one of "));
+        for (size_t i = 0; i < list->n; i++) {
+            px_words_fmt(&w, "%s", i ? ", " : "");
+            px_describe_values(&w, values_of(list->nodes[i], name), ", ");
+        }
+        px_words_add(&w, PX_LIT(", got "));
+        put_value(&w, &at);
+    }
+    run->place = place.parent;
+    return true;
+}
+
 bool px_fail_alternatives(struct px_run *run, const struct px_schema_list *list, const struct px_value *v,
                           const char *keyword, size_t best, uint64_t cost) {
     enum { FEW = 8 };
     struct px_words w;
     if (run->mode == PX_RUN_COUNT)
-        run->cost += weight(run, cost, PX_MIN(cost, (uint64_t)60), PX_MIN(cost, (uint64_t)20)) + 1;
+        run->cost +=
+            weight(run, cost, PX_MIN(cost, (uint64_t)PX_COST_MEMBER), PX_MIN(cost, (uint64_t)20)) + 1;
     if (run->mode != PX_RUN_REPORT)
         return false;
     bool simple = list->n <= FEW;
@@ -324,6 +400,8 @@ bool px_fail_alternatives(struct px_run *run, const struct px_schema_list *list,
     struct px_schema_node any_of = {.types = types};
     if (list->n > 1 && wrong_type)
         return problem(run, keyword, &w) && expected(&w, &any_of, PX_TYPES_ANY, v);
+    if (fail_told_apart(run, list, v, keyword))
+        return false;
     run->via = keyword;
     return px_run_check(run, list->nodes[best], v, NULL);
 }

@@ -14,7 +14,7 @@ enum {
     PX_RUN_MOST_STEPS = 1000000, /* a step takes about 10 ns */
     PX_RUN_STEPS_A_VALUE = 32,   /* and as many for each value of the instance */
     PX_RUN_MOST_DIGITS = 4096,
-    PX_RUN_MOST_SCRATCH = 16 << 20,
+    PX_RUN_MOST_SCRATCH = 64 << 20,
 };
 
 enum px_run_mode { PX_RUN_FAST = 0, PX_RUN_COUNT, PX_RUN_REPORT };
@@ -75,8 +75,8 @@ static inline bool px_run_failed(const struct px_run *run, bool *ok) {
     *ok = false;
     return run->mode == PX_RUN_FAST || run->gave_up;
 }
-/** false, for ever: over a limit. `why` is the problem's words. */
-bool px_run_give_up(struct px_run *run, const char *why);
+/** false, for ever: over a limit. `why` is the problem's words; `keyword`: the one at this place that is to blame, or "". */
+bool px_run_give_up(struct px_run *run, const char *keyword, const char *why);
 /** false: that was too much work. */
 bool px_run_work(struct px_run *run, uint64_t steps);
 
@@ -124,6 +124,8 @@ bool px_check_logic(struct px_run *run, const struct px_schema_node *node, const
 
 /* ---- schema_report.c: what went wrong. All return false; in FAST mode that is all they do ---- */
 
+/** In any mode: the only problem, unless there are others. */
+void px_report_reason(struct px_run *run, const char *keyword, const char *why);
 bool px_fail_type(struct px_run *run, const struct px_schema_node *node, const struct px_value *v);
 bool px_fail_never(struct px_run *run, const struct px_value *v);
 bool px_fail_values(struct px_run *run, const struct px_schema_node *node, const struct px_value *v,
@@ -149,6 +151,7 @@ bool px_fail_alternatives(struct px_run *run, const struct px_schema_list *list,
 enum { /* what weighs how much when alternatives are compared; at the root of the alternative */
        PX_COST_TYPE = 1000,
        PX_COST_VALUE = 300,
+       PX_COST_MEMBER = 200, /* a value of a member: it may be what tells the alternatives apart */
 };
 
 /* ---- schema_describe.c ---- */

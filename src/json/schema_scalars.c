@@ -29,22 +29,26 @@ static bool has_string(const struct px_schema_values *values, px_str text) {
     return false;
 }
 
+static bool equals(struct px_run *run, const struct px_schema_value *value, uint64_t hash,
+                   const struct px_json *json) {
+    return value->hash == hash && px_run_work(run, 1) && px_json_equal(value->json, json);
+}
+
 static bool has_other(struct px_run *run, const struct px_schema_values *values, const struct px_json *json) {
     if (!px_work_of(run, json))
         return false;
     uint64_t hash = px_json_hash(json);
     size_t low = 0, high = values->n_others;
-    while (low < high) {
+    while (values->by_hash && low < high) {
         size_t middle = (low + high) / 2;
-        if (values->others[middle].hash < hash)
+        if (values->by_hash[middle].hash < hash)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < values->n_others && values->others[low].hash == hash; low++) {
-        if (!px_run_work(run, 1))
-            return false;
-        if (px_json_equal(values->others[low].json, json))
+    const struct px_schema_value *list = values->by_hash ? values->by_hash : values->others;
+    for (; low < values->n_others && (!values->by_hash || list[low].hash == hash); low++) {
+        if (equals(run, &list[low], hash, json))
             return true;
     }
     return false;
@@ -72,7 +76,7 @@ bool px_check_values(struct px_run *run, const struct px_schema_node *node, cons
 bool px_run_number(struct px_run *run, const struct px_json *json) {
     px_str exact;
     (void)px_json_number(json, &exact);
-    return exact.n <= PX_RUN_MOST_DIGITS || px_run_give_up(run, "a number has too many digits");
+    return exact.n <= PX_RUN_MOST_DIGITS || px_run_give_up(run, "type", "the number has too many digits");
 }
 
 bool px_check_number(struct px_run *run, const struct px_schema_node *node, const struct px_value *v) {
@@ -115,7 +119,7 @@ bool px_check_pattern(struct px_run *run, const struct px_regex *regex, px_str t
     uint64_t work = 0;
     enum px_regex_verdict verdict = px_regex_search(regex, text, &work);
     if (verdict == PX_REGEX_GAVE_UP)
-        return px_run_give_up(run, "a pattern of the schema takes too long on this text");
+        return px_run_give_up(run, "pattern", "matching this against a pattern of the schema takes too long");
     return px_run_work(run, work) && verdict == PX_REGEX_YES;
 }
 

@@ -1,13 +1,10 @@
 #include "json/schema_run.h"
-#include "json/schema_words.h"
 
 /* ---- limits ---- */
 
-static void put_reason(struct px_run *run, const char *why);
-
-bool px_run_give_up(struct px_run *run, const char *why) {
+bool px_run_give_up(struct px_run *run, const char *keyword, const char *why) {
     if (!run->gave_up && run->report)
-        put_reason(run, why);
+        px_report_reason(run, keyword, why);
     run->gave_up = true;
     return false;
 }
@@ -30,7 +27,8 @@ bool px_run_work(struct px_run *run, uint64_t steps) {
         if (run->steps <= run->most_steps)
             return true;
     }
-    return px_run_give_up(run, "checking this takes too many steps; the schema or the value is too complex");
+    return px_run_give_up(run, "",
+                          "checking this takes too many steps; the schema or the value is too complex");
 }
 
 /* ---- what was evaluated ---- */
@@ -43,7 +41,7 @@ bool px_seen_open(struct px_run *run, struct px_seen *seen, const struct px_valu
     size_t words = (seen->n + 63) / 64;
     seen->bits = px_arena_alloc(&run->scratch, words * sizeof *seen->bits);
     if (!seen->bits)
-        return px_run_give_up(run,
+        return px_run_give_up(run, "",
                               "checking this takes too much memory; the schema or the value is too complex");
     return px_run_work(run, words);
 }
@@ -125,7 +123,8 @@ bool px_run_check(struct px_run *run, const struct px_schema_node *node, const s
     if (node->only_types)
         return true;
     if (run->depth == PX_RUN_MOST_DEPTH)
-        return px_run_give_up(run, "checking this goes too deep; the schema may refer to itself without end");
+        return px_run_give_up(run, "",
+                              "checking this goes too deep; the schema may refer to itself without end");
     run->depth++;
     bool ok = run->scope && run->scope->resource == node->resource ? check_keywords(run, node, v, seen)
                                                                    : check_in_scope(run, node, v, seen);
@@ -163,18 +162,6 @@ static bool run_in(struct px_run *run, enum px_run_mode mode, const struct px_sc
     run->gave_up = false;
     run->steps = 0;
     return px_run_check(run, schema->root, &v, NULL) && !run->gave_up;
-}
-
-static void put_reason(struct px_run *run, const char *why) {
-    struct px_schema_report *report = run->report;
-    report->more |= report->n > 0;
-    if (report->n > 0)
-        return;
-    struct px_schema_problem *problem = &report->problems[0];
-    *problem = (struct px_schema_problem){0};
-    px_str_copy(problem->message, sizeof problem->message, px_str_of(why));
-    report->n = 1;
-    report->gave_up = true;
 }
 
 int px_schema_validate(const struct px_schema *schema, const struct px_json *instance,

@@ -32,7 +32,7 @@ void px_arena_init(struct px_arena *a, size_t cap) {
 }
 
 void px_arena_init_small(struct px_arena *a, size_t cap) {
-    *a = (struct px_arena){.cap = cap, .small = SMALL};
+    *a = (struct px_arena){.cap = cap, .small = true};
 }
 
 /* A block of at least `least`: what a standard arena gets is always a standard chunk or larger. */
@@ -72,7 +72,7 @@ void px_arena_finish(struct px_arena *a) {
         a->chunks = chunk->next;
         chunk_put(chunk);
     }
-    *a = (struct px_arena){.cap = a->cap, .small = a->small ? SMALL : 0};
+    *a = (struct px_arena){.cap = a->cap, .small = a->small};
 }
 
 void px_arena_stock_free(void) {
@@ -103,7 +103,9 @@ void *px_arena_raw(struct px_arena *a, size_t n) {
     if (n > a->cap || a->used > a->cap - n || n > SIZE_MAX / 2)
         return NULL;
     size_t need = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    size_t standard = a->small ? PX_MIN(a->small, (size_t)CHUNK) : CHUNK;
+    size_t standard = CHUNK;
+    if (a->small)
+        standard = PX_MIN(PX_MAX(a->used / 4 & ~(size_t)(ALIGN - 1), (size_t)SMALL), (size_t)CHUNK);
     if (ALIGN + need > standard / 2) {
         void *alone = raw_alone(a, n);
         a->used += alone ? n : 0;
@@ -113,7 +115,6 @@ void *px_arena_raw(struct px_arena *a, size_t n) {
         struct px_arena_chunk *chunk = chunk_get(standard, standard);
         if (!chunk)
             return NULL;
-        a->small = a->small ? 2 * standard : 0;
         chunk->next = a->chunks;
         a->chunks = chunk;
         a->at = (char *)chunk + ALIGN;

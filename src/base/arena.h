@@ -11,14 +11,14 @@ struct px_arena {
     struct px_arena_chunk *chunks; /* the newest first */
     char *at, *end;
     size_t used, cap;
-    size_t small; /* size of the next chunk; 0: always standard */
+    bool small; /* its chunks grow with it */
 };
 
 /** Nothing is allocated until the first use. `cap`: bytes handed out in all; over it, px_arena_alloc gives NULL. (Chunks
  *  may hold up to twice as much.) */
 void px_arena_init(struct px_arena *a, size_t cap);
-/** The same for what lives long and may be small: its chunks grow, from 256 bytes to standard ones, and the stock is left alone
- *  until then. */
+/** The same for what lives long and may be small: chunks begin at 256 bytes and grow with what is used, so that little is
+ *  held in vain. */
 void px_arena_init_small(struct px_arena *a, size_t cap);
 /** Free everything; the arena may be used again. */
 void px_arena_finish(struct px_arena *a);

@@ -22,6 +22,14 @@ static void settle(struct px_err *err, int code, char words[DRAFT], size_t n) {
     err->code = code;
 }
 
+/* As much of `more` as there is room for. */
+static size_t append(char words[DRAFT], size_t n, const char *more) {
+    size_t fits = PX_MIN(strlen(more), (size_t)DRAFT - 1 - n);
+    memcpy(words + n, more, fits);
+    words[n + fits] = 0;
+    return n + fits;
+}
+
 int px_err_set(struct px_err *err, int code, const char *format, ...) {
     if (!err)
         return code;
@@ -42,8 +50,9 @@ int px_err_errno(struct px_err *err, int code, const char *format, ...) {
     va_start(args, format);
     size_t n = draft(words, format, args);
     va_end(args);
-    int more = snprintf(words + n, DRAFT - n, ": %s", strerror(-code));
-    settle(err, code, words, PX_MIN(n + (size_t)PX_MAX(more, 0), (size_t)DRAFT - 1));
+    n = append(words, n, ": ");
+    n = append(words, n, strerror(-code));
+    settle(err, code, words, n);
     return code;
 }
 
@@ -55,7 +64,7 @@ int px_err_prefix(struct px_err *err, int code, const char *format, ...) {
     va_start(args, format);
     size_t n = draft(words, format, args);
     va_end(args);
-    int more = snprintf(words + n, DRAFT - n, "%s", err->msg);
-    settle(err, err->code ? err->code : code, words, PX_MIN(n + (size_t)PX_MAX(more, 0), (size_t)DRAFT - 1));
+    n = append(words, n, err->msg);
+    settle(err, err->code ? err->code : code, words, n);
     return err->code;
 }

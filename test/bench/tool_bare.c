@@ -1,0 +1,28 @@
+/* tool_bare: a program that initialises the libraries that plexusd uses, says so, and waits for the end of its stdin. What
+ * plexusd needs above this is its own. */
+#include <cjson/cJSON.h>
+#include <pcre2.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int main(void) {
+    sqlite3 *db = NULL;
+    int code;
+    PCRE2_SIZE at;
+    char byte;
+    if (sodium_init() < 0 || sqlite3_initialize() || sqlite3_open(":memory:", &db))
+        return 1;
+    sqlite3_exec(db, "create table t(a); insert into t values(1)", NULL, NULL, NULL);
+    cJSON *tree = cJSON_Parse("{\"a\":[1,2,3]}");
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR) "^a+$", PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, NULL);
+    puts("ready");
+    fflush(stdout);
+    while (read(0, &byte, 1) > 0)
+        ;
+    pcre2_code_free(re);
+    cJSON_Delete(tree);
+    sqlite3_close(db);
+    return 0;
+}

@@ -77,7 +77,7 @@ class Host:
             shutil.copy(os.path.join(TOOLS, "plugins", "many.so"), plugins)
         config = {"state_dir": os.path.join(folder, "state"), "socket": self.socket, "plugin_dirs": [plugins],
                   "services": {"many": {"plugin": "many"}}, "log": {"level": "warning"},
-                  "limits": {"in_flight_per_principal": 1024}}
+                  "limits": {"calls_per_principal": 1024}}
         with open(os.path.join(folder, "plexus.json"), "w") as f:
             json.dump(config, f)
 
@@ -88,12 +88,17 @@ class Host:
             os.unlink(notify)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(notify)
-            s.settimeout(20)
             began = time.monotonic()
             self.process = subprocess.Popen([f"{BUILD}/bin/plexusd", "--config", os.path.join(self.folder, "plexus.json")],
                                             env=dict(os.environ, NOTIFY_SOCKET=notify))
-            while b"READY=1" not in s.recv(4096):
-                pass
+            s.settimeout(0.5)
+            while True:
+                try:
+                    if b"READY=1" in s.recv(4096):
+                        break
+                except TimeoutError:
+                    if self.process.poll() is not None or time.monotonic() - began > 20:
+                        raise SystemExit("plexusd did not become ready") from None
             return time.monotonic() - began
 
     def stop(self):

@@ -98,6 +98,7 @@ static void release(struct px_call *call) {
 
 static void finish(void *user) {
     struct px_call *call = user;
+    call->result.typed = call->item->output != NULL;
     settle(call, call->result.code);
     px_op_done(&call->op);
     call->sink->done(call->user, &call->result);
@@ -167,14 +168,7 @@ static void run_done(void *user) {
     struct px_call *call = user;
     switch (call->run.answer) {
     case PX_RUN_REPLY: px_shape_reply(call); break;
-    case PX_RUN_ASK:
-        call->result = (struct px_result){
-            .id = px_str_of(call->id), .asks = true, .requests_json = call->run.ask_requests};
-        if (px_ask_seal(call, call->run.ask_state, &call->result.request_state)) {
-            fail(call, px_failure(call, PX_INTERNAL, PX_LIT(""), "no memory for the request's state"));
-            return;
-        }
-        break;
+    case PX_RUN_ASK: px_shape_ask(call); break;
     case PX_RUN_FAIL:
         if (call->run.ended_by_host && call->effect_open) {
             struct px_error error = ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");

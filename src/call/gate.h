@@ -97,6 +97,7 @@ struct px_result {
     px_str id;              /* of the call, 26 characters */
     int32_t code;           /* enum px_code; PX_OK also when is_error */
     bool is_error;          /* the tool says it failed, or code is not PX_OK */
+    bool typed;             /* the tool has an output schema */
     px_str structured_json; /* tools; absent: none. For a failure {"error":{…}} */
     px_str content_json;    /* tools: an array, always there */
     px_str meta_json;       /* an object, or absent */

@@ -28,7 +28,7 @@ struct px_gate {
     uint64_t rules_version;
     struct px_map principals; /* px_principal by name */
     uint8_t digest_key[PX_KEY_SIZE], ask_key[PX_KEY_SIZE];
-    struct px_schema *content, *prompt, *read, *complete; /* what plugins may answer; see shapes.c */
+    struct px_schema *content, *prompt, *read, *complete, *ask; /* what plugins may answer; see shapes.c */
     struct px_gate_stats stats;
 };
 
@@ -85,6 +85,8 @@ int px_session_check(struct px_session *session, const struct px_item *item, str
 /* shape.c: from the plugin's answer to the call's result. */
 /** Fill call->result from run.reply; a reply that is not acceptable becomes an `internal` failure. */
 void px_shape_reply(struct px_call *call);
+/** The same from a question: run.ask_requests, run.ask_state. */
+void px_shape_ask(struct px_call *call);
 /** Fill call->result with a failure. Words are redacted. */
 void px_shape_failure(struct px_call *call, const struct px_error *error);
 /** Make a px_error of these words, in the call's memory. */

@@ -293,3 +293,18 @@ void px_shape_reply(struct px_call *call) {
     call->result.result_json = result;
     add_meta(call, reply->meta_json, &none);
 }
+
+void px_shape_ask(struct px_call *call) {
+    px_str requests = call->run.ask_requests, state = {0};
+    if (requests.p && !acceptable(call, &requests, call->gate->ask, "the requests of ask()"))
+        return;
+    if (px_ask_seal(call, call->run.ask_state, &state)) {
+        struct px_error error =
+            px_failure(call, PX_INTERNAL, PX_LIT(""), "no memory for the request's state");
+        px_shape_failure(call, &error);
+        return;
+    }
+    call->result = (struct px_result){.id = px_str_of(call->id), .asks = true, .request_state = state};
+    if (requests.p)
+        call->result.requests_json = redacted_json(call, requests, "{}");
+}

@@ -47,6 +47,28 @@ static const char complete_schema[] =
     "\"values\":{\"type\":\"array\",\"maxItems\":100,\"items\":{\"type\":\"string\"}},"
     "\"total\":{\"type\":\"integer\"},\"hasMore\":{\"type\":\"boolean\"}}}}}";
 
+/* InputRequests of 2026-07-28. Of a form's properties, only that each has one of the primitive types (or is an array of
+ * choices). */
+static const char ask_schema[] =
+    "{\"type\":\"object\",\"minProperties\":1,\"maxProperties\":16,\"additionalProperties\":{\"type\":\"object\","
+    "\"required\":[\"method\"],\"properties\":{\"method\":{\"enum\":[\"elicitation/create\",\"sampling/createMessage\","
+    "\"roots/list\"]}},\"oneOf\":["
+    "{\"properties\":{\"method\":{\"const\":\"roots/list\"},\"params\":{\"type\":\"object\"}}},"
+    "{\"required\":[\"params\"],\"properties\":{\"method\":{\"const\":\"elicitation/create\"},\"params\":{\"oneOf\":["
+    "{\"type\":\"object\",\"required\":[\"message\",\"requestedSchema\"],\"properties\":{\"mode\":{\"const\":\"form\"},"
+    "\"message\":{\"type\":\"string\"},\"requestedSchema\":{\"type\":\"object\",\"required\":[\"type\",\"properties\"],"
+    "\"properties\":{\"$schema\":{\"type\":\"string\"},\"type\":{\"const\":\"object\"},\"required\":{\"type\":\"array\","
+    "\"items\":{\"type\":\"string\"}},\"properties\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
+    "\"required\":[\"type\"],\"properties\":{\"type\":{\"enum\":[\"string\",\"number\",\"integer\",\"boolean\",\"array\"]},"
+    "\"title\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"}}}}}}}},"
+    "{\"type\":\"object\",\"required\":[\"mode\",\"message\",\"url\"],\"properties\":{\"mode\":{\"const\":\"url\"},"
+    "\"message\":{\"type\":\"string\"},\"url\":{\"type\":\"string\"}}}]}}},"
+    "{\"required\":[\"params\"],\"properties\":{\"method\":{\"const\":\"sampling/createMessage\"},\"params\":{"
+    "\"type\":\"object\",\"required\":[\"messages\",\"maxTokens\"],\"properties\":{\"maxTokens\":{\"type\":\"integer\"},"
+    "\"messages\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"role\",\"content\"],\"properties\":{"
+    "\"role\":{\"enum\":[\"user\",\"assistant\"]},\"content\":{\"$ref\":\"#/$defs/block\"}}}}}}}}]}," DEFS
+    "}";
+
 int px_shapes_init(struct px_gate *gate, struct px_err *err) {
     int r = px_schema_compile(px_str_of(content_schema), NULL, &gate->content, err);
     if (!r)
@@ -55,6 +77,8 @@ int px_shapes_init(struct px_gate *gate, struct px_err *err) {
         r = px_schema_compile(px_str_of(read_schema), NULL, &gate->read, err);
     if (!r)
         r = px_schema_compile(px_str_of(complete_schema), NULL, &gate->complete, err);
+    if (!r)
+        r = px_schema_compile(px_str_of(ask_schema), NULL, &gate->ask, err);
     return r ? px_err_prefix(err, r, "the shapes of answers: ") : 0;
 }
 
@@ -63,4 +87,5 @@ void px_shapes_finish(struct px_gate *gate) {
     px_schema_destroy(gate->prompt);
     px_schema_destroy(gate->read);
     px_schema_destroy(gate->complete);
+    px_schema_destroy(gate->ask);
 }

@@ -104,12 +104,19 @@ static void open_result(struct px_mcp_req *req, struct px_mcp_msg *msg, const ch
     px_mcp_result(msg, req->peer, req->batch, req->id, req->version, result_type);
 }
 
+/* Legacy: an object or nothing. And not the error of a tool with an output schema: clients on the 1.x SDK hold even that
+ * against the schema, and throw the words away; such an error stands in _meta. */
+static bool shows_structured(enum px_mcp_version version, const struct px_result *result) {
+    if (!result->structured_json.p || px_mcp_modern(version))
+        return result->structured_json.p != NULL;
+    return result->structured_json.p[0] == '{' && !(result->typed && result->is_error);
+}
+
 static void answer_tool(struct px_mcp_req *req, const struct px_result *result) {
     struct px_mcp_msg msg;
     open_result(req, &msg, "complete");
     write_content(&msg, result->content_json);
-    /* Legacy: an object or nothing. */
-    if (result->structured_json.p && (px_mcp_modern(req->version) || result->structured_json.p[0] == '{')) {
+    if (shows_structured(req->version, result)) {
         px_jw_key(&msg.w, "structuredContent");
         px_jw_raw(&msg.w, result->structured_json);
     }
@@ -118,6 +125,12 @@ static void answer_tool(struct px_mcp_req *req, const struct px_result *result) 
         px_jw_bool(&msg.w, true);
     }
     write_meta(&msg, result);
+    px_str error;
+    if (result->typed && result->is_error && !shows_structured(req->version, result) &&
+        px_json_slice_get(result->structured_json, PX_LIT("error"), &error) == 0) {
+        px_jw_key(&msg.w, "plexus/error");
+        px_jw_raw(&msg.w, error);
+    }
     px_mcp_result_end(&msg);
 }
 

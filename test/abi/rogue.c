@@ -46,7 +46,8 @@ enum id {
     SENDS_OUT,
     BAD_META,
     VERSION,
-    WORKER
+    WORKER,
+    BAD_ASK
 };
 
 struct rogue {
@@ -112,6 +113,7 @@ static const struct px_tool tools[] = {
     TOOL(BAD_META, "bad_meta"),
     TOOL(VERSION, "version"),
     TOOL(WORKER, "worker"),
+    TOOL(BAD_ASK, "bad_ask"),
 };
 
 static void text(struct rogue *r, px_call_h call, const char *words) {
@@ -351,14 +353,20 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         if (in->responses_json.p) {
             int good = in->state.n == 2 && memcmp(in->state.p, "s1", 2) == 0;
             text(r, call, good ? "thank you" : "wrong state");
-        } else if (h->call->ask(
-                       call,
-                       PX_LIT("{\"q\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"?\"}}}"),
-                       state) < 0) {
+        } else if (
+            h->call->ask(
+                call,
+                PX_LIT(
+                    "{\"q\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"?\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}}}"),
+                state) < 0) {
             text(r, call, "cannot ask");
         }
         break;
     }
+    case BAD_ASK:
+        h->call->ask(call, PX_LIT("{\"q\":{\"method\":\"elicitation/create\",\"params\":{\"message\":7}}}"),
+                     s);
+        break;
     case ASK_AGAIN:
         text(r, call,
              checks(h->call->ask(call, s, s) >= 0 || h->call->ask(call, PX_LIT("[1"), s) >= 0 ||

@@ -76,6 +76,7 @@ static void misbehaviour(void **s) {
     expect("r_bad_meta", NULL, PX_INTERNAL, "meta_json");
     expect("r_answer_in_cancel", NULL, 0, "partial");
     expect("r_ask_again", NULL, 0, "ok");
+    expect("r_bad_ask", NULL, PX_INTERNAL, "the requests of ask()");
     expect("r_worker", NULL, 0, "hi hello");
     expect("r_version", NULL, 0, "1");
     test_host_turns(&host, 750); /* the late answer comes now, to nobody */

@@ -80,7 +80,7 @@ PLAN = [
 ]
 
 
-def check_plan(came, errors_have_codes=True):
+def check_plan(came, modern):
     came = [c for c in came if "step" in c]
     assert len(came) == len(PLAN)
     tools, prompts, resources, templates = came[:4]
@@ -92,6 +92,10 @@ def check_plan(came, errors_have_codes=True):
     progress = by_call[("r_progress", "null")]
     assert progress["progress"] == [5, 9]
     assert by_call[("r_bad_output", "null")]["result"]["isError"] is True
+    if modern:
+        assert by_call[("r_bad_output", "null")]["result"]["structuredContent"]["error"]["code"] == "internal"
+    else:
+        assert by_call[("r_bad_output", "null")]["result"]["_meta"]["plexus/error"]["code"] == "internal"
     bad = by_call[("r_version", '{"x": 1}')]
     assert bad["result"]["isError"] is True
     assert bad["result"]["structuredContent"]["error"]["code"] == "invalid_arguments"
@@ -109,7 +113,7 @@ def check_plan(came, errors_have_codes=True):
 
 def test_sdk1(served, folder):
     tap = folder / "wire"
-    check_plan(steps("sdk1.mjs", PLAN, served, folder, tap=tap))
+    check_plan(steps("sdk1.mjs", PLAN, served, folder, tap=tap), False)
     validate(tap)
 
 
@@ -119,7 +123,7 @@ def test_client2(served, folder, mode):
     came = steps("sdk2.mjs", PLAN, served, folder, mode=mode, tap=tap)
     negotiated = came[0]["negotiated"]
     assert negotiated == ("2026-07-28" if mode in ("auto", "2026-07-28") else "2025-11-25")
-    check_plan(came)
+    check_plan(came, negotiated == "2026-07-28")
     validate(tap)
 
 
@@ -189,7 +193,7 @@ def test_modern_wire(served, folder):
                                         "inputResponses": {"q": {"action": "accept", "content": {}}}}, caps)
     assert answered["content"][0]["text"] == "thank you"
     cannot = p.answer(p.begin_call("r_ask"))
-    assert cannot["error"]["code"] == -32021 and cannot["error"]["data"]["requiredCapabilities"] == {"elicitation": {}}
+    assert cannot["error"]["code"] == -32021 and cannot["error"]["data"]["requiredCapabilities"] == {"elicitation": {"form": {}}}
     forged = p.request("tools/call", {"name": "r_ask", "arguments": {}, "requestState": "AAAA" * 20,
                                       "inputResponses": {}}, caps)
     assert forged["isError"]

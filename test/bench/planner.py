@@ -4,6 +4,7 @@
 Everything is a ratio against something that ran in the same minute: a bare epoll echo over the same kind of socket, a
 reference server made with the official Node SDK, a program that only initialises the same libraries. Takes a minute.
 """
+import glob
 import json
 import os
 import shutil
@@ -120,11 +121,12 @@ def bench_calls(host, folder):
         echo.kill()
         echo.wait()
     server = os.path.join(NODE, "echo_server.mjs")
-    have_node = shutil.which("node") and os.path.isdir(os.path.join(NODE, "node_modules"))
+    node_program = next(iter(glob.glob(os.path.join(NODE, "node_modules/node-linux-*/bin/node"))), "node")
+    have_node = shutil.which(node_program) and os.path.isdir(os.path.join(NODE, "node_modules"))
     for in_flight in (1, 16, 64):
         ours = load(host.socket, "many_echo", ARGS, in_flight)
         modern = load(host.socket, "many_echo", ARGS, in_flight, modern=True)
-        node = load("-", "echo", ARGS, in_flight, ["node", server]) if have_node else None
+        node = load("-", "echo", ARGS, in_flight, [node_program, server]) if have_node else None
         ratio = f", Node SDK {node['per_s']:,.0f}: {ours['per_s'] / node['per_s']:.1f} times" if node else ""
         say(f"echo calls, {in_flight} in flight",
             f"{ours['per_s']:,.0f}/s (p99 {ours['p99_us']:.0f} us; modern era {modern['per_s']:,.0f}/s){ratio}",

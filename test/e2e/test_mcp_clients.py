@@ -17,6 +17,7 @@ from conftest import BUILD, META, PLEXUS, SOURCE, Planner, base_config, until
 NODE = SOURCE / "test" / "e2e" / "mcp"
 SCHEMAS = SOURCE.parent / "shared" / "mcp"
 ABI = BUILD / "test" / "abi" / "plugins"
+NODE_PROGRAM = next(map(str, NODE.glob("node_modules/node-linux-*/bin/node")), "node")
 MODES = ["legacy", "auto", "2026-07-28"]
 
 if not (NODE / "node_modules").is_dir():
@@ -43,9 +44,9 @@ def bridge(host):
 
 def steps(script, plan, host, folder, mode=None, tap=None):
     """What each step came to."""
-    command = ["node", str(NODE / script), json.dumps(plan)]
+    command = [NODE_PROGRAM, str(NODE / script), json.dumps(plan)]
     if tap:
-        command += ["node", str(NODE / "wire.mjs"), str(tap)]
+        command += [NODE_PROGRAM, str(NODE / "wire.mjs"), str(tap)]
     env = {**os.environ, **({"MODE": mode} if mode else {})}
     run = subprocess.run(command + bridge(host), env=env, capture_output=True, text=True, timeout=120, cwd=folder)
     assert run.returncode == 0, run.stderr + run.stdout
@@ -57,7 +58,7 @@ def validate(*logs):
         if os.environ.get("CI") == "true":
             raise AssertionError("the protocol's schemas are missing")
         pytest.skip("the protocol's schemas are not here")
-    run = subprocess.run(["node", str(NODE / "validate.mjs"), str(SCHEMAS), *map(str, logs)], capture_output=True, text=True,
+    run = subprocess.run([NODE_PROGRAM, str(NODE / "validate.mjs"), str(SCHEMAS), *map(str, logs)], capture_output=True, text=True,
                          timeout=120)
     assert run.returncode == 0, run.stderr[:4000] + run.stdout
     print(run.stdout)
@@ -138,7 +139,8 @@ def inspector(host, *args):
     home = host.folder / "home"
     home.mkdir(exist_ok=True)
     run = subprocess.run([str(NODE / "node_modules" / ".bin" / "mcp-inspector"), "--cli", *bridge(host), *args],
-                         capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(home)})
+                         capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(home),
+                                                              "PATH": f"{os.path.dirname(NODE_PROGRAM)}:{os.environ['PATH']}"})
     return run
 
 

@@ -77,17 +77,20 @@ void px_front_resume(void *user) {
 }
 
 /* No descriptor is left. The connection that waits would wake us for ever: take it with the one we kept, and close it, so
- * that the planner hears of it. false: even that does not work, wait a little. */
-static bool shed_one(struct px_front *front, int error) {
-    say_shed(front, strerror(error));
-    if (error != EMFILE || front->reserve < 0)
-        return false;
+ * that the planner hears of it. -EAGAIN: none waits any more; another error: even that does not work. */
+static int shed_one(struct px_front *front, int error) {
+    if (error != EMFILE || front->reserve < 0) {
+        say_shed(front, strerror(error));
+        return -error;
+    }
     close(px_take_fd(&front->reserve));
-    int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
+    int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC), r = fd < 0 ? -errno : 0;
+    if (fd >= 0) {
         close(fd);
+        say_shed(front, strerror(error));
+    }
     front->reserve = spare();
-    return fd >= 0 && front->reserve >= 0;
+    return r ? r : front->reserve < 0 ? -EMFILE : 0;
 }
 
 /* ---- who is there ---- */
@@ -147,7 +150,10 @@ void px_front_acceptable(void *user, uint32_t events) {
             return;
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
-        if (!shed_one(front, errno)) {
+        int r = shed_one(front, errno);
+        if (r == -EAGAIN)
+            return;
+        if (r) {
             pause_accepting(front);
             return;
         }

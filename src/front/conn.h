@@ -60,6 +60,7 @@ struct px_conn {
     struct px_lines lines; /* what came and was not handled yet */
     struct px_work more;   /* goes on with whole lines that wait */
     struct px_timer timer; /* output does not move; or the end of lingering */
+    int unread;            /* bytes that it had not read when the timer was armed */
     size_t held;           /* bytes of its buffers, as counted in stats.buffers */
     bool backlog;          /* whole lines may wait in `lines` */
     bool blocked;          /* the socket takes no more output */

@@ -12,6 +12,17 @@ struct service {
     struct sq_pool pool;
 };
 
+/* A copy as one line, as workers get it. Line breaks in JSON are only ever white space. */
+static int keep_line(const struct px_host *host, px_scope_h scope, px_str json, px_str *ret) {
+    char *p = host->scope->alloc(scope, json.n + 1);
+    if (!p)
+        return -ENOMEM;
+    for (uint64_t i = 0; i < json.n; i++)
+        p[i] = json.p[i] == '\n' || json.p[i] == '\r' ? ' ' : json.p[i];
+    *ret = (px_str){p, json.n};
+    return 0;
+}
+
 static int32_t sqlite_open(const struct px_host *host, const struct px_open_in *in, void **ret_self) {
     px_scope_h scope = host->scope->of_service(in->service);
     struct service *s = calloc(1, sizeof *s);
@@ -23,7 +34,7 @@ static int32_t sqlite_open(const struct px_host *host, const struct px_open_in *
     s->pool = (struct sq_pool){.host = host, .service = in->service, .scope = scope, .config = &s->config};
     rc = sq_config_read(host->json, host->scope, scope, in->config_json, &s->config, why, sizeof why);
     if (rc == 0)
-        rc = host->scope->keep(scope, in->config_json, &s->pool.config_json);
+        rc = keep_line(host, scope, in->config_json, &s->pool.config_json);
     if (rc == 0)
         rc = sq_tools_set(host, in->service, scope, &s->config);
     if (rc) {

@@ -3,7 +3,7 @@
 
 static int begin(void **state) {
     (void)state;
-    fake_open(PX_PLUGIN_FILE, &(struct fake_opts){.scripted = true}, NULL);
+    fake_open(PX_PLUGIN_FILE, &(struct fake_opts){0}, NULL);
     fake_settle();
     assert_int_equal(fake_ready(), 1);
     return 0;
@@ -67,7 +67,7 @@ static void test_count_is_stored(void **state) {
 
 static void test_count_goes_on_after_a_restart(void **state) {
     (void)state;
-    fake_open(PX_PLUGIN_FILE, &(struct fake_opts){.scripted = true, .key = "count", .value = "41"}, NULL);
+    fake_open(PX_PLUGIN_FILE, &(struct fake_opts){.key = "count", .value = "41"}, NULL);
     assert_int_equal(fake_ready(), 0); /* not before it is there */
     fake_settle();
     struct fake_call *c = fake_call("count", "{}", 0);

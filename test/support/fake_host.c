@@ -193,51 +193,20 @@ static void free_call(struct fake_call *c) {
     free(c);
 }
 
-/* ---- operations ---- */
+static const struct px_host host = {.size = sizeof host,
+                                    .abi_minor = PX_ABI_MINOR,
+                                    .call = &call_table,
+                                    .scope = &fake_scope_table,
+                                    .op = &fake_op_table,
+                                    .json = &fake_json_table,
+                                    .timer = &fake_timer_table,
+                                    .store = &fake_store_table,
+                                    .catalog = &fake_catalog_table,
+                                    .log = &fake_log_table,
+                                    .secret = &fake_secret_table,
+                                    .process = &fake_process_table};
 
-static int32_t op_cancel(px_op_h *h) {
-    struct fake_op *op = fake_op_get(*h);
-    h->v = 0;
-    if (!op)
-        return -ESTALE;
-    struct px_op *base = &op->op;
-    px_op_cancel(&base);
-    return 0;
-}
-
-static int32_t op_resume(px_op_h h) {
-    return fake_op_get(h) ? 0 : -ESTALE;
-}
-
-static int32_t op_write(px_op_h h, uint32_t kind, px_str bytes) {
-    struct fake_op *op = fake_op_get(h);
-    return op ? fake_child_write(op, kind, bytes) : -ESTALE;
-}
-
-static int32_t op_end(px_op_h h, uint32_t code, px_str reason) {
-    struct fake_op *op = fake_op_get(h);
-    assert_int_equal(code, 0);
-    assert_null(reason.p);
-    if (op && op->child)
-        op->child->ended_input = true;
-    return op ? 0 : -ESTALE;
-}
-
-static int32_t op_stop(px_op_h h) {
-    struct fake_op *op = fake_op_get(h);
-    if (op)
-        fake_child_stop(op);
-    return op ? 0 : -ESTALE;
-}
-
-static const struct px_host_op op_table = {.size = sizeof op_table,
-                                           .cancel = op_cancel,
-                                           .resume = op_resume,
-                                           .write = op_write,
-                                           .end = op_end,
-                                           .stop = op_stop};
-
-/* ---- timers ---- */
+/* ---- from open to close ---- */
 
 static uint64_t test_now(void *ctx) {
     (void)ctx;
@@ -249,161 +218,11 @@ static void test_advance(void *ctx, uint64_t to_ns) {
     the.now = to_ns;
 }
 
-static uint64_t timer_now_ns(void) {
-    return px_loop_now(the.loop);
-}
-
-static int64_t timer_now_unix_ms(void) {
-    return 1700000000000 + (int64_t)(px_loop_now(the.loop) / PX_MS);
-}
-
-static void on_timer(void *user) {
-    struct fake_op *op = user;
-    struct px_ev ev = {.kind = PX_EV_DATA, .op = {op->handle}, .count = 1};
-    uint64_t handle = op->handle;
-    if (!op->period_ns) {
-        fake_op_end(op, &ev);
-        fake_op_free(op);
-        return;
-    }
-    px_timer_arm_in(&op->timer, op->period_ns);
-    if (fake_event(op->on, op->user, &ev) == PX_ENOUGH && (op = fake_op_get((px_op_h){handle}))) {
-        struct px_op *base = &op->op;
-        px_op_cancel(&base);
-    }
-}
-
-static int32_t timer_start(px_scope_h scope, uint64_t delay_ns, uint64_t period_ns, px_on on, void *user,
-                           px_op_h *ret_op) {
-    struct fake_op *op;
-    assert_non_null(on);
-    assert_true(period_ns == 0 || period_ns >= PX_MS);
-    int rc = fake_op_begin(scope, on, user, &op);
-    if (rc)
-        return rc;
-    op->period_ns = period_ns;
-    px_timer_init(&op->timer, the.loop, "plugin/timer", on_timer, op);
-    px_timer_arm_in(&op->timer, delay_ns);
-    if (ret_op)
-        ret_op->v = op->handle;
-    return 0;
-}
-
-static const struct px_host_timer timer_table = {.size = sizeof timer_table,
-                                                 .now_ns = timer_now_ns,
-                                                 .now_unix_ms = timer_now_unix_ms,
-                                                 .start = timer_start};
-
-/* ---- catalog, log, secrets ---- */
-
-static char *json_text(const char *text) {
-    struct px_json_scan scan;
-    struct px_err err = {0};
-    if (!text)
-        return NULL;
-    if (px_json_scan(px_str_of(text), NULL, &scan, NULL, &err))
-        fail_msg("a schema is not JSON: %s: %s", err.msg, text);
-    return strdup(text);
-}
-
-static void free_tools(void) {
-    for (unsigned i = 0; i < the.n_tools; i++) {
-        free(the.tools[i].name);
-        free(the.tools[i].description);
-        free(the.tools[i].input);
-        free(the.tools[i].output);
-    }
-    the.n_tools = 0;
-}
-
-static int32_t catalog_set(px_service_h service, uint32_t list, const void *items, uint32_t n,
-                           uint32_t item_size, uint32_t *ret_bad) {
-    (void)ret_bad;
-    assert_int_equal(service.v, 1);
-    if (list != PX_LIST_TOOLS)
-        return 0;
-    assert_true(item_size >= sizeof(struct px_tool) && n <= FAKE_TOOLS);
-    free_tools();
-    for (uint32_t i = 0; i < n; i++) {
-        const struct px_tool *t = (const void *)((const char *)items + (size_t)i * item_size);
-        assert_int_equal(t->size, sizeof *t);
-        assert_non_null(t->description);
-        the.tools[the.n_tools++] = (struct fake_tool){t->id,
-                                                      t->hints,
-                                                      t->labels,
-                                                      strdup(t->name),
-                                                      strdup(t->description),
-                                                      json_text(t->input_schema),
-                                                      json_text(t->output_schema)};
-    }
-    return 0;
-}
-
-static int32_t catalog_ready(px_service_h service, const struct px_error *error) {
-    assert_int_equal(service.v, 1);
-    the.ready = error ? -1 : 1;
-    return 0;
-}
-
-static int32_t catalog_touched(px_service_h service, px_str uri) {
-    (void)service;
-    (void)uri;
-    return 0;
-}
-
-static const struct px_host_catalog catalog_table = {
-    .size = sizeof catalog_table, .set = catalog_set, .ready = catalog_ready, .touched = catalog_touched};
-
-static int32_t log_write(px_service_h service, uint32_t level, px_str message, px_str fields) {
-    struct px_json_scan scan;
-    assert_int_equal(service.v, 1);
-    assert_true(level <= PX_LEVEL_EMERGENCY);
-    if (fields.p)
-        assert_int_equal(px_json_scan(fields, NULL, &scan, NULL, NULL), 0);
-    px_buf_str(&the.log, message);
-    px_buf_char(&the.log, '\n');
-    return 0;
-}
-
-static const struct px_host_log log_table = {.size = sizeof log_table, .write = log_write};
-
-static int32_t secret_get(px_scope_h scope, px_str pointer, px_str *ret) {
-    (void)scope;
-    (void)pointer;
-    (void)ret;
-    return -ENOENT;
-}
-
-static int32_t secret_hide(px_service_h service, px_str value) {
-    (void)service;
-    (void)value;
-    return 0;
-}
-
-static const struct px_host_secret secret_table = {
-    .size = sizeof secret_table, .get = secret_get, .hide = secret_hide};
-
-static const struct px_host host = {.size = sizeof host,
-                                    .abi_minor = PX_ABI_MINOR,
-                                    .call = &call_table,
-                                    .scope = &fake_scope_table,
-                                    .op = &op_table,
-                                    .json = &fake_json_table,
-                                    .timer = &timer_table,
-                                    .store = &fake_store_table,
-                                    .catalog = &catalog_table,
-                                    .log = &log_table,
-                                    .secret = &secret_table,
-                                    .process = &fake_process_table};
-
-/* ---- from open to close ---- */
-
 static void load(const char *path) {
     the.module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!the.module)
         fail_msg("%s", dlerror());
     the.plugin = dlsym(the.module, "px_plugin_v1");
-    the.worker = dlsym(the.module, "px_worker_v1");
     assert_non_null(the.plugin);
     assert_int_equal(the.plugin->abi_major, PX_ABI_MAJOR);
     assert_int_equal(the.plugin->size, sizeof *the.plugin);
@@ -412,7 +231,7 @@ static void load(const char *path) {
 void fake_open(const char *path, const struct fake_opts *opts, int *ret_rc) {
     static const struct px_loop_clock clock = {.now = test_now, .advance = test_advance};
     the = (struct fake){.opts = *opts, .now = 1000 * PX_S};
-    struct px_loop_opts loop_opts = {.clock = opts->scripted ? &clock : NULL};
+    const struct px_loop_opts loop_opts = {.clock = &clock};
     px_slots_init(&the.slots, 100000);
     px_buf_init(&the.log, (size_t)1 << 20);
     assert_int_equal(px_loop_create(&loop_opts, &the.loop, NULL), 0);
@@ -423,8 +242,8 @@ void fake_open(const char *path, const struct fake_opts *opts, int *ret_rc) {
     assert_int_equal(px_scope_open(the.loop, NULL, "service", 0, &the.service), 0);
     the.service_h = fake_scope_add(the.service, true);
     if (the.plugin->n_tools)
-        catalog_set((px_service_h){1}, PX_LIST_TOOLS, the.plugin->tools, the.plugin->n_tools,
-                    the.plugin->tool_size, NULL);
+        fake_catalog_table.set((px_service_h){1}, PX_LIST_TOOLS, the.plugin->tools, the.plugin->n_tools,
+                               the.plugin->tool_size, NULL);
     const struct px_open_in in = {.size = sizeof in,
                                   .service = {1},
                                   .name = px_str_of(opts->name ? opts->name : "test"),
@@ -478,7 +297,7 @@ void fake_close(void) {
     assert_int_equal(stats.timers, 0);
     assert_int_equal(stats.sources, 0);
     px_loop_destroy(the.loop);
-    free_tools();
+    fake_tools_clear();
     free_children();
     fake_store_clear();
     px_slots_finish(&the.slots);
@@ -486,14 +305,6 @@ void fake_close(void) {
     px_arena_stock_free();
     /* Stays loaded: the host never unloads either, and a leak report would lose its names. */
     the = (struct fake){0};
-}
-
-const struct px_plugin *fake_plugin(void) {
-    return the.plugin;
-}
-
-const struct px_worker *fake_worker(void) {
-    return the.worker;
 }
 
 struct px_loop *fake_loop(void) {
@@ -513,15 +324,6 @@ int fake_ready(void) {
 
 const char *fake_logged(void) {
     return the.log.p ? the.log.p : "";
-}
-
-void fake_wait(struct fake_call *c) {
-    uint64_t give_up = px_clock_mono_ns() + 30 * PX_S;
-    while (!c->ended) {
-        assert_int_equal(px_loop_turn(the.loop, 100 * PX_MS), 0);
-        if (px_clock_mono_ns() > give_up)
-            fail_msg("a call did not end");
-    }
 }
 
 void fake_run_ms(unsigned ms) {

@@ -2,8 +2,8 @@
  * they can be, strict about the rules. It enters the plugin from its own functions only, and asserts that it never does so
  * from inside the plugin. One at a time in a process.
  *
- * Children are either scripted (the test plays the child) or workers of the plugin, forked from the test. With scripted
- * children the clock is the test's, too. */
+ * Children are played by the test, and the clock is the test's: nothing here waits. What a real host does with a real worker
+ * is tested with the real host (test_plugin_<name>_host.c). */
 #ifndef PX_TEST_FAKE_HOST_H
 #define PX_TEST_FAKE_HOST_H
 
@@ -39,7 +39,6 @@ struct fake_child {
     unsigned cancels;      /* PX_WRITE_CANCEL */
     int write_rc;          /* what writes return; 0 takes the line */
     struct px_buf written; /* lines, each with a newline */
-    uint32_t flags;
     char *config;
     uint64_t max_line;
 };
@@ -53,7 +52,6 @@ struct fake_tool {
 };
 
 struct fake_opts {
-    bool scripted;           /* else children are forked workers, and the clock is the real one */
     const char *config;      /* the service's */
     const char *name;        /* its name; NULL: "test" */
     const char *key, *value; /* what the store holds already; NULL: nothing */
@@ -66,8 +64,6 @@ void fake_close(void);
 /** Only close() for now; fake_close() does the rest. */
 void fake_close_begin(void);
 
-const struct px_plugin *fake_plugin(void);
-const struct px_worker *fake_worker(void);
 struct px_loop *fake_loop(void);
 /** The catalog as it is. NULL: no such tool. */
 const struct fake_tool *fake_tool(const char *name);
@@ -80,9 +76,7 @@ const char *fake_logged(void);
 struct fake_call *fake_call(const char *tool, const char *args, unsigned deadline_ms);
 /** End it from outside. */
 void fake_cancel(struct fake_call *call, enum px_why why);
-/** Turn until it has ended; stops the test after 30 s. */
-void fake_wait(struct fake_call *call);
-/** Turn so long (of the test's clock, when scripted). */
+/** Let so much time pass. */
 void fake_run_ms(unsigned ms);
 /** Everything that is due now. */
 void fake_settle(void);
@@ -96,8 +90,6 @@ void fake_child_error_line(struct fake_child *c, const char *line);
 void fake_child_gap(struct fake_child *c);
 void fake_child_room(struct fake_child *c);
 void fake_child_end(struct fake_child *c, int status, bool signalled);
-/** The pid of a forked worker; 0: it has ended. */
-int fake_child_pid(unsigned i);
 /** Make process->start fail with this from now on; 0: no longer. */
 void fake_start_fails(int rc);
 

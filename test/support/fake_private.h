@@ -35,13 +35,11 @@ struct fake_op {
     uint32_t flags;
     bool json;
     struct fake_child *child;
-    struct fake_fork *fork;
 };
 
 struct fake {
     void *module;
     const struct px_plugin *plugin;
-    const struct px_worker *worker;
     void *self;
     struct fake_opts opts;
     struct px_loop *loop;
@@ -57,7 +55,6 @@ struct fake {
     struct fake_call *calls[4096];
     unsigned n_calls;
     struct fake_child *children[FAKE_CHILDREN];
-    struct fake_op *forks[FAKE_CHILDREN];
     unsigned n_children;
     int start_rc;
     bool closing;
@@ -69,6 +66,11 @@ extern const struct px_host_json fake_json_table;
 extern const struct px_host_scope fake_scope_table;
 extern const struct px_host_process fake_process_table;
 extern const struct px_host_store fake_store_table;
+extern const struct px_host_op fake_op_table;
+extern const struct px_host_timer fake_timer_table;
+extern const struct px_host_catalog fake_catalog_table;
+extern const struct px_host_log fake_log_table;
+extern const struct px_host_secret fake_secret_table;
 
 struct px_arena *fake_arena(px_scope_h scope);
 struct px_scope *fake_scope_get(px_scope_h scope);
@@ -89,6 +91,7 @@ struct fake_op *fake_op_get(px_op_h op);
 
 void fake_store_set(px_str key, px_str value);
 void fake_store_clear(void);
+void fake_tools_clear(void);
 
 int fake_child_write(struct fake_op *op, uint32_t kind, px_str bytes);
 void fake_child_stop(struct fake_op *op);

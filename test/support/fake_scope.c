@@ -82,7 +82,7 @@ void fake_op_free(struct fake_op *op) {
 static void op_cancelled(struct px_op *base) {
     struct fake_op *op = px_container_of(base, struct fake_op, op);
     px_slots_remove(&the.slots, op->handle);
-    if (op->child || op->fork)
+    if (op->child)
         fake_child_cancel(op);
     else
         fake_op_free(op);

@@ -241,7 +241,10 @@ bool sq_guard_is_blank(px_str text) {
     return skip(text).n == 0;
 }
 
-bool sq_guard_is_vacuum(px_str text) {
+bool sq_guard_begins(px_str text, const char *const *words) {
     text = skip(text);
-    return text.n >= 6 && strncasecmp(text.p, "VACUUM", 6) == 0;
+    for (; *words; words++)
+        if (text.n >= strlen(*words) && strncasecmp(text.p, *words, strlen(*words)) == 0)
+            return true;
+    return false;
 }

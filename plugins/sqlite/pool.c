@@ -2,6 +2,7 @@
 #include "pool.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MS               1000000ull
 #define GRACE_NS         (2000 * MS) /* how long a worker may be late before it is ended by force */
@@ -226,11 +227,10 @@ static px_str request(struct sq_pool *p, const struct sq_job *job, int64_t ms) {
     sq_out_key(&o, "bytes");
     sq_out_i64(&o, most && most < (uint64_t)c->max_bytes ? (int64_t)most : c->max_bytes);
     sq_out_key(&o, "args");
-    size_t at = o.n;
+    char *at = o.p + o.n;
     sq_out_bytes(&o, args.p, args.n);
-    for (; at < o.n; at++)
-        if (o.p[at] == '\n' || o.p[at] == '\r')
-            o.p[at] = ' ';
+    while ((at = memchr(at, '\n', (size_t)(o.p + o.n - at))))
+        *at = ' ';
     sq_out_close(&o, '}');
     return o.failed ? (px_str){NULL, 0} : sq_out_view(&o);
 }

@@ -8,6 +8,8 @@ enum {
 }; /* bytes kept free behind the rows: of the answer, of each further statement */
 
 static const px_str none = {NULL, 0};
+static const char *const vacuum[] = {"VACUUM", NULL};
+static const char *const changing_rows[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", NULL};
 
 /* The one statement of a text. */
 static int prepare(struct sq_run *r, px_str text, sqlite3_stmt **ret) {
@@ -15,7 +17,7 @@ static int prepare(struct sq_run *r, px_str text, sqlite3_stmt **ret) {
     if (memchr(text.p, 0, text.n))
         return sq_refuse(r, PX_INVALID_ARGUMENTS, "Pass such text in params.",
                          "the SQL holds a NUL character");
-    if (sq_guard_is_vacuum(text))
+    if (sq_guard_begins(text, vacuum)) /* no hook would name it */
         return sq_refuse(r, PX_FORBIDDEN, NULL, "VACUUM is not allowed");
     if (text.n > 1 << 20)
         return sq_refuse(r, PX_TOO_LARGE, "Pass long values in params.", "the SQL is too long");
@@ -82,7 +84,8 @@ static int run_one(struct sq_run *r, px_str item, int64_t *changes) {
         rc = sq_failed(r, rc, text);
     else if (rc == SQLITE_DONE)
         rc = 0;
-    if (rc == 0 && r->changing && sqlite3_total_changes64(r->sql) > before)
+    if (rc == 0 && r->changing && sqlite3_total_changes64(r->sql) > before &&
+        sq_guard_begins(text, changing_rows))
         mine = sqlite3_changes64(r->sql);
     sq_out_key(r->out, "changes");
     sq_out_i64(r->out, mine);

@@ -18,7 +18,7 @@ static int keep_line(const struct px_host *host, px_scope_h scope, px_str json, 
     if (!p)
         return -ENOMEM;
     for (uint64_t i = 0; i < json.n; i++)
-        p[i] = json.p[i] == '\n' || json.p[i] == '\r' ? ' ' : json.p[i];
+        p[i] = json.p[i] == '\n' ? ' ' : json.p[i];
     *ret = (px_str){p, json.n};
     return 0;
 }

@@ -75,8 +75,8 @@ void sq_conn_close(struct sq_conn *c);
 /** guard.c */
 void sq_guard_begin(struct sq_guard *g, const struct px_worker_host *host, int64_t ms);
 void sq_guard_attach(struct sq_guard *g, sqlite3 *db);
-/** What kind of statement this is, when it is one that no hook would name: "VACUUM" or NULL. */
-bool sq_guard_is_vacuum(px_str text);
+/** Whether the first word of a statement is one of these (NULL-terminated). */
+bool sq_guard_begins(px_str text, const char *const *words);
 /** Whether nothing but blanks, comments and semicolons is left of a statement. */
 bool sq_guard_is_blank(px_str text);
 

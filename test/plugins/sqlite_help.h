@@ -2,8 +2,15 @@
 #ifndef PX_TEST_SQLITE_HELP_H
 #define PX_TEST_SQLITE_HELP_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* after those four */
+#include <cmocka.h>
+
+#include "base/arena.h"
 #include "base/buf.h"
-#include "fake_private.h"
 #include "json/scan.h"
 #include "json/slice.h"
 #include "json/write.h"

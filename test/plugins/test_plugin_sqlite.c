@@ -1,4 +1,5 @@
 /* The worker of plugins/sqlite, in this process: statements good and hostile, one line in, one answer out. */
+#include "fake_private.h"
 #include "sqlite_help.h"
 #include <math.h>
 #include <stdlib.h>

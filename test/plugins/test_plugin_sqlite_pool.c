@@ -1,5 +1,6 @@
 /* The loop's side of plugins/sqlite: the tools it offers, its workers and its queue. The test plays the workers, and the clock
  * is its own. */
+#include "fake_private.h"
 #include "sqlite_help.h"
 
 static const char config[] = "{\"databases\":{\"main\":{\"path\":\"/d/main.db\",\"budget_ms\":1000},\n"

@@ -90,9 +90,9 @@ static int32_t timer_start(px_scope_h scope, uint64_t delay_ns, uint64_t period_
 }
 
 const struct px_host_timer fake_timer_table = {.size = sizeof fake_timer_table,
-                                                 .now_ns = timer_now_ns,
-                                                 .now_unix_ms = timer_now_unix_ms,
-                                                 .start = timer_start};
+                                               .now_ns = timer_now_ns,
+                                               .now_unix_ms = timer_now_unix_ms,
+                                               .start = timer_start};
 
 /* ---- catalog, log, secrets ---- */
 

@@ -69,8 +69,6 @@ int px_io_want(struct px_io *io, uint32_t events) {
     if (io->wanted == events)
         return 0;
     struct epoll_event ev = {.events = events, .data.u64 = io->handle};
-    if (io->fd < 0)
-        return -EBADF;
     if (epoll_ctl(io->loop->epoll, EPOLL_CTL_MOD, io->fd, &ev) < 0)
         return -errno;
     io->wanted = events;

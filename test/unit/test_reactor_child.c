@@ -38,9 +38,11 @@ static void output_comes_to_its_end(void **state) {
 static void nothing_runs_inside_start(void **state) {
     struct rig *rig = *state;
     struct kid kid;
+    int inheritable = inheritable_fds();
     kid_start(&kid, rig, "echo a");
     assert_int_equal(kid.out.n, 0);
     assert_true(px_child_pid(kid.child) > 0);
+    assert_int_equal(inheritable_fds(), inheritable);
     UNTIL(rig->loop, kid.exits);
     assert_int_equal(kid.exits, 1);
     assert_string_equal(kid.out.p, "a\n");
@@ -68,11 +70,11 @@ static void clean_surroundings(void **state) {
     sigaddset(&usr2, SIGUSR2);
     sigprocmask(SIG_BLOCK, &usr2, &before);
     signal(SIGHUP, SIG_IGN);
-    const char *const argv[] = {"/bin/sh", "-c",
-                                "ls /proc/self/fd | tr '\\n' ' '; /usr/bin/env; pwd; grep -E 'Sig(Blk|Ign)' "
-                                "/proc/self/status; ps() { cut -d' ' -f5 /proc/self/stat; }; "
-                                "[ \"$(ps)\" = $$ ] && echo own group; cat; echo end",
-                                NULL};
+    const char *const argv[] = {
+        "/bin/sh", "-c",
+        "ls /proc/self/fd | tr '\\n' ' '; /usr/bin/env; pwd; ps() { cut -d' ' -f5 /proc/self/stat; }; "
+        "[ \"$(ps)\" = $$ ] && echo own group; cat; echo end",
+        NULL};
     const struct px_child_spec spec = {.name = "test", .argv = argv, .cwd = "/usr"};
     kid_init(&kid, rig);
     assert_int_equal(kid_spec(&kid, &spec, NULL), 0);
@@ -82,13 +84,20 @@ static void clean_surroundings(void **state) {
     assert_int_equal(strncmp(kid.out.p, "0 1 2 3 PWD=/usr\n", 16), 0);
     assert_null(strstr(kid.out.p, "PX_TEST_LEAK"));
     assert_non_null(strstr(kid.out.p, "\n/usr\n"));
+    assert_non_null(strstr(kid.out.p, "own group\n"));
+    assert_non_null(strstr(kid.out.p, "\nend\n")); /* cat saw an empty stdin */
+    kid_finish(&kid);
+
+    /* Not through a shell, which would set some of these right. */
+    const char *const grep[] = {"/bin/grep", "-E", "Sig(Blk|Ign)", "/proc/self/status", NULL};
+    kid_init(&kid, rig);
+    assert_int_equal(kid_spec(&kid, &(struct px_child_spec){.name = "test", .argv = grep}, NULL), 0);
+    UNTIL(rig->loop, kid.exits);
     assert_non_null(strstr(kid.out.p, "SigBlk:\t0000000000000000\n"));
     const char *ignored =
         strstr(kid.out.p, "SigIgn:\t"); /* but for two that are the C library's own, 32 and 33 */
     assert_non_null(ignored);
     assert_int_equal(strtoull(ignored + 8, NULL, 16) & ~0x180000000ull, 0);
-    assert_non_null(strstr(kid.out.p, "own group\n"));
-    assert_non_null(strstr(kid.out.p, "\nend\n")); /* cat saw an empty stdin */
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGHUP, SIG_DFL);
     unsetenv("PX_TEST_LEAK");
@@ -225,12 +234,22 @@ static void group_does_not_outlive_it(void **state) {
 static void one_that_left_the_group_does_not_keep_us(void **state) {
     struct rig *rig = *state;
     struct kid kid;
-    /* It writes for ever into the pipe it holds. */
-    kid_start(&kid, rig, "setsid sh -c 'echo $$; exec yes' & read x; exit 0");
-    UNTIL(rig->loop, kid.out.n > 1000);
+    /* It holds the pipe, and when the child is gone it writes into it for ever. */
+    kid_start(&kid, rig,
+              "P=$$ setsid sh -c 'echo $$; while kill -0 $P; do sleep 0.01; done; exec yes' 2>/dev/null & "
+              "read x; echo last; exit 0");
+    UNTIL(rig->loop, kid.out.n);
+    pid_t grandchild = (pid_t)strtol(kid.out.p, NULL, 10);
+    size_t n = kid.out.n;
+    px_child_pause(kid.child, true);
     assert_int_equal(px_child_write(kid.child, PX_LIT("go\n")), 0);
+    let_pass(rig->loop, 50 * PX_MS);
+    assert_false(gone(grandchild));
+    px_child_pause(kid.child, false);
     UNTIL(rig->loop, kid.exits);
-    kill((pid_t)strtol(kid.out.p, NULL, 10), SIGKILL);
+    assert_int_equal(kid.out.n,
+                     n + 5); /* what there was when the child exited, and nothing that came later */
+    kill(grandchild, SIGKILL);
     kid_finish(&kid);
 }
 
@@ -627,6 +646,39 @@ static void stdin_that_nobody_reads(void **state) {
     is_over(&kid);
 }
 
+static int told_fd;
+
+static void write_when_told(struct kid *kid) {
+    char c;
+    assert_int_equal(read(told_fd, &c, 1), 1); /* it has closed its stdin by now */
+    int r = px_child_write(kid->child, PX_LIT("x"));
+    assert_true(r == 0 || r == -EPIPE);
+}
+
+/* Its stdin breaks between the loop's wait and our write: that must not kill us. */
+static void stdin_that_breaks_while_we_write(void **state) {
+    struct rig *rig = *state;
+    struct kid kid;
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    told_fd = fds[0];
+    const char *const argv[] = {"/bin/sh", "-c", "echo up; sleep 0.02; exec <&-; echo x >&3; sleep 0.05",
+                                NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    const struct px_child_spec spec = {
+        .name = "t", .argv = argv, .envp = envp, .with_stdin = true, .pass_fd = fds[1]};
+    kid_init(&kid, rig);
+    kid.act_on = PX_CHILD_OUT;
+    kid.act = write_when_told;
+    assert_int_equal(kid_spec(&kid, &spec, NULL), 0);
+    UNTIL(rig->loop, kid.exits);
+    assert_null(kid.act);
+    assert_int_equal(kid.status, 0);
+    close(fds[0]);
+    close(fds[1]);
+    kid_finish(&kid);
+}
+
 /* Pieces of known lengths, urgent ones put in while the pipe is full: each must come out whole. */
 static void urgent_never_splits_a_piece(void **state) {
     struct rig *rig = *state;
@@ -705,6 +757,7 @@ int main(void) {
         T(close_stdin_with_nothing_queued),
         T(queue_is_bounded_and_says_room),
         T(stdin_that_nobody_reads),
+        T(stdin_that_breaks_while_we_write),
         T(urgent_never_splits_a_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,9 @@ static void start(void) {
 
 static void signals_are_events(void **state) {
     (void)state;
+    int inheritable = inheritable_fds();
     start();
+    assert_int_equal(inheritable_fds(), inheritable);
     raise(SIGTERM);
     raise(SIGUSR1);
     raise(SIGUSR1); /* the kernel keeps one of a kind */

@@ -153,6 +153,7 @@ void px_check_start(struct px_state *state, struct px_scope *parent, const bool 
     check->wanted[PX_LOG_DB] = wanted[PX_LOG_DB];
     if (!check->checker || px_scope_open(state->loop, parent, "state/check", 0, &check->scope) ||
         px_scope_on_close(check->scope, on_scope_close, state)) {
+        check->skipped = check->checker != NULL;
         px_log(PX_LOG_NOTICE, "state", "the last run did not end well, and nothing was checked");
         return;
     }

@@ -19,6 +19,11 @@ static struct fault_vfs {
     int io;            /* this answer to every write and sync; 0: none */
     int io_read;       /* and to every read */
     bool no_open;      /* no file can be opened */
+    unsigned
+        nth; /* the nth step from now on (open, read, write, sync, truncate, size, map) ends with nth_error */
+    int nth_error;
+    bool nth_lasts; /* and so do all after it */
+    bool nth_hit;   /* it came to that */
     /* what was seen */
     unsigned syncs_db, syncs_wal, failed_writes;
     /* a copy of each file as of its last sync goes here: what would be left if the power failed now; NULL: no copies */
@@ -61,6 +66,18 @@ static inline void fault_durable_path(const char *path, char ret[4096]) {
     snprintf(ret, 4096, "%s/%s", fault_vfs.durable, slash ? slash + 1 : path);
 }
 
+static inline int fault_step(void) {
+    if (!fault_vfs.nth)
+        return SQLITE_OK;
+    if (fault_vfs.nth > 1) {
+        fault_vfs.nth--;
+        return SQLITE_OK;
+    }
+    fault_vfs.nth = fault_vfs.nth_lasts ? 1 : 0;
+    fault_vfs.nth_hit = true;
+    return fault_vfs.nth_error;
+}
+
 static int fault_close(sqlite3_file *f) {
     struct fault_file *file = fault_of(f);
     int rc = file->real->pMethods ? file->real->pMethods->xClose(file->real) : SQLITE_OK;
@@ -68,12 +85,18 @@ static int fault_close(sqlite3_file *f) {
     return rc;
 }
 static int fault_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at) {
+    int step = fault_step();
+    if (step)
+        return step;
     struct fault_file *file = fault_of(f);
     if (fault_vfs.io_read && fault_hits(file->path))
         return fault_vfs.io_read;
     return file->real->pMethods->xRead(file->real, to, n, at);
 }
 static int fault_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at) {
+    int step = fault_step();
+    if (step)
+        return step;
     struct fault_file *file = fault_of(f);
     if (fault_hits(file->path)) {
         sqlite3_int64 size = 0;
@@ -88,9 +111,15 @@ static int fault_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 a
     return file->real->pMethods->xWrite(file->real, from, n, at);
 }
 static int fault_truncate(sqlite3_file *f, sqlite3_int64 size) {
+    int step = fault_step();
+    if (step)
+        return step;
     return fault_of(f)->real->pMethods->xTruncate(fault_of(f)->real, size);
 }
 static int fault_sync(sqlite3_file *f, int flags) {
+    int step = fault_step();
+    if (step)
+        return step;
     struct fault_file *file = fault_of(f);
     (void)flags;
     if (fault_vfs.io && fault_hits(file->path))
@@ -107,6 +136,9 @@ static int fault_sync(sqlite3_file *f, int flags) {
     return SQLITE_OK;
 }
 static int fault_size(sqlite3_file *f, sqlite3_int64 *ret) {
+    int step = fault_step();
+    if (step)
+        return step;
     return fault_of(f)->real->pMethods->xFileSize(fault_of(f)->real, ret);
 }
 static int fault_lock(sqlite3_file *f, int level) {
@@ -128,6 +160,9 @@ static int fault_traits(sqlite3_file *f) {
     return fault_of(f)->real->pMethods->xDeviceCharacteristics(fault_of(f)->real);
 }
 static int fault_shm_map(sqlite3_file *f, int page, int size, int extend, void volatile **ret) {
+    int step = fault_step();
+    if (step)
+        return step;
     return fault_of(f)->real->pMethods->xShmMap(fault_of(f)->real, page, size, extend, ret);
 }
 static int fault_shm_lock(sqlite3_file *f, int offset, int n, int flags) {
@@ -163,6 +198,9 @@ static int fault_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int f
     struct fault_file *file = fault_of(f);
     (void)vfs;
     *file = (struct fault_file){.path = path};
+    int step = fault_step();
+    if (step)
+        return step;
     if (fault_vfs.no_open && fault_hits(path))
         return SQLITE_CANTOPEN;
     file->real = calloc(1, (size_t)fault_real()->szOsFile);

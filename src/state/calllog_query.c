@@ -9,7 +9,7 @@ enum {
     ROWS_BETWEEN_LOOKS = 16, /* at the clock */
     MAX_RESULT = 8 * 1024 * 1024,
 };
-static const uint64_t slice_ns = 2 * PX_MS;
+static const uint64_t slice_ns = PX_MS;
 /* Rows are in the order in which calls ended. Once one ended this much before `since_unix_ms`, no older one can match: that
  * much the wall clock may have been put back. */
 static const int64_t slack_ms = 300000;

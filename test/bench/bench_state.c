@@ -1,5 +1,6 @@
 /* How fast the state room is: durable writes alone and in batches of a turn, effects, the log of calls and its queries.
- * bench_state [DIRECTORY]: where to put the files; the disk is what is measured. Default: the current directory. */
+ * bench_state [DIRECTORY]: an absolute path, where to put the files, for it is the disk that is measured; the current
+ * directory otherwise. The files go when it is done. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "reactor/loop.h"
@@ -8,6 +9,7 @@
 #include "state/effect.h"
 #include "state/state.h"
 #include "state/store.h"
+#include <ftw.h>
 #include <stdio.h>
 
 enum { RUN_NS = 1500000000 };
@@ -130,11 +132,19 @@ static void print_view(const char *name, struct px_hist_view v) {
            (double)v.p50_ns / 1e6, (double)v.p99_ns / 1e6, (double)v.max_ns / 1e6);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(int argc, char **argv) {
     char dir[4200], here[4000];
     struct px_err err;
-    must(argc > 1 || getcwd(here, sizeof here), "getcwd");
-    snprintf(dir, sizeof dir, "%s/bench-state-XXXXXX", argc > 1 ? argv[1] : here);
+    bool named = argc > 1 && argv[1][0] == '/';
+    must(named || getcwd(here, sizeof here), "getcwd");
+    snprintf(dir, sizeof dir, "%s/bench-state-XXXXXX", named ? argv[1] : here);
     must(mkdtemp(dir) != NULL, "mkdtemp");
     must(px_loop_create(NULL, &b.loop, &err) == 0 && px_scope_open(b.loop, NULL, "bench", 0, &b.scope) == 0,
          "the loop");
@@ -158,6 +168,5 @@ int main(int argc, char **argv) {
     px_state_close(&b.state);
     must(px_loop_turn(b.loop, 0) == 0, "the loop");
     px_loop_destroy(b.loop);
-    printf("the files stay in %s\n", dir);
-    return 0;
+    return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) ? 1 : 0;
 }

@@ -14,11 +14,21 @@ struct begin_op {
     struct px_done done;
     px_effect_cb cb;
     void *user;
+    char id[PX_ID_SIZE];
+    bool told;
 };
 
 static void deliver_begin(struct px_done *done) {
     struct begin_op *op = (struct begin_op *)(void *)done;
+    op->told = true;
     op->cb(op->user, done->status);
+}
+
+/* Who is not told that it is on record has not let it leave. */
+static void drop_begin(struct px_done *done) {
+    struct begin_op *op = (struct begin_op *)(void *)done;
+    if (!op->told)
+        px_effect_end(done->state, px_str_of(op->id), PX_EFFECT_FAILED);
 }
 
 static bool acceptable(const struct px_effect *e) {
@@ -62,6 +72,9 @@ int px_effect_begin(struct px_state *state, struct px_scope *scope, const struct
         px_done_abandon(done);
         return r;
     }
+    if (r == 0)
+        done->drop = drop_begin;
+    px_str_copy(op->id, sizeof op->id, effect->id);
     px_done_settle(done, db, r);
     if (ret_op)
         *ret_op = &done->op;

@@ -2,7 +2,8 @@
  * leaves; how it ended is added when it is known.
  *
  *   OPEN --px_effect_end--> DONE | FAILED | UNKNOWN
- *     \--(the host ended first)--> UNKNOWN, at the next start
+ *     |\--(px_effect_begin was cancelled before it told that it is on record)--> FAILED
+ *      \--(the host ended first)--> UNKNOWN, at the next start
  *
  * UNKNOWN means: it may have happened, somebody should look. Pruned by age and number (px_state_keep); OPEN ones stay. */
 #ifndef PX_STATE_EFFECT_H
@@ -37,8 +38,8 @@ struct px_effect {
 
 /** status: 0: durable, the call may leave; -ENOSPC, -EROFS: it is not on record (px_state_health says why). */
 typedef void (*px_effect_cb)(void *user, int status);
-/** Put it on record. Text is copied. `cb` runs once, after the commit, unless the op is cancelled; the record is made in any
- *  case. -EINVAL: a text is too long, or `id` or `call_id` is no identifier; -EEXIST: this id is taken; -ENOBUFS,
+/** Put it on record. Text is copied. `cb` runs once, after the commit, unless the op is cancelled: then nothing can have left,
+ *  and the record, which is made in any case, says FAILED. -EINVAL: a text is too long, or `id` or `call_id` is no identifier; -EEXIST: this id is taken; -ENOBUFS,
  *  -ESHUTDOWN, -ENOMEM. */
 PX_MUSTCHECK int px_effect_begin(struct px_state *state, struct px_scope *scope,
                                  const struct px_effect *effect, px_effect_cb cb, void *user,

@@ -168,7 +168,19 @@ static void refuses_what_does_not_fit(void **unused) {
     fix_finish(&f);
 }
 
-static void is_on_record_although_its_caller_is_gone(void **unused) {
+static int64_t number(struct fix *f, const char *sql) {
+    sqlite3 *sqlite;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(fix_path(f, "state.db"), &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(sqlite);
+    return n;
+}
+
+static void is_on_record_as_failed_when_its_caller_is_gone(void **unused) {
     (void)unused;
     struct fix f;
     struct px_scope *scope;
@@ -189,20 +201,19 @@ static void is_on_record_although_its_caller_is_gone(void **unused) {
     fix_turn(&f);
     fix_turn(&f);
     assert_int_equal(begun.calls, 0);
-    assert_int_equal(list(&f, true, 0, 0).n, 1);
+    assert_int_equal(number(&f, "SELECT outcome FROM effects"), PX_EFFECT_FAILED);
+    /* between the commit and the callback, too */
+    assert_int_equal(px_scope_open(f.loop, NULL, "call", 0, &scope), 0);
+    e.id = e.call_id = PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAW");
+    assert_int_equal(px_effect_begin(f.state, scope, &e, on_begun, &begun, NULL), 0);
+    fix_turn(&f);
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects WHERE outcome = 0"), 1);
+    px_scope_close(&scope);
+    fix_turn(&f);
+    assert_int_equal(begun.calls, 0);
+    assert_int_equal(list(&f, true, 0, 0).n, 0);
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects WHERE outcome = 3"), 2);
     fix_finish(&f);
-}
-
-static int64_t count(struct fix *f) {
-    sqlite3 *sqlite;
-    sqlite3_stmt *stmt;
-    assert_int_equal(sqlite3_open(fix_path(f, "state.db"), &sqlite), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(sqlite, "SELECT count(*) FROM effects", -1, &stmt, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    int64_t n = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_close(sqlite);
-    return n;
 }
 
 static void the_oldest_are_pruned(void **unused) {
@@ -224,16 +235,17 @@ static void the_oldest_are_pruned(void **unused) {
         px_effect_end(f.state, px_str_of(id), PX_EFFECT_DONE);
     }
     fix_until(&f, begun.calls);
-    assert_int_equal(count(&f), 1301);
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects"), 1301);
     fix_advance(&f, 62 * PX_S);
-    assert_int_equal(count(&f), 701); /* the age took the old ones, but not the open one */
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects"),
+                     701); /* the age took the old ones, but not the open one */
     for (int i = 0; i < 500; i++) {
         assert_int_equal(begin(&f, id, now, &begun), 0);
         px_effect_end(f.state, px_str_of(id), PX_EFFECT_DONE);
     }
     fix_until(&f, begun.calls);
     fix_advance(&f, 62 * PX_S);
-    assert_int_equal(count(&f), 1001);
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects"), 1001);
     fix_finish(&f);
 }
 
@@ -242,7 +254,7 @@ int main(void) {
         cmocka_unit_test(is_durable_before_it_leaves),
         cmocka_unit_test(what_was_left_open_becomes_unknown),
         cmocka_unit_test(refuses_what_does_not_fit),
-        cmocka_unit_test(is_on_record_although_its_caller_is_gone),
+        cmocka_unit_test(is_on_record_as_failed_when_its_caller_is_gone),
         cmocka_unit_test(the_oldest_are_pruned),
     };
     px_log_set_level(PX_LOG_CRITICAL);

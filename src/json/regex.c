@@ -109,6 +109,12 @@ void px_regex_destroy(struct px_regex *regex) {
     free(regex);
 }
 
+size_t px_regex_size(const struct px_regex *regex) {
+    size_t size = 0;
+    pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &size);
+    return sizeof *regex + size;
+}
+
 static int match_within(const struct px_regex *regex, px_str text, uint32_t limit) {
     pcre2_set_match_limit(work_area.match, limit);
     pcre2_set_depth_limit(work_area.match, limit);

@@ -16,6 +16,8 @@ struct px_regex;
  * -ENOMEM. */
 PX_MUSTCHECK int px_regex_compile(px_str pattern, struct px_regex **ret, struct px_err *err);
 void px_regex_destroy(struct px_regex *regex);
+/** Bytes that it holds. */
+size_t px_regex_size(const struct px_regex *regex);
 
 enum px_regex_verdict {
     PX_REGEX_NO = 0,

@@ -14,13 +14,14 @@ static int child(const struct px_use *use, const px_str *token, const struct px_
     enum px_json_type type = px_json_type(json);
     struct px_schema_site *site;
     if (type != PX_JSON_OBJECT && type != PX_JSON_TRUE && type != PX_JSON_FALSE) {
-        char is[120];
-        struct px_words w = px_words_in(is, sizeof is);
-        px_words_value(&w, json);
-        return px_use_error(use, token, "must be a schema (an object, true or false), is %s", is);
+        char is[PX_WORDS_QUOTED];
+        return px_use_error(use, token, "must be a schema (an object, true or false), is %s",
+                            px_words_valued(is, json));
     }
     /* The index has been here; if ever it was not, the site must not keep a token of ours. */
-    px_str kept = px_site_find(use->c, json) || !token ? (px_str){0} : px_arena_str(&use->c->tmp, *token);
+    px_str kept = {0};
+    if (token && !px_site_find(use->c, json))
+        kept = px_arena_str(&use->c->tmp, *token);
     int r = px_site_get(use->c, use->site, px_json_key(use->value), kept, json, &site);
     return r ? r : px_site_node(use->c, site, ret);
 }
@@ -303,10 +304,11 @@ static int name_list(const struct px_use *use, const px_str *member, const struc
         return px_use_error(use, member, "must be an array of property names");
     for (const struct px_json *one = px_json_first(array); one; one = px_json_next(one)) {
         px_str name = px_json_text(one);
+        char words[PX_WORDS_QUOTED];
         if (!name.p)
             return px_use_error(use, member, "must be an array of property names: strings");
         if (take(user, mentioned(object, name)))
-            return px_use_error(use, member, "names \"" PX_FMT "\" twice", PX_ARG(name));
+            return px_use_error(use, member, "names %s twice", px_words_quoted(words, name));
     }
     return 0;
 }

@@ -22,9 +22,8 @@ static const struct {
 static int refuse_type(const struct px_use *use, const struct px_json *json) {
     px_str name = px_json_text(json);
     size_t best = SIZE_MAX, nearest = 0;
-    char is[120];
-    struct px_words w = px_words_in(is, sizeof is);
-    px_words_value(&w, json);
+    char is[PX_WORDS_QUOTED];
+    (void)px_words_valued(is, json);
     for (size_t i = 0; name.p && i < PX_COUNT(type_names); i++) {
         size_t distance = px_str_distance(name, px_str_of(type_names[i].name));
         if (distance < best) {
@@ -183,10 +182,9 @@ static int take_count(const struct px_use *use, uint64_t *ret) {
     px_str exact;
     bool negative = px_json_number(use->value, &exact) < 0;
     if (r == -EINVAL || negative) {
-        char is[120];
-        struct px_words w = px_words_in(is, sizeof is);
-        px_words_value(&w, use->value);
-        return px_use_error(use, NULL, "must be an integer of at least 0, is %s", is);
+        char is[PX_WORDS_QUOTED];
+        return px_use_error(use, NULL, "must be an integer of at least 0, is %s",
+                            px_words_valued(is, use->value));
     }
     *ret = r ? (uint64_t)INT64_MAX : (uint64_t)value;
     return 0;

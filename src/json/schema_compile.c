@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 enum {
-    MOST_MEMORY = 64 << 20, /* of a compiled schema, and once more while it is compiled */
-    MOST_POINTER = 110,     /* in an error's words */
+    MOST_MEMORY = 64 << 20,      /* of a compiled schema, and once more while it is compiled */
+    MOST_REGEX_BYTES = 16 << 20, /* of all regular expressions, compiled */
+    MOST_POINTER = 110,          /* in an error's words */
 };
 
 /* ---- memory ---- */
@@ -62,16 +63,6 @@ struct px_map *px_schema_map(struct px_compiler *c, size_t cap) {
     return map;
 }
 
-int px_schema_regex(const struct px_use *use, px_str pattern, const px_str *member, struct px_regex **ret) {
-    struct px_err err;
-    struct px_owned *owned = own(use->c);
-    if (!owned)
-        return px_schema_no_memory(use->c);
-    int r = px_regex_compile(pattern, &owned->regex, &err);
-    *ret = owned->regex;
-    return r ? px_use_error(use, member, "is not a regular expression: %s", err.msg) : 0;
-}
-
 /* ---- errors ---- */
 
 static void put_pointer(struct px_words *w, const struct px_schema_site *site) {
@@ -107,9 +98,10 @@ static int error_at(const struct px_compiler *c, const struct px_schema_site *si
 
 int px_use_error(const struct px_use *use, const px_str *member, const char *format, ...) {
     char words[240];
+    struct px_words w = px_words_in(words, sizeof words);
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    px_words_vfmt(&w, format, args);
     va_end(args);
     return error_at(use->c, use->site, use->keyword, member, -EINVAL, words);
 }
@@ -117,9 +109,10 @@ int px_use_error(const struct px_use *use, const px_str *member, const char *for
 int px_site_error(const struct px_compiler *c, const struct px_schema_site *site, int code,
                   const char *format, ...) {
     char words[240];
+    struct px_words w = px_words_in(words, sizeof words);
     va_list args;
     va_start(args, format);
-    vsnprintf(words, sizeof words, format, args);
+    px_words_vfmt(&w, format, args);
     va_end(args);
     return error_at(c, site, NULL, NULL, code, words);
 }
@@ -127,10 +120,30 @@ int px_site_error(const struct px_compiler *c, const struct px_schema_site *site
 int px_use_expect(const struct px_use *use, enum px_json_type type, const char *what) {
     if (px_json_type(use->value) == type)
         return 0;
-    char is[120];
-    struct px_words w = px_words_in(is, sizeof is);
-    px_words_value(&w, use->value);
-    return px_use_error(use, NULL, "must be %s, is %s", what, is);
+    char is[PX_WORDS_QUOTED];
+    return px_use_error(use, NULL, "must be %s, is %s", what, px_words_valued(is, use->value));
+}
+
+int px_schema_regex(const struct px_use *use, px_str pattern, const px_str *member, struct px_regex **ret) {
+    struct px_err err;
+    struct px_owned *owned = own(use->c);
+    if (!owned)
+        return px_schema_no_memory(use->c);
+    int r = px_regex_compile(pattern, &owned->regex, &err);
+    if (r == -ENOMEM)
+        return px_schema_no_memory(use->c);
+    if (r) {
+        char words[240];
+        struct px_words w = px_words_in(words, sizeof words);
+        px_words_fmt(&w, "is not a regular expression: %s", err.msg);
+        return error_at(use->c, use->site, use->keyword, member, r, words);
+    }
+    *ret = owned->regex;
+    use->c->regex_bytes += px_regex_size(owned->regex);
+    if (use->c->regex_bytes > MOST_REGEX_BYTES)
+        return px_site_error(use->c, use->site, -EMSGSIZE,
+                             "the regular expressions of the schema are too large");
+    return 0;
 }
 
 /* ---- the parts of a node, made when the first keyword needs them ---- */

@@ -15,6 +15,7 @@
 enum {
     PX_SCHEMA_MOST_BYTES = 4 << 20,
     PX_SCHEMA_MOST_DEPTH = 256,       /* of a schema's JSON */
+    PX_SCHEMA_MOST_VALUES = 400000,   /* of one document */
     PX_SCHEMA_MOST_SITES = 100000,    /* in all documents together */
     PX_SCHEMA_MOST_VISITS = 20000000, /* members looked at while following pointers */
 };
@@ -69,7 +70,7 @@ struct px_compiler {
     struct px_map targets;   /* sites that a $ref has led to, by its whole URI */
     struct px_map indices;   /* of large objects that pointers lead through, by their address */
     struct px_schema_site *queue, **queue_end;
-    size_t bytes, max_bytes;
+    size_t bytes, max_bytes, regex_bytes;
     uint32_t n_resources;
     uint64_t visits;
     px_str *own_names; /* of opts->docs; NULL: not looked at */
@@ -112,8 +113,6 @@ PX_MUSTCHECK int px_document_add(struct px_compiler *c, px_str uri, px_str text,
 /** The site of a schema, made when there is none yet. -EMSGSIZE, -ENOMEM. */
 PX_MUSTCHECK int px_site_get(struct px_compiler *c, const struct px_schema_site *parent, px_str token,
                              px_str subtoken, const struct px_json *json, struct px_schema_site **ret);
-/** Index what lies below a site that no keyword led to. */
-PX_MUSTCHECK int px_site_index(struct px_compiler *c, struct px_schema_site *site);
 struct px_schema_site *px_site_find(struct px_compiler *c, const struct px_json *json);
 /** The node of a site, filled before the compiler is done. */
 PX_MUSTCHECK int px_site_node(struct px_compiler *c, struct px_schema_site *site,

@@ -4,10 +4,11 @@
 #include "json/schema_words.h"
 
 enum {
+    MOST_DISTANCE = 3, /* letters that may differ in a name that was meant */
     MOST_REFS = 8,
     MOST_LIST = 150, /* bytes of a list of values */
     MOST_PATTERN = 60,
-    MOST_CANDIDATES = 500, /* names that are compared with a wrong one */
+    MOST_CANDIDATES = 200, /* names that are compared with a wrong one */
 };
 
 const struct px_schema_node *px_behind_refs(const struct px_schema_node *node) {
@@ -197,7 +198,8 @@ struct nearest {
 };
 
 static void consider(struct nearest *n, px_str candidate) {
-    if (!n->left)
+    size_t shorter = PX_MIN(n->name.n, candidate.n), longer = PX_MAX(n->name.n, candidate.n);
+    if (!n->left || longer - shorter > MOST_DISTANCE)
         return;
     n->left--;
     size_t distance = px_str_distance(n->name, candidate);
@@ -209,7 +211,7 @@ static void consider(struct nearest *n, px_str candidate) {
 
 /* Near: about a third of the letters, at most three, may differ; two letters that changed places are two. */
 static px_str near_enough(const struct nearest *n) {
-    size_t most = PX_MIN((PX_MAX(n->name.n, n->best.n) + 1) / 3, (size_t)3);
+    size_t most = PX_MIN((PX_MAX(n->name.n, n->best.n) + 1) / 3, (size_t)MOST_DISTANCE);
     return n->best.p && n->distance <= PX_MAX(most, (size_t)1) && n->distance < n->name.n ? n->best
                                                                                           : (px_str){0};
 }

@@ -1,4 +1,5 @@
 #include "json/schema_compile.h"
+#include "json/schema_words.h"
 #include "json/uri.h"
 
 #define DRAFT_2020_12 "https://json-schema.org/draft/2020-12/"
@@ -68,11 +69,12 @@ static int custom(struct px_compiler *c, const struct px_schema_site *site, px_s
     px_str text = px_document_text(c, uri);
     const struct px_json *meta;
     struct px_arena arena;
+    char name[PX_WORDS_QUOTED];
     if (!text.p)
-        return px_site_error(c, site, -ENOTSUP,
-                             "$schema names a dialect that is not known, \"" PX_FMT
-                             "\": known are draft 2020-12, draft-07, and documents that are given",
-                             PX_ARG(uri));
+        return px_site_error(
+            c, site, -ENOTSUP,
+            "$schema names a dialect that is not known, %s: known are draft 2020-12, draft-07, and documents that are given",
+            px_words_quoted(name, uri));
     px_arena_init(&arena, 64 * c->max_bytes);
     int r = text.n > c->max_bytes ? px_err_set(c->err, -EMSGSIZE, "more than %zu bytes", c->max_bytes)
                                   : px_json_parse(&arena, text, NULL, &meta, NULL, c->err);

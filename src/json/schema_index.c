@@ -1,6 +1,7 @@
 /* schema_index.c: documents, and what in them has a name. The walk follows keywords only: an $id inside of an enum or of
  * an unknown keyword is no identifier. It recurses as deep as the JSON, at most PX_SCHEMA_MOST_DEPTH. */
 #include "json/schema_compile.h"
+#include "json/schema_words.h"
 #include "json/uri.h"
 
 enum { MOST_MEMORY = 64 << 20 }; /* of one document, as a tree */
@@ -49,9 +50,10 @@ static int put_resource(struct px_compiler *c, struct px_schema_site *site, px_s
     struct px_schema_resource *old = px_map_get(&c->resources, uri);
     if (old == resource)
         return 0;
+    char name[PX_WORDS_QUOTED];
     if (old)
-        return px_site_error(c, site, -EINVAL, "another schema has the same $id, \"" PX_FMT "\"",
-                             PX_ARG(uri));
+        return px_site_error(c, site, -EINVAL, "another schema has the same $id, %s",
+                             px_words_quoted(name, uri));
     return px_map_put(&c->resources, uri, resource, NULL) ? px_schema_no_memory(c) : 0;
 }
 
@@ -93,9 +95,10 @@ static int put_dynamic_anchor(struct px_compiler *c, struct px_schema_site *site
 static int put_anchor(struct px_compiler *c, struct px_schema_site *site, px_str name, bool dynamic) {
     px_str key = px_arena_fmt(&c->tmp, PX_FMT "#" PX_FMT, PX_ARG(site->resource->uri), PX_ARG(name));
     struct px_schema_anchor *old = key.p ? px_map_get(&c->anchors, key) : NULL;
+    char words[PX_WORDS_QUOTED];
     if (old && old->site != site)
-        return px_site_error(c, site, -EINVAL, "another schema has the same anchor, \"" PX_FMT "\"",
-                             PX_ARG(name));
+        return px_site_error(c, site, -EINVAL, "another schema has the same anchor, %s",
+                             px_words_quoted(words, name));
     struct px_schema_anchor *anchor = old ? old : px_arena_alloc(&c->tmp, sizeof *anchor);
     if (!key.p || !anchor)
         return px_schema_no_memory(c);
@@ -218,7 +221,7 @@ static int index_site(struct px_compiler *c, struct px_schema_site *site) {
 /* ---- documents ---- */
 
 static int document_parse(struct px_compiler *c, px_str uri, px_str text, const struct px_json **ret) {
-    struct px_json_limits limits = {.depth = PX_SCHEMA_MOST_DEPTH};
+    struct px_json_limits limits = {.depth = PX_SCHEMA_MOST_DEPTH, .values = PX_SCHEMA_MOST_VALUES};
     const char *name = uri.n ? "schema " : "schema";
     if (text.n > c->max_bytes - c->bytes)
         return px_err_set(c->err, -EMSGSIZE, "%s" PX_FMT ": more than %zu bytes of schemas", name,

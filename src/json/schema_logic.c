@@ -132,8 +132,7 @@ bool px_check_logic(struct px_run *run, const struct px_schema_node *node, const
     if (logic->if_ && (logic->then_ || logic->else_ || seen) && !check_if(run, logic, v, seen) &&
         px_run_failed(run, &ok))
         return false;
-    if (logic->not_ && (px_run_test(run, logic->not_, v, NULL) || run->gave_up) &&
-        !px_fail_not(run, logic->not_, v))
-        return false;
-    return ok;
+    if (logic->not_ && px_run_test(run, logic->not_, v, NULL))
+        return px_fail_not(run, logic->not_, v);
+    return ok && !run->gave_up;
 }

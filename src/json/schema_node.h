@@ -150,9 +150,4 @@ static inline const struct px_schema_property *px_schema_property(const struct p
     return NULL;
 }
 
-/** Whether the node has its own unevaluatedItems or unevaluatedProperties. */
-static inline bool px_schema_unevaluated(const struct px_schema_node *node) {
-    return (node->array && node->array->unevaluated) || (node->object && node->object->unevaluated);
-}
-
 #endif

@@ -1,5 +1,6 @@
 /* schema_ref.c: where a reference leads: to a resource by its URI, and from there by an anchor or a JSON pointer. */
 #include "json/schema_compile.h"
+#include "json/schema_words.h"
 #include "json/uri.h"
 
 enum { FEW_MEMBERS = 32 }; /* up to here the members of an object are compared one by one */
@@ -152,15 +153,16 @@ struct target {
 static int find_target(const struct px_use *use, px_str reference, px_str uri, struct target *target) {
     struct px_compiler *c = use->c;
     struct px_schema_resource *resource;
+    char name[PX_WORDS_QUOTED];
     px_str fragment, bare = px_uri_without_fragment(uri, &fragment);
     int r = px_resource_find(c, bare, &resource);
     if (r == -ENOENT)
-        return px_use_error(use, NULL, "\"" PX_FMT "\" names a document that is not given",
-                            PX_ARG(reference));
+        return px_use_error(use, NULL, "%s names a document that is not given",
+                            px_words_quoted(name, reference));
     if (!r)
         r = follow_fragment(c, resource, fragment.p ? fragment : PX_LIT(""), &target->site, &target->anchor);
     if (!r && !target->site)
-        r = px_use_error(use, NULL, "\"" PX_FMT "\" leads to no schema", PX_ARG(reference));
+        r = px_use_error(use, NULL, "%s leads to no schema", px_words_quoted(name, reference));
     return r;
 }
 

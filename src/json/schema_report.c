@@ -31,7 +31,7 @@ static void put_path(const struct px_run *run, struct px_words *w) {
 static struct px_schema_problem *problem(struct px_run *run, const char *keyword, struct px_words *words) {
     struct px_schema_report *report = run->report;
     if (report->n == PX_SCHEMA_PROBLEMS) {
-        report->more = true;
+        report->more = run->full = true;
         return NULL;
     }
     struct px_schema_problem *p = &report->problems[report->n++];
@@ -332,8 +332,11 @@ static const struct px_schema_values *values_of(const struct px_schema_node *alt
 
 /* The first property for which every alternative says which strings it may have. Absent: there is none. */
 static px_str tell_apart(const struct px_schema_list *list) {
+    enum { MOST_ALTERNATIVES = 256, MOST_NAMES = 64 };
     const struct px_schema_object *object = px_behind_refs(list->nodes[0])->object;
-    for (size_t i = 0; object && i < object->n_properties; i++) {
+    if (!object || list->n > MOST_ALTERNATIVES)
+        return (px_str){0};
+    for (size_t i = 0; i < PX_MIN(object->n_properties, (size_t)MOST_NAMES); i++) {
         px_str name = object->properties[i].name;
         size_t n = 0;
         for (; n < list->n; n++) {
@@ -386,6 +389,8 @@ bool px_fail_alternatives(struct px_run *run, const struct px_schema_list *list,
         run->cost +=
             weight(run, cost, PX_MIN(cost, (uint64_t)PX_COST_MEMBER), PX_MIN(cost, (uint64_t)20)) + 1;
     if (run->mode != PX_RUN_REPORT)
+        return false;
+    if (run->full)
         return false;
     bool simple = list->n <= FEW;
     uint16_t types = 0;

@@ -48,8 +48,8 @@ struct px_seen {
 
 struct px_run {
     enum px_run_mode mode;
-    unsigned depth; /* of schemas */
-    bool gave_up, counted;
+    unsigned depth;              /* of schemas */
+    bool gave_up, counted, full; /* full: the report has all that it can hold, and more is known */
     uint64_t steps, most_steps;
     const struct px_json *root;
     const struct px_place *place;
@@ -73,7 +73,7 @@ static inline px_str px_value_text(const struct px_value *v) {
 /** Remember a failure; true: stop here, nobody wants to know more. */
 static inline bool px_run_failed(const struct px_run *run, bool *ok) {
     *ok = false;
-    return run->mode == PX_RUN_FAST || run->gave_up;
+    return run->mode == PX_RUN_FAST || run->gave_up || run->full;
 }
 /** false, for ever: over a limit. `why` is the problem's words; `keyword`: the one at this place that is to blame, or "". */
 bool px_run_give_up(struct px_run *run, const char *keyword, const char *why);

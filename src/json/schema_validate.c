@@ -1,4 +1,5 @@
 #include "json/schema_run.h"
+#include <assert.h>
 
 /* ---- limits ---- */
 
@@ -164,6 +165,24 @@ static bool run_in(struct px_run *run, enum px_run_mode mode, const struct px_sc
     return px_run_check(run, schema->root, &v, NULL) && !run->gave_up;
 }
 
+static bool same(const struct px_schema_problem *a, const struct px_schema_problem *b) {
+    return strcmp(a->path, b->path) == 0 && strcmp(a->keyword, b->keyword) == 0 &&
+           strcmp(a->message, b->message) == 0;
+}
+
+/* Two ways through a schema may lead to one place. */
+static void drop_repeated(struct px_schema_report *report) {
+    size_t kept = 0;
+    for (size_t i = 0; i < report->n; i++) {
+        size_t k = 0;
+        while (k < kept && !same(&report->problems[k], &report->problems[i]))
+            k++;
+        if (k == kept && kept++ != i)
+            report->problems[k] = report->problems[i];
+    }
+    report->n = kept;
+}
+
 int px_schema_validate(const struct px_schema *schema, const struct px_json *instance,
                        struct px_schema_report *report) {
     struct px_run run = {.root = instance, .report = report, .most_steps = PX_RUN_MOST_STEPS};
@@ -171,8 +190,11 @@ int px_schema_validate(const struct px_schema *schema, const struct px_json *ins
         report->n = report->more = report->gave_up = 0;
     px_arena_init(&run.scratch, PX_RUN_MOST_SCRATCH);
     bool ok = run_in(&run, PX_RUN_FAST, schema);
-    if (!ok && report && !run.gave_up)
+    if (!ok && report && !run.gave_up) {
         (void)run_in(&run, PX_RUN_REPORT, schema);
+        assert(report->n > 0);
+        drop_repeated(report);
+    }
     px_arena_finish(&run.scratch);
     return ok ? 0 : -EBADMSG;
 }

@@ -1,7 +1,6 @@
 #include "json/schema_words.h"
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #define CUT "…"
@@ -32,14 +31,32 @@ void px_words_add(struct px_words *w, px_str text) {
     w->to[w->n] = 0;
 }
 
-void px_words_fmt(struct px_words *w, const char *format, ...) {
+/* The length without the beginning of a character that was cut off at the end. */
+static size_t whole_characters(const char *p, size_t n) {
+    size_t back = 0;
+    while (back < 3 && back < n && ((unsigned char)p[n - 1 - back] & 0xc0) == 0x80)
+        back++;
+    if (back == n)
+        return n;
+    unsigned char lead = (unsigned char)p[n - 1 - back];
+    size_t want = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    return back < want ? n - 1 - back : n;
+}
+
+void px_words_vfmt(struct px_words *w, const char *format, va_list args) {
     char piece[512];
+    int n = vsnprintf(piece, sizeof piece, format, args);
+    if (n > 0)
+        px_words_add(w,
+                     px_str_n(piece, (size_t)n < sizeof piece ? (size_t)n
+                                                              : whole_characters(piece, sizeof piece - 1)));
+}
+
+void px_words_fmt(struct px_words *w, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(piece, sizeof piece, format, args);
+    px_words_vfmt(w, format, args);
     va_end(args);
-    if (n > 0)
-        px_words_add(w, px_str_n(piece, PX_MIN((size_t)n, sizeof piece - 1)));
 }
 
 void px_words_quote(struct px_words *w, px_str text) {
@@ -113,6 +130,18 @@ void px_words_token(struct px_words *w, px_str token) {
     }
     if (cut)
         px_words_add(w, PX_LIT(CUT));
+}
+
+const char *px_words_quoted(char to[PX_WORDS_QUOTED], px_str text) {
+    struct px_words w = px_words_in(to, PX_WORDS_QUOTED);
+    px_words_quote(&w, text);
+    return to;
+}
+
+const char *px_words_valued(char to[PX_WORDS_QUOTED], const struct px_json *value) {
+    struct px_words w = px_words_in(to, PX_WORDS_QUOTED);
+    px_words_value(&w, value);
+    return to;
 }
 
 void px_words_cut_middle(char *to, size_t room, px_str text) {

@@ -164,6 +164,14 @@ static void many_problems(void **state) {
     px_schema_destroy(schema);
 }
 
+static void said_once(void **state) {
+    (void)state;
+    invalid(
+        "{'$ref':'#/$defs/a','allOf':[{'$ref':'#/$defs/a'},{'$ref':'#/$defs/b'}],'$defs':{'a':{'required':['x']},"
+        "'b':{'required':['y']}}}",
+        "{}", " required: missing property 'x'\n required: missing property 'y'");
+}
+
 static void long_paths(void **state) {
     (void)state;
     struct px_schema_report report;
@@ -229,6 +237,7 @@ static void bad_schemas(void **state) {
     refused("{'$defs':{'a':{'$id':'x'},'b':{'$id':'x'}}}", "/$defs/b: another schema has the same $id, 'x'");
     refused("{'$ref':'#/$defs/x'}", "/$ref: '#/$defs/x' leads to no schema");
     refused("{'$ref':'#/required/0','required':['a']}", "/$ref: '#/required/0' leads to no schema");
+    refused("{'$ref':'#a\\n\\u0007'}", "/$ref: '#a\\n\\u0007' leads to no schema");
     refused("{'$ref':'#x'}", "/$ref: '#x' leads to no schema");
     refused("{'not':{'$ref':'other.json'}}", "/not/$ref: 'other.json' names a document that is not given");
     refused_in(
@@ -401,12 +410,19 @@ static void drafts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_and_limits), cmocka_unit_test(strings),
-        cmocka_unit_test(values),           cmocka_unit_test(objects),
-        cmocka_unit_test(arrays),           cmocka_unit_test(alternatives),
-        cmocka_unit_test(many_problems),    cmocka_unit_test(long_paths),
-        cmocka_unit_test(bad_schemas),      cmocka_unit_test(agrees_with_the_metaschemas),
-        cmocka_unit_test(documents),        cmocka_unit_test(references_behind_keywords),
+        cmocka_unit_test(types_and_limits),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(values),
+        cmocka_unit_test(objects),
+        cmocka_unit_test(arrays),
+        cmocka_unit_test(alternatives),
+        cmocka_unit_test(many_problems),
+        cmocka_unit_test(said_once),
+        cmocka_unit_test(long_paths),
+        cmocka_unit_test(bad_schemas),
+        cmocka_unit_test(agrees_with_the_metaschemas),
+        cmocka_unit_test(documents),
+        cmocka_unit_test(references_behind_keywords),
         cmocka_unit_test(drafts),
     };
     return cmocka_run_group_tests(tests, NULL, finish_stock);

@@ -142,6 +142,18 @@ static void too_large(void **state) {
                      -EMSGSIZE);
 }
 
+/* A short pattern may be large once compiled. */
+static void large_patterns(void **state) {
+    (void)state;
+    start_text("{'allOf':[");
+    for (int i = 0; i < 20000; i++)
+        px_buf_addf(&text, "{'pattern':'(?:%d){3500}'},", 10000 + i);
+    repeat("true]}", 1);
+    refuse_text(-EMSGSIZE, "the regular expressions of the schema are too large");
+    start_text("{'pattern':'((a{1000}){1000}){1000}'}");
+    refuse_text(-EMSGSIZE, "/pattern: is not a regular expression: regular expression is too large");
+}
+
 static void deep_but_allowed(void **state) {
     (void)state;
     start_text("");
@@ -326,6 +338,7 @@ int main(void) {
         cmocka_unit_test(bombs),
         cmocka_unit_test(too_large),
         cmocka_unit_test(deep_but_allowed),
+        cmocka_unit_test(large_patterns),
         cmocka_unit_test(large_enumerations),
         cmocka_unit_test(large_instances),
         cmocka_unit_test(work_without_end),

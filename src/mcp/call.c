@@ -122,7 +122,7 @@ static void unknown_resource(struct px_mcp_ask *ask, px_str raw_uri) {
     px_buf_char(&data, '}');
     px_mcp_error(ask->peer, ask->batch, ask->id, ask->version,
                  px_mcp_modern(ask->version) ? PX_MCP_BAD_PARAMS : PX_MCP_NO_RESOURCE,
-                 PX_LIT("there is no such resource"), data.failed ? (px_str){0} : px_buf_view(&data));
+                 PX_LIT("there is no such resource"), px_mcp_whole(&data));
     px_buf_finish(&data);
 }
 

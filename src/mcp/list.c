@@ -146,10 +146,10 @@ static void answer_list(struct px_mcp_ask *ask, enum px_list list, const char *k
     if (last) {
         struct px_buf next;
         px_buf_init(&next, 2 * MAX_CURSOR);
-        if (cursor_write(&next, list, last->name)) {
-            px_jw_key(&msg.w, "nextCursor");
-            px_jw_str(&msg.w, px_buf_view(&next));
-        }
+        if (!cursor_write(&next, list, last->name))
+            msg.to->failed = -ENOMEM; /* without it the list would seem to end here */
+        px_jw_key(&msg.w, "nextCursor");
+        px_jw_str(&msg.w, px_buf_view(&next));
         px_buf_finish(&next);
     }
     if (px_mcp_modern(ask->version)) { /* what is listed depends on who asks, and plugins come and go */

@@ -74,7 +74,7 @@ static void unsupported(struct px_mcp_ask *ask, px_str requested) {
     px_mcp_error(ask->peer, ask->batch, ask->id, ask->version, PX_MCP_VERSION,
                  legacy ? PX_LIT("this protocol version begins with initialize, it cannot be named in _meta")
                         : PX_LIT("unsupported protocol version"),
-                 px_buf_view(&data));
+                 px_mcp_whole(&data));
     px_buf_finish(&data);
 }
 

@@ -11,20 +11,24 @@ struct effects {
     uint32_t n;
 };
 
-static void answer(struct px_mcp_req *req, struct effects *effects) {
-    struct px_mcp_msg msg;
-    px_jw_array_end(&effects->w);
-    px_mcp_result(&msg, req->peer, req->batch, req->id, req->version, "complete");
-    px_jw_key(&msg.w, "open");
-    px_jw_raw(&msg.w, effects->json.failed ? PX_LIT("[]") : px_buf_view(&effects->json));
-    px_mcp_result_end(&msg);
-    px_mcp_req_end(req);
-}
-
 static void refuse(struct px_mcp_req *req) {
     px_mcp_error(req->peer, req->batch, req->id, req->version, PX_MCP_OWN + PX_UNAVAILABLE,
                  PX_LIT("the record of effects cannot be read now"),
                  PX_LIT("{\"code\":\"unavailable\",\"retryable\":true}"));
+    px_mcp_req_end(req);
+}
+
+static void answer(struct px_mcp_req *req, struct effects *effects) {
+    struct px_mcp_msg msg;
+    px_jw_array_end(&effects->w);
+    if (effects->json.failed) {
+        refuse(req);
+        return;
+    }
+    px_mcp_result(&msg, req->peer, req->batch, req->id, req->version, "complete");
+    px_jw_key(&msg.w, "open");
+    px_jw_raw(&msg.w, px_buf_view(&effects->json));
+    px_mcp_result_end(&msg);
     px_mcp_req_end(req);
 }
 

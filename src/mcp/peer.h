@@ -180,6 +180,10 @@ void px_mcp_answer_empty(struct px_mcp_ask *ask);
 void px_mcp_note(struct px_mcp_msg *msg, struct px_mcp_peer *peer, const char *method);
 void px_mcp_note_end(struct px_mcp_msg *msg);
 
+/** What was written into a buffer, or absent when not all of it could be. */
+static inline px_str px_mcp_whole(const struct px_buf *b) {
+    return b->failed ? (px_str){0} : px_buf_view(b);
+}
 /** `data`: JSON, or absent. */
 void px_mcp_error(struct px_mcp_peer *peer, struct px_mcp_batch *batch, px_str id,
                   enum px_mcp_version version, int code, px_str message, px_str data);

@@ -170,7 +170,7 @@ void px_mcp_refuse_own(struct px_mcp_ask *ask, int32_t code, const char *advice,
     px_buf_init(&data, 4096);
     write_own_data(&data, code, advice);
     px_mcp_error(ask->peer, ask->batch, ask->id, ask->version, PX_MCP_OWN + code, px_str_of(words),
-                 data.failed ? (px_str){0} : px_buf_view(&data));
+                 px_mcp_whole(&data));
     px_buf_finish(&data);
 }
 

@@ -192,7 +192,7 @@ static void answer_asks(struct px_mcp_req *req, const struct px_result *result) 
         px_mcp_error(req->peer, req->batch, req->id, req->version,
                      px_mcp_modern(req->version) ? PX_MCP_CAPABILITY : PX_MCP_OWN + PX_UNAVAILABLE,
                      PX_LIT("this needs an answer that the client did not declare it can give"),
-                     px_buf_view(&missing));
+                     px_mcp_whole(&missing));
         px_buf_finish(&missing);
         return;
     }
@@ -255,7 +255,7 @@ static void answer_failure(struct px_mcp_req *req, const struct px_result *resul
     px_jw_object_end(&w);
     px_mcp_error(req->peer, req->batch, req->id, req->version, code_of(req, result->code),
                  error->message.n ? error->message : px_str_of(px_code_name(result->code)),
-                 data.failed ? (px_str){0} : px_buf_view(&data));
+                 px_mcp_whole(&data));
     px_buf_finish(&data);
 }
 

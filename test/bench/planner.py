@@ -135,8 +135,8 @@ def bench_calls(host, folder):
     status = request(host.socket, "plexus/status")
     loop, state = status["loop"], status["state"]
     say("after that load", f"slowest callback {loop['slowest_us']} us ({loop['slowest']}), storage stall p99 "
-        f"{state['stall_p99_us']} us; log rows dropped {state['log_rows_dropped']}", slowest_us=loop["slowest_us"],
-        slowest=loop["slowest"], stall_p99_us=state["stall_p99_us"], dropped=state["log_rows_dropped"])
+        f"{state['commit_p99_us']} us; log rows dropped {state['log_rows_dropped']}", slowest_us=loop["slowest_us"],
+        slowest=loop["slowest"], commit_p99_us=state["commit_p99_us"], dropped=state["log_rows_dropped"])
 
 
 def bench_start(host):

@@ -48,14 +48,17 @@ static void unlink_job(struct sq_pool *p, struct sq_job *job) {
 
 /* ---- one worker ---- */
 
-static void watch(struct sq_worker *w, uint64_t delay_ns);
+static void unwatch(struct sq_worker *w) {
+    if (w->watchdog.v)
+        w->pool->host->op->cancel(&w->watchdog);
+}
 
 /* The worker died or was ended: its call fails, and the next start waits. */
 static void lost(struct sq_worker *w, enum px_code code, const char *message) {
     struct sq_job *job = w->job;
     struct sq_pool *p = w->pool;
     bool may_have_run = w->opened && !w->unsent;
-    p->host->op->cancel(&w->watchdog);
+    unwatch(w);
     *w = (struct sq_worker){.pool = p};
     if (!job)
         return;
@@ -108,7 +111,7 @@ static int32_t on_watchdog(void *user, const struct px_ev *ev) {
 
 static void watch(struct sq_worker *w, uint64_t delay_ns) {
     const struct px_host *host = w->pool->host;
-    host->op->cancel(&w->watchdog);
+    unwatch(w);
     if (host->timer->start(w->pool->scope, delay_ns, 0, on_watchdog, w, &w->watchdog))
         log_line(w->pool, PX_LEVEL_ERROR, "no timer for a worker", (px_str){NULL, 0});
 }
@@ -123,7 +126,7 @@ static void leave(struct sq_worker *w) {
 /* The worker has nothing to do. */
 static void idle(struct sq_worker *w) {
     struct sq_pool *p = w->pool;
-    p->host->op->cancel(&w->watchdog);
+    unwatch(w);
     w->job = NULL;
     w->unsent = false;
     w->state = SQ_IDLE;
@@ -267,7 +270,7 @@ static bool send_line(struct sq_worker *w) {
 /* The worker takes no more lines: it is on its way out, and its END comes. The job was not sent. */
 static void give_back(struct sq_worker *w) {
     struct sq_job *job = w->job;
-    w->pool->host->op->cancel(&w->watchdog);
+    unwatch(w);
     w->job = NULL;
     job->worker = NULL;
     leave(w);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { SLACK = 48 * 1024 }; /* room behind the rows, for what is said about them, and for errors */
 
@@ -26,6 +27,8 @@ static int32_t worker_open(const struct px_worker_host *host, px_scope_h scope, 
         return -ENOMEM;
     w->host = host;
     setrlimit(RLIMIT_CORE, &no_core);
+    umask(
+        077); /* a database that is made here belongs to the service alone; files beside one take its mode */
     rc = sq_config_read(host->json, host->scope, scope, config_json, &w->config, why, sizeof why);
     if (rc == 0) {
         w->out =

@@ -229,8 +229,7 @@ static void test_a_statement_without_end_times_out(void **state) {
         "SELECT count(*) FROM orders a, orders b, orders c, orders d, orders e, orders f, orders g, orders h, orders i, "
         "orders j, orders k, orders l, orders m, orders n, orders o, orders p, orders q, orders r, orders s, orders t, "
         "orders u",
-        "SELECT 1 FROM pragma_function_list a, pragma_function_list b, pragma_function_list c WHERE a.name||b.name||c.name "
-        "= '~'"};
+        "SELECT 1 FROM pragma_function_list a, pragma_function_list b, pragma_function_list c WHERE a.name || c.name = b.name"};
     ask.ms = 150;
     for (size_t i = 0; i < PX_COUNT(endless); i++) {
         uint64_t began = px_clock_mono_ns();
@@ -261,7 +260,7 @@ static void test_memory_is_bounded(void **state) {
     (void)state;
     ask.ms = 20000;
     refused(1, "SELECT zeroblob(1000000000)", PX_TOO_LARGE, "too");
-    request(1, args_of("SELECT length(printf('%.*c', 1000000000, 'x'))",
+    request(1, args_of("SELECT length(printf('%.*c', 50000000, 'x'))",
                        NULL)); /* null, or an error: as versions differ */
     refused(1, "SELECT length(hex(zeroblob(30000000)))", PX_TOO_LARGE, "too");
     refused(1, "SELECT length(replace(hex(zeroblob(10000000)), '0', 'aaaa'))", PX_TOO_LARGE, "");
@@ -271,7 +270,7 @@ static void test_memory_is_bounded(void **state) {
         PX_TOO_LARGE, "too");
     refused(
         1,
-        "WITH RECURSIVE n(i, s) AS (SELECT 1, zeroblob(1000) UNION ALL SELECT i+1, zeroblob(1000) FROM n LIMIT 1000000) "
+        "WITH RECURSIVE n(i, s) AS (SELECT 1, zeroblob(50000) UNION ALL SELECT i+1, zeroblob(50000) FROM n LIMIT 10000) "
         "SELECT i FROM n ORDER BY s, i",
         PX_TOO_LARGE, "more memory");
     query("SELECT 1", NULL);

@@ -98,6 +98,9 @@ static void test_every_tool(void **state) {
         "{\"sql\":\"CREATE VIEW v AS SELECT * FROM gone\"},{\"sql\":\"CREATE VIRTUAL TABLE f USING fts5(a)\"}]}",
         5000, PX_OK);
     assert_json_is(a, "/changes", "0");
+    struct stat st;
+    assert_int_equal(stat(path("new.db"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600); /* nobody else's */
     a = call("db_list_tables", "{\"database\":\"new\"}", 5000, PX_OK);
     assert_true(contains(a, "\"no such table: main.gone\""));
     for (int i = 0; i < 4; i++)
@@ -247,6 +250,13 @@ static void test_a_worker_that_hangs(void **state) {
     assert_true(contains(e, "did not stop"));
     call("db_query", "{\"sql\":\"SELECT 1\"}", 5000, PX_OK);
     kill(pid, SIGCONT);
+    /* And one statement that SQLite cannot be stopped in: half a minute inside a single function. */
+    e = call(
+        "db_query",
+        "{\"sql\":\"SELECT instr(hex(zeroblob(10000000)), substr(hex(zeroblob(1000000)), 2) || '1')\",\"database\":\"new\"}",
+        15000, PX_TIMEOUT);
+    assert_true(contains(e, "did not stop"));
+    call("db_query", "{\"sql\":\"SELECT 1\"}", 5000, PX_OK);
 }
 
 static bool no_worker(void *ctx) {

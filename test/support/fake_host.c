@@ -292,6 +292,7 @@ void fake_close(void) {
         free_call(the.calls[i]);
     assert_int_equal(px_loop_turn(the.loop, 0), 0);
     assert_int_equal(the.slots.live, 0);
+    assert_int_equal(the.stale, 0);
     struct px_loop_stats stats;
     px_loop_stats_get(the.loop, &stats);
     assert_int_equal(stats.timers, 0);

@@ -57,6 +57,7 @@ struct fake {
     struct fake_child *children[FAKE_CHILDREN];
     unsigned n_children;
     int start_rc;
+    unsigned stale; /* handles that were refused: a tidy plugin has none */
     bool closing;
     struct fake_pair *pairs; /* the store */
 };

@@ -5,8 +5,14 @@
 
 /* ---- operations ---- */
 
+static struct fake_op *op_of(px_op_h h) {
+    struct fake_op *op = fake_op_get(h);
+    the.stale += !op;
+    return op;
+}
+
 static int32_t op_cancel(px_op_h *h) {
-    struct fake_op *op = fake_op_get(*h);
+    struct fake_op *op = op_of(*h);
     h->v = 0;
     if (!op)
         return -ESTALE;
@@ -16,16 +22,16 @@ static int32_t op_cancel(px_op_h *h) {
 }
 
 static int32_t op_resume(px_op_h h) {
-    return fake_op_get(h) ? 0 : -ESTALE;
+    return op_of(h) ? 0 : -ESTALE;
 }
 
 static int32_t op_write(px_op_h h, uint32_t kind, px_str bytes) {
-    struct fake_op *op = fake_op_get(h);
+    struct fake_op *op = op_of(h);
     return op ? fake_child_write(op, kind, bytes) : -ESTALE;
 }
 
 static int32_t op_end(px_op_h h, uint32_t code, px_str reason) {
-    struct fake_op *op = fake_op_get(h);
+    struct fake_op *op = op_of(h);
     assert_int_equal(code, 0);
     assert_null(reason.p);
     if (op && op->child)
@@ -34,7 +40,7 @@ static int32_t op_end(px_op_h h, uint32_t code, px_str reason) {
 }
 
 static int32_t op_stop(px_op_h h) {
-    struct fake_op *op = fake_op_get(h);
+    struct fake_op *op = op_of(h);
     if (op)
         fake_child_stop(op);
     return op ? 0 : -ESTALE;

@@ -1,5 +1,6 @@
 #include "support/host.h"
 #include "base/arena.h"
+#include "reactor/child.h"
 #include "state/calllog.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -51,6 +52,8 @@ static void stop(struct test_host *h) {
     px_scope_close(&h->scope);
     for (int i = 0; i < 300; i++)
         assert_int_equal(px_loop_turn(h->loop, PX_MS / 10), 0);
+    for (int i = 0; i < 1000 && px_children_alive(h->loop); i++) /* workers that still end */
+        assert_int_equal(px_loop_turn(h->loop, 10 * PX_MS), 0);
     px_state_close(&h->state);
     px_loop_destroy(h->loop);
     px_arena_stock_free();

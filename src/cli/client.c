@@ -101,6 +101,13 @@ static bool is_answer(px_str message, uint64_t id) {
            got == id;
 }
 
+/* An error without an id: the host could not read what it was sent. There is one request at a time, so it was that. */
+static bool is_complaint(px_str message) {
+    px_str id, error;
+    return px_json_slice_get(message, PX_LIT("error"), &error) == 0 &&
+           (px_json_slice_get(message, PX_LIT("id"), &id) != 0 || px_json_slice_type(id) == PX_JSON_NULL);
+}
+
 /* The answer's line is kept, because the next read overwrites the buffer it stands in. */
 static int keep_answer(struct px_client *c, px_str message, struct px_answer *ret) {
     px_buf_clear(&c->answer, 1 << 20);
@@ -132,6 +139,11 @@ static int send_message(struct px_client *c, const char *method, px_str params, 
     px_jw_key(&w, "params");
     px_jw_raw(&w, params.p ? params : PX_LIT("{}"));
     px_jw_object_end(&w);
+    for (size_t i = 0; i < line.n;
+         i++) { /* a message is one line; in JSON, newlines stand only between tokens */
+        if (line.p[i] == '\n' || line.p[i] == '\r')
+            line.p[i] = ' ';
+    }
     px_buf_char(&line, '\n');
     int r = line.failed ? line.failed : write_all(c, px_buf_view(&line), timeout_ms);
     if (line.p)
@@ -158,7 +170,7 @@ int px_client_request(struct px_client *c, const char *method, px_str params, ui
             px_json_slice_get(scan.value, PX_LIT("params"), &notified);
             if (c->notify && px_json_slice_type(name) == PX_JSON_STRING)
                 c->notify(c->user, px_str_n(name.p + 1, name.n - 2), notified);
-        } else if (is_answer(scan.value, c->last_id)) {
+        } else if (is_answer(scan.value, c->last_id) || is_complaint(scan.value)) {
             return keep_answer(c, scan.value, ret);
         }
     }

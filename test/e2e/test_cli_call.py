@@ -20,7 +20,7 @@ def test_json_stays_as_it_stands(cli, host):
 
 def test_args_object_from_the_line_a_file_and_stdin(cli, host, tmp_path):
     assert arguments(cli, "--args", '{"text":"a"}', "n:=1") == {"text": "a", "n": 1}
-    (tmp_path / "args.json").write_text('{"text":"file"}')
+    (tmp_path / "args.json").write_text('{\r\n  "text":\n    "file"\n}\n')
     assert arguments(cli, "--args", "@args.json") == {"text": "file"}
     assert arguments(cli, "--args", "-", stdin='{"text":"stdin"}') == {"text": "stdin"}
 

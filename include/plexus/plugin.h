@@ -450,7 +450,7 @@ struct px_process_req {
     const px_str *argv;   /* argv[0] is an absolute path; no shell is involved */
     uint32_t n_argv, n_env;
     const px_pair *env; /* the whole environment; a child inherits none of the host's */
-    px_str cwd;         /* optional; "/" otherwise */
+    px_str cwd;         /* optional; "/" otherwise. A worker is always where the host is */
     px_str config_json; /* a worker's configuration */
     uint32_t frame;     /* enum px_frame: of stdout; stderr comes in lines */
     uint32_t reserved;

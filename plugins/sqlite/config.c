@@ -13,8 +13,9 @@ const char sq_config_schema[] =
     "\"description\":\"The databases a planner may name. The key is the name it uses.\","
     "\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"path\"],"
     "\"properties\":{"
-    "\"path\":{\"type\":\"string\",\"pattern\":\"^/\",\"maxLength\":1024,"
-    "\"description\":\"The file, an absolute path. Planners never see it.\"},"
+    "\"path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":1024,"
+    "\"description\":\"The file; relative to the host's working directory, which is the folder of its configuration. "
+    "Planners never see it.\"},"
     "\"read_only\":{\"type\":\"boolean\",\"default\":false,\"description\":\"Refuse every write.\"},"
     "\"create\":{\"type\":\"boolean\",\"default\":false,\"description\":\"Make the file when it is not there.\"},"
     "\"foreign_keys\":{\"type\":\"boolean\",\"default\":true,"
@@ -87,8 +88,8 @@ static int read_db(const struct reader *r, px_str key, px_str value) {
     px_str path;
     if (text(r, key, &db->name))
         return wrong(r, key, "not a name");
-    if (!member(r, value, "/path", &path) || text(r, path, &db->path) || db->path.p[0] != '/')
-        return wrong(r, db->name, "path has to be absolute");
+    if (!member(r, value, "/path", &path) || text(r, path, &db->path) || !db->path.n)
+        return wrong(r, db->name, "path is empty");
     db->read_only = truth(r, value, "/read_only", false);
     db->create = truth(r, value, "/create", false);
     db->foreign_keys = truth(r, value, "/foreign_keys", true);

@@ -8,7 +8,7 @@
 enum { SQ_DBS_MAX = 32, SQ_WORKERS_MAX = 8 };
 
 struct sq_db {
-    px_str name, path; /* path: absolute, with a NUL behind its end */
+    px_str name, path; /* path: with a NUL behind its end */
     bool read_only, create, foreign_keys, schema_changes;
     int64_t budget_ms;
 };

@@ -309,6 +309,7 @@ static int spawn_worker(struct process_op *p, const struct px_process_req *req, 
     struct px_child_spec spec = {.name = "service/worker",
                                  .argv = argv,
                                  .envp = envp,
+                                 .cwd = ".", /* as the plugin itself: a path means the same on both sides */
                                  .with_stdin = true,
                                  .write_cap = (size_t)8 << 20,
                                  .pass_fd = lib->memfd};

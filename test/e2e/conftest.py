@@ -294,7 +294,7 @@ class Daemon:
 
 
 def base_config(folder, **more):
-    """A configuration with a database; keys given here replace its own."""
+    """Two services: a database (data) and the example (demo). Keys given here replace its own, None removes them."""
     config = {
         "state_dir": "state",
         "socket": "planner.sock",
@@ -303,7 +303,8 @@ def base_config(folder, **more):
             "data": {
                 "plugin": "sqlite",
                 "config": {"databases": {"main": {"path": str(folder / "data.db"), "create": True}}},
-            }
+            },
+            "demo": {"plugin": "example"},
         },
         "principals": {"uid:%d" % os.getuid(): {"policy": "all", "admin": True}},
         "policies": {"all": {"allow": ["*"], "allow_destructive": ["*"], "labels": "allow"}},
@@ -345,5 +346,11 @@ def plexusd(folder):
 
 @pytest.fixture
 def host(plexusd):
-    """A daemon that serves a database, started."""
+    """A daemon with the base configuration, started."""
     return plexusd().start()
+
+
+def run_plexusd(*args, env=None, cwd="/"):
+    """plexusd as a command that ends by itself."""
+    return subprocess.run([str(PLEXUSD), *map(str, args)], capture_output=True, text=True, timeout=WAIT, cwd=cwd,
+                          env={"PATH": "/usr/bin:/bin", **(env or {})})

@@ -1,0 +1,147 @@
+"""HUP: what changes, what stays, and that a wrong configuration changes nothing."""
+import copy
+import os
+import signal
+
+from conftest import RpcError, base_config, until
+
+ME = "uid:%d" % os.getuid()
+
+
+def changed(host, change):
+    config = copy.deepcopy(host.config)
+    change(config)
+    return config
+
+
+def state_of(planner, service):
+    return next((s["state"] for s in planner.status()["services"] if s["name"] == service), None)
+
+
+def test_services_come_and_go(host):
+    with host.planner() as planner:
+        host.reload(changed(host, lambda c: c["services"].update(second={"plugin": "example"})))
+        assert planner.call("second_echo", {"text": "x"})["content"][0]["text"] == "x"
+        host.reload(changed(host, lambda c: c["services"]["second"].update(enabled=False)))
+        assert "second_echo" not in planner.tools()
+        assert "demo_echo" in planner.tools()
+
+
+def test_a_new_service_can_be_called_when_the_reload_is_over(host):
+    """READY after RELOADING means what it meant at the start."""
+    host.reload(changed(host, lambda c: c["services"].update(
+        more={"plugin": "sqlite", "config": {"databases": {"x": {"path": str(host.folder / "x.db"), "create": True}}}})))
+    with host.planner() as planner:
+        assert planner.data_of("more_query", {"sql": "select 1"})["rows"] == [[1]]
+
+
+def test_the_protocol_of_a_reload(host):
+    host.reload()
+    lines = host.notifications()
+    reloading = lines.index("RELOADING=1")
+    assert lines[reloading + 1].startswith("MONOTONIC_USEC=")
+    assert "READY=1" in lines[reloading:]
+
+
+def test_what_did_not_change_keeps_running(host):
+    with host.planner() as planner:
+        waiting = planner.begin_call("demo_wait", {"seconds": 1})
+        until(lambda: planner.status()["calls"]["in_flight"] == 1, "the call")
+        host.reload(changed(host, lambda c: c["services"]["data"]["config"].update(max_rows=7)))
+        assert planner.answer(waiting)["result"]["structuredContent"] == {"waited": 1}
+        rows = planner.data_of("data_query", {"sql": "with recursive n(i) as (select 1 union all select i+1 from n "
+                                                     "where i < 100) select i from n"})
+        assert len(rows["rows"]) == 7, "and what did, did"
+    assert "replaced service=data" in host.log()
+    assert "replaced service=demo" not in host.log()
+
+
+def test_a_wrong_one_changes_nothing_and_says_why(host):
+    with host.planner() as planner:
+        before = planner.tools()
+        host.reload('{"services": {},\n "limits": {"calls": 0}}')
+        assert f"{host.file}:2:22: limits.calls" in host.log()
+        assert "the configuration was not changed" in host.log()
+        assert any("refused (1 problems)" in line for line in host.notifications())
+        assert planner.tools() == before
+        host.reload("not JSON")
+        assert planner.tools() == before
+        host.file.unlink()
+        host.process.send_signal(signal.SIGHUP)
+        host.logged("cannot be read: No such file")
+        assert planner.tools() == before
+
+
+def test_policy_is_applied_to_open_sessions(host):
+    with host.planner() as planner:
+        planner.data_of("data_execute", {"sql": "create table t(x)"})
+        host.reload(changed(host, lambda c: c["policies"]["all"].update(deny=["data_execute"])))
+        assert planner.error_of("data_execute", {"sql": "drop table t"})["code"] == "forbidden"
+        host.reload(changed(host, lambda c: c["policies"]["all"].pop("deny")))
+        planner.data_of("data_execute", {"sql": "drop table t"})
+
+
+def test_limits_are_applied(host):
+    with host.planner() as planner:
+        host.reload(changed(host, lambda c: c.update(limits={"timeout_ms": 200})))
+        assert planner.data_of("demo_wait", {"seconds": 5}) == {"waited": 0}, "what the example has when its time is up"
+
+
+def test_the_log_level_is_applied(host):
+    host.reload(changed(host, lambda c: c.update(log={"level": "error"})))
+    host.process.send_signal(signal.SIGUSR1)
+    host.reload(changed(host, lambda c: c.update(log={"level": "info"})))
+    assert "daemon: status" not in host.log()
+    host.process.send_signal(signal.SIGUSR1)
+    host.logged("daemon: status")
+
+
+def test_what_needs_a_restart_is_said(host):
+    host.reload(changed(host, lambda c: c.update(socket="other.sock", state_dir="elsewhere")))
+    assert "needs a restart key=socket" in host.log()
+    assert "needs a restart key=state_dir" in host.log()
+    with host.planner() as planner:
+        assert planner.status()["ready"]
+
+
+def test_a_service_that_cannot_open_leaves_the_old_one(host):
+    with host.planner() as planner:
+        planner.data_of("data_execute", {"sql": "create table t(x)"})
+        host.reload(changed(host, lambda c: c["services"]["data"].update(config={"databases": {}})))
+        assert "replacement failed" in host.log()
+        assert planner.data_of("data_list_tables")["tables"][0]["name"] == "t"
+        assert state_of(planner, "data") == "ready"
+
+
+def test_many_reloads_leave_nothing_behind(host):
+    def descriptors():
+        return len(os.listdir(f"/proc/{host.pid}/fd"))
+
+    host.reload()
+    before = descriptors()
+    for i in range(30):
+        host.reload(changed(host, lambda c: c["services"]["data"]["config"].update(max_rows=100 + i)))
+    until(lambda: descriptors() <= before + 1, "descriptors")
+
+
+def test_hangups_in_a_row(host):
+    for _ in range(50):
+        host.process.send_signal(signal.SIGHUP)
+    host.reload()
+    with host.planner() as planner:
+        assert planner.status()["ready"]
+
+
+def test_secrets_are_read_again(plexusd, folder):
+    """A file whose content changed gives a new instance; an environment variable is remembered."""
+    secret = folder / "path"
+    secret.write_text(str(folder / "one.db"))
+    secret.chmod(0o600)
+    config = base_config(folder, services={"demo": {"plugin": "example"}})
+    host = plexusd(config=config, env={"PX_TEST_SECRET": "remembered value"}).start()
+    with open(f"/proc/{host.pid}/environ", "rb") as environ:
+        assert b"remembered value" in environ.read(), "nobody has asked for it so far"
+    config["services"]["other"] = {"plugin": "example", "enabled": False, "config": {"x": {"env": "PX_TEST_SECRET"}}}
+    host.reload(config)
+    with open(f"/proc/{host.pid}/environ", "rb") as environ:
+        assert b"remembered value" in environ.read(), "a service that is off needs no secret"

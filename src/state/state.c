@@ -52,69 +52,81 @@ static bool over(struct px_state *state, struct px_db *db) {
     return r == 0;
 }
 
+/* Time that went into the files goes on their account. */
+static void stalled(struct px_state *state, uint64_t began) {
+    uint64_t took = px_clock_mono_ns() - began;
+    px_hist_add(&state->stall, took);
+    px_loop_excuse(state->loop, took);
+}
+
+static void recovered(struct px_state *state, const struct px_db *db) {
+    px_state_health_changed(state);
+    if (db->file == PX_LOG_DB) {
+        state->calllog.due = true;
+        return;
+    }
+    px_effects_catch_up(state);
+    px_keys_catch_up(state);
+}
+
 static void try_again(void *user) {
     struct px_state *state = user;
+    uint64_t began = px_clock_mono_ns();
     for (int i = 0; i < 2; i++) {
         struct px_db *db = &state->dbs[i];
         if (db->trouble != PX_DB_TROUBLED)
             continue;
-        if (!over(state, db)) {
-            if (db->trouble == PX_DB_TROUBLED && !state->retry.armed)
-                px_timer_arm_in(&state->retry, retry_ns);
-            continue;
-        }
-        px_state_health_changed(state);
-        if (db->file == PX_STATE_DB) {
-            px_effects_catch_up(state);
-            px_keys_catch_up(state);
-        } else {
-            state->calllog.due = true;
-        }
+        if (over(state, db))
+            recovered(state, db);
+        else if (db->trouble == PX_DB_TROUBLED && !state->retry.armed)
+            px_timer_arm_in(&state->retry, retry_ns);
     }
+    stalled(state, began);
 }
 
 static void keep_house(void *user) {
     struct px_state *state = user;
     int64_t now = px_clock_unix_ms();
+    uint64_t began = px_clock_mono_ns();
     px_effects_catch_up(state);
     bool more = px_effects_prune(state, now);
     more |= px_calllog_prune(state, now);
     px_timer_arm_in(&state->housekeeping, more ? more_pieces_ns : housekeeping_ns);
+    stalled(state, began);
 }
 
 /* ---- the end of a turn ---- */
 
-static bool checkpoint(struct px_state *state, struct px_db *db) {
-    if (db->wal_pages <= PX_STATE_WAL_PAGES || !db->sqlite || db->trouble)
-        return false;
-    uint64_t began = px_clock_mono_ns();
-    px_db_checkpoint(db);
-    px_hist_add(&state->checkpoint, px_clock_mono_ns() - began);
-    return true;
+static bool wants_checkpoint(const struct px_db *db) {
+    return db->wal_pages > PX_STATE_WAL_PAGES && db->sqlite && !db->trouble;
+}
+
+static void end_of_turn(struct px_state *state, struct px_db *db) {
+    if (wants_checkpoint(db)) {
+        uint64_t began = px_clock_mono_ns();
+        px_db_checkpoint(db);
+        px_hist_add(&state->checkpoint, px_clock_mono_ns() - began);
+    }
+    if (state->swap[db->file]) {
+        state->swap[db->file] = false;
+        px_file_swap(state, db);
+        px_state_health_changed(state);
+    }
 }
 
 static void turn_end(void *user) {
     struct px_state *state = user;
-    uint64_t began = px_clock_mono_ns();
-    bool worked = state->dbs[PX_STATE_DB].in_tx;
-    px_db_commit(&state->dbs[PX_STATE_DB]);
-    if (state->calllog.due) {
-        worked = true;
-        px_calllog_flush(state, FLUSH_IN_A_TURN);
-    }
-    for (int i = 0; i < 2; i++) {
-        worked |= checkpoint(state, &state->dbs[i]);
-        if (state->swap[i]) {
-            state->swap[i] = false;
-            px_file_swap(state, &state->dbs[i]);
-            px_state_health_changed(state);
-        }
-    }
-    if (!worked)
+    struct px_db *db = &state->dbs[PX_STATE_DB], *log = &state->dbs[PX_LOG_DB];
+    if (!db->in_tx && !state->calllog.due && !wants_checkpoint(db) && !wants_checkpoint(log) &&
+        !state->swap[PX_STATE_DB] && !state->swap[PX_LOG_DB])
         return;
-    uint64_t took = px_clock_mono_ns() - began;
-    px_hist_add(&state->stall, took);
-    px_loop_excuse(state->loop, took);
+    uint64_t began = px_clock_mono_ns();
+    px_db_commit(db);
+    if (state->calllog.due)
+        px_calllog_flush(state, FLUSH_IN_A_TURN);
+    end_of_turn(state, db);
+    end_of_turn(state, log);
+    stalled(state, began);
 }
 
 /* ---- beginning and end ---- */

@@ -296,7 +296,8 @@ int px_kw_pattern_properties(const struct px_use *use) {
     return r;
 }
 
-/* An array of different strings; each becomes a property that the table has. `member`: where in the keyword's value. */
+/* An array of different strings; each becomes a property that the table has. `member`: where in the
+ * keyword's value. */
 static int name_list(const struct px_use *use, const px_str *member, const struct px_json *array,
                      struct px_schema_object *object,
                      int (*take)(void *user, struct px_schema_property *property), void *user) {

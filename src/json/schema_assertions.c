@@ -1,4 +1,5 @@
-/* schema_assertions.c: compiling the keywords that look at one value: types, limits, enumerations, annotations. */
+/* schema_assertions.c: compiling the keywords that look at one value: types, limits, enumerations,
+ * annotations. */
 #include "json/number.h"
 #include "json/schema_compile.h"
 #include "json/schema_format.h"

@@ -121,14 +121,16 @@ PX_MUSTCHECK int px_dynamic_name(struct px_compiler *c, px_str name, struct px_d
 
 /* ---- schema_ref.c ---- */
 
-/** Follow the reference that a keyword holds. *ret_anchor (may be NULL): the anchor that its fragment names, or NULL. */
+/** Follow the reference that a keyword holds. *ret_anchor (may be NULL): the anchor that its fragment names,
+ *  or NULL. */
 PX_MUSTCHECK int px_ref_follow(const struct px_use *use, px_str reference, struct px_schema_site **ret,
                                const struct px_schema_anchor **ret_anchor);
 void px_ref_index_free(struct px_compiler *c);
 
 /* ---- schema_dialect.c ---- */
 
-/** The dialect of the schema at a site, by its $schema; without one that of what is around it (NULL: of the options). -ENOTSUP. */
+/** The dialect of the schema at a site, by its $schema; without one that of what is around it (NULL: of the
+ *  options). -ENOTSUP. */
 PX_MUSTCHECK int px_dialect_of(struct px_compiler *c, const struct px_schema_site *site,
                                const struct px_schema_dialect *outer, struct px_schema_dialect *ret);
 /** The text of a document of opts->docs, by where it is from or by its $id (without fragments). Absent: none. */

@@ -1,4 +1,5 @@
-/* schema_containers.c: arrays and objects. An instance is walked once; names are looked up in the schema, never in it. */
+/* schema_containers.c: arrays and objects. An instance is walked once; names are looked up in the schema,
+ * never in it. */
 #include "json/schema_run.h"
 
 /* ---- uniqueItems ---- */

@@ -1,5 +1,6 @@
-/* schema_index.c: documents, and what in them has a name. The walk follows keywords only: an $id inside of an enum or of
- * an unknown keyword is no identifier. It recurses as deep as the JSON, at most PX_SCHEMA_MOST_DEPTH. */
+/* schema_index.c: documents, and what in them has a name. The walk follows keywords only: an $id inside of
+ * an enum or of an unknown keyword is no identifier. It recurses as deep as the JSON, at most
+ * PX_SCHEMA_MOST_DEPTH. */
 #include "json/schema_compile.h"
 #include "json/schema_words.h"
 #include "json/uri.h"
@@ -259,7 +260,8 @@ int px_document_add(struct px_compiler *c, px_str uri, px_str text, struct px_sc
     return r;
 }
 
-/* What the documents call themselves, read when one is not found by where it is from. One that cannot be read has no name. */
+/* What the documents call themselves, read when one is not found by where it is from. One that cannot be
+ * read has no name. */
 static const px_str *own_names(struct px_compiler *c) {
     if (c->own_names)
         return c->own_names;

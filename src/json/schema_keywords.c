@@ -1,4 +1,5 @@
-/* schema_keywords.c: every keyword of both drafts, in one table. A keyword that is not in it is an annotation. */
+/* schema_keywords.c: every keyword of both drafts, in one table. A keyword that is not in it is an
+ * annotation. */
 #include "json/schema_compile.h"
 
 static const struct px_keyword keywords[] = {

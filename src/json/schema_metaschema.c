@@ -1,5 +1,5 @@
-/* schema_metaschema.c: the metaschemas of draft 2020-12 and draft-07 (json-schema.org), without their annotations. In these texts
- * single quotes stand for double ones. */
+/* schema_metaschema.c: the metaschemas of draft 2020-12 and draft-07 (json-schema.org), without their
+ * annotations. In these texts single quotes stand for double ones. */
 #include "json/schema_compile.h"
 
 static const struct {

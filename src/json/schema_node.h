@@ -1,5 +1,6 @@
-/* schema_node.h: what a schema becomes; private to schema*.c. Read-only once compiled: validation walks these structs and
- * never the schema's text. Everything lies in the schema's arena, except regular expressions and maps. */
+/* schema_node.h: what a schema becomes; private to schema*.c. Read-only once compiled: validation walks
+ * these structs and never the schema's text. Everything lies in the schema's arena, except regular
+ * expressions and maps. */
 #ifndef PX_JSON_SCHEMA_NODE_H
 #define PX_JSON_SCHEMA_NODE_H
 

@@ -1,5 +1,5 @@
-/* schema_number.h: multipleOf, exactly: 4.35 is a multiple of 0.01. The cost is linear in the number's text, whatever its
- * exponent says. */
+/* schema_number.h: multipleOf, exactly: 4.35 is a multiple of 0.01. The cost is linear in the number's text,
+ * whatever its exponent says. */
 #ifndef PX_JSON_SCHEMA_NUMBER_H
 #define PX_JSON_SCHEMA_NUMBER_H
 

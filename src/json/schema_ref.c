@@ -1,4 +1,5 @@
-/* schema_ref.c: where a reference leads: to a resource by its URI, and from there by an anchor or a JSON pointer. */
+/* schema_ref.c: where a reference leads: to a resource by its URI, and from there by an anchor or a JSON
+ * pointer. */
 #include "json/schema_compile.h"
 #include "json/schema_words.h"
 #include "json/uri.h"
@@ -22,8 +23,8 @@ static px_str unescape(struct px_arena *arena, px_str token) {
     return px_str_n(key, n);
 }
 
-/* The members of a large object by name: built when the first of them is looked for, so that many references into it are
- * linear. */
+/* The members of a large object by name: built when the first of them is looked for, so that many references
+ * into it are linear. */
 struct index {
     const struct px_json *object;
     struct px_map members;
@@ -88,8 +89,8 @@ static const struct px_json *step(struct px_compiler *c, const struct px_json *j
     }
 }
 
-/* Follow a pointer ("/a/b", decoded). *ret stays NULL when it leads nowhere. What no keyword leads to becomes a site now, in
- * the resource of the last schema on the way. */
+/* Follow a pointer ("/a/b", decoded). *ret stays NULL when it leads nowhere. What no keyword leads to
+ * becomes a site now, in the resource of the last schema on the way. */
 static int follow_pointer(struct px_compiler *c, struct px_schema_site *from, px_str pointer,
                           struct px_schema_site **ret) {
     const struct px_json *json = from->json;

@@ -1,12 +1,12 @@
-/* schema_report.c: what went wrong, where, in words. Each function does nothing in FAST mode, adds up in COUNT mode, and
- * writes a problem in REPORT mode. */
+/* schema_report.c: what went wrong, where, in words. Each function does nothing in FAST mode, adds up in
+ * COUNT mode, and writes a problem in REPORT mode. */
 #include "json/schema_run.h"
 #include "json/schema_words.h"
 
 enum { MOST_WAY = 16384 }; /* bytes of a path, before it is cut */
 
-/* How much a failure says against the alternative that it is in: a wrong type or value right at its root, or at a
- * member (which often tells alternatives apart), says that another alternative was meant. */
+/* How much a failure says against the alternative that it is in: a wrong type or value right at its root, or
+ * at a member (which often tells alternatives apart), says that another alternative was meant. */
 static uint64_t weight(const struct px_run *run, uint64_t at_root, uint64_t at_member, uint64_t deeper) {
     unsigned depth = run->place_depth - run->alternative_depth;
     return depth == 0 ? at_root : depth == 1 ? at_member : deeper;
@@ -27,7 +27,8 @@ static void put_path(const struct px_run *run, struct px_words *w) {
     }
 }
 
-/* A new problem at the place that is looked at, and *words to write its message with. NULL: there are enough. */
+/* A new problem at the place that is looked at, and *words to write its message with. NULL: there are
+ * enough. */
 static struct px_schema_problem *problem(struct px_run *run, const char *keyword, struct px_words *words) {
     struct px_schema_report *report = run->report;
     if (report->n == PX_SCHEMA_PROBLEMS) {
@@ -350,7 +351,8 @@ static px_str tell_apart(const struct px_schema_list *list) {
     return (px_str){0};
 }
 
-/* Whether the instance has that property with a value that no alternative has: then all the values are said at once. */
+/* Whether the instance has that property with a value that no alternative has: then all the values are said
+ * at once. */
 static bool fail_told_apart(struct px_run *run, const struct px_schema_list *list, const struct px_value *v,
                             const char *keyword) {
     px_str name = v->type == PX_JSON_OBJECT && list->n > 1 ? tell_apart(list) : (px_str){0};

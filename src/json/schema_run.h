@@ -1,9 +1,10 @@
 /* schema_run.h: one validation; private to schema*.c.
  *
- * Everything runs in one of three modes. FAST stops at the first failure and has no words: most instances are valid, and
- * this is what they pay for. Only when it fails, and somebody wants to know why, the instance is looked at once more, in
- * REPORT mode, which goes on after a failure and writes problems. Where a schema offers alternatives, REPORT first tries
- * each in COUNT mode, which adds up what is wrong, and then reports the one that came closest. */
+ * Everything runs in one of three modes. FAST stops at the first failure and has no words: most instances
+ * are valid, and this is what they pay for. Only when it fails, and somebody wants to know why, the instance
+ * is looked at once more, in REPORT mode, which goes on after a failure and writes problems. Where a schema
+ * offers alternatives, REPORT first tries each in COUNT mode, which adds up what is wrong, and then reports
+ * the one that came closest. */
 #ifndef PX_JSON_SCHEMA_RUN_H
 #define PX_JSON_SCHEMA_RUN_H
 
@@ -75,7 +76,8 @@ static inline bool px_run_failed(const struct px_run *run, bool *ok) {
     *ok = false;
     return run->mode == PX_RUN_FAST || run->gave_up || run->full;
 }
-/** false, for ever: over a limit. `why` is the problem's words; `keyword`: the one at this place that is to blame, or "". */
+/** false, for ever: over a limit. `why` is the problem's words; `keyword`: the one at this place that is to
+ *  blame, or "". */
 bool px_run_give_up(struct px_run *run, const char *keyword, const char *why);
 /** false: that was too much work. */
 bool px_run_work(struct px_run *run, uint64_t steps);

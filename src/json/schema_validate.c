@@ -77,7 +77,8 @@ static bool check_by_type(struct px_run *run, const struct px_schema_node *node,
     }
 }
 
-/* unevaluated… comes last: it needs to know what all others have looked at. After another failure it would only guess. */
+/* unevaluated… comes last: it needs to know what all others have looked at. After another failure it would
+ * only guess. */
 static bool check_keywords(struct px_run *run, const struct px_schema_node *node, const struct px_value *v,
                            struct px_seen *outer) {
     struct px_seen own, *seen = outer;

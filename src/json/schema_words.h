@@ -1,5 +1,5 @@
-/* schema_words.h: sentences in fixed buffers, for errors and reports; private to schema*.c. What does not fit is cut, and
- * ends in "…". Values from outside are cut to PX_WORDS_VALUE bytes. */
+/* schema_words.h: sentences in fixed buffers, for errors and reports; private to schema*.c. What does not
+ * fit is cut, and ends in "…". Values from outside are cut to PX_WORDS_VALUE bytes. */
 #ifndef PX_JSON_SCHEMA_WORDS_H
 #define PX_JSON_SCHEMA_WORDS_H
 

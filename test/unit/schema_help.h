@@ -4,8 +4,8 @@
 
 #include "unit/json_help.h"
 
-#include "base/clock.h"
 #include "json/schema.h"
+#include <time.h>
 
 /** Freed by the caller. */
 static inline char *quoted(const char *text) {

@@ -1,10 +1,6 @@
-#include "base/clock.h"
 #include "json/regex.h"
-// clang-format off
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
+#include "unit/json_help.h"
+#include <time.h>
 
 static enum px_regex_verdict search(const char *pattern, px_str text) {
     struct px_regex *regex = NULL;
@@ -164,6 +160,12 @@ static void test_size(void **state) {
     assert_int_equal(search("a", PX_LIT("a\xff")), PX_REGEX_NO);
 }
 
+static uint64_t cpu_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* What would take for ever gives up at once, at any length of the text and wherever a match may begin. */
 static void test_bounded(void **state) {
     (void)state;
@@ -174,14 +176,14 @@ static void test_bounded(void **state) {
     for (size_t i = 0; i < PX_COUNT(evil); i++) {
         for (size_t n = 32; n <= sizeof text; n *= 2048) {
             struct px_regex *regex = NULL;
-            uint64_t work = 0, start = px_clock_mono_ns();
+            uint64_t work = 0, start = cpu_ms();
             assert_int_equal(px_regex_compile(px_str_of(evil[i]), &regex, NULL), 0);
             text[n - 1] = '!';
             assert_int_not_equal(px_regex_search(regex, px_str_n(text, n), &work), PX_REGEX_YES);
             text[n - 1] = 'a';
             assert_true(work >= n / 4);
             px_regex_destroy(regex);
-            if (px_clock_mono_ns() - start > 300 * PX_MS)
+            if (cpu_ms() - start > 1000)
                 fail_msg("%s took too long on %zu bytes", evil[i], n);
         }
     }
@@ -199,5 +201,5 @@ int main(void) {
         cmocka_unit_test(test_properties),     cmocka_unit_test(test_groups_and_repeats),
         cmocka_unit_test(test_size),           cmocka_unit_test(test_bounded),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, finish_stock);
 }

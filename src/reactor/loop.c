@@ -72,7 +72,8 @@ void px_loop_stop(struct px_loop *loop) {
 void px_loop_callback_begin(struct px_loop *loop, const char *name) {
     loop->callback_began = loop->now;
     loop->callback_excused = 0;
-    px_loop_blame(loop, name);
+    loop->callback_name = name;
+    loop->blamed[0] = 0;
 }
 
 void px_loop_callback_end(struct px_loop *loop) {
@@ -80,6 +81,10 @@ void px_loop_callback_end(struct px_loop *loop) {
     uint64_t took = loop->now - loop->callback_began;
     took = took > loop->callback_excused ? took - loop->callback_excused : 0;
     loop->stats.callbacks++;
+    if (took <= loop->stats.slowest_ns && took <= loop->slow_ns)
+        return;
+    if (!loop->blamed[0])
+        px_loop_blame(loop, loop->callback_name);
     if (took > loop->stats.slowest_ns) {
         loop->stats.slowest_ns = took;
         memcpy(loop->stats.slowest_name, loop->blamed, sizeof loop->blamed);

@@ -27,6 +27,7 @@ struct px_loop {
     struct px_list_node children; /* px_child: alive or not yet reaped */
     uint32_t n_children, n_scopes, n_ops;
     uint64_t callback_began, callback_excused;
+    const char *callback_name; /* a constant, and what px_loop_blame said instead, if it did */
     char blamed[48];
     struct px_loop_stats stats;
 };

@@ -111,8 +111,9 @@ static void numbers(void **state) {
         assert_int_equal(px_str_u64(px_str_of(bad[i]), &n), -EINVAL);
     assert_int_equal(px_str_u64(PX_LIT("18446744073709551616"), &n), -ERANGE);
     assert_int_equal(px_str_u64(PX_LIT("99999999999999999999999"), &n), -ERANGE);
-    assert_int_equal(px_str_u64(PX_LIT("36893488147419103233"), &n), -ERANGE); /* 2^65 + 1 */
-    assert_int_equal(n, 12);                                                   /* untouched on failure */
+    assert_int_equal(px_str_u64(PX_LIT("36893488147419103233"), &n), -ERANGE);  /* 2^65 + 1 */
+    assert_int_equal(px_str_u64(PX_LIT("184467440737095516160"), &n), -ERANGE); /* ten times 2^64 */
+    assert_int_equal(n, 12);                                                    /* untouched on failure */
 }
 
 static void copies_and_cuts(void **state) {
@@ -135,6 +136,8 @@ static void copies_and_cuts(void **state) {
     assert_int_equal(to[0], 'x');
     /* Bytes that are no UTF-8 are not thrown away in search of a beginning. */
     px_str_copy(to, sizeof to, PX_LIT("\x80\x80\x80\x80\x80\x80\x80"));
+    assert_int_equal(strlen(to), 5);
+    px_str_copy(to, sizeof to, PX_LIT("a\x80\x80\x80\x80\x80\x80"));
     assert_int_equal(strlen(to), 5);
     char *dup = px_str_dup(PX_LIT("a\0b"));
     assert_memory_equal(dup, "a\0b", 4);

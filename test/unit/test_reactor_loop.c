@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static struct rig rig;
@@ -262,9 +263,9 @@ static void hooks_that_remove_hooks(void **state) {
 static void hooks_that_add_hooks(void **state) {
     struct named_hook a, b, early;
     (void)state;
-    hook_init(&a, 'a', 1);
-    hook_init(&b, 'b', 2);
-    hook_init(&early, 'e', 0);
+    hook_init(&a, 'a', -5);
+    hook_init(&b, 'b', -4);
+    hook_init(&early, 'e', -6);
     a.act = add_other;
     a.other = &b;
     px_hook_add(rig.loop, &a.hook);
@@ -454,6 +455,22 @@ static void fake_clock_does_not_sleep(void **state) {
     assert_true(px_clock_mono_ns() - real < 1000 * PX_S);
 }
 
+/* With no timer only the world outside can go on, and is waited for. */
+static void fake_clock_waits_for_descriptors(void **state) {
+    unsigned calls = 0;
+    struct px_io *io = NULL;
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    struct itimerspec soon = {.it_value = {.tv_nsec = 5 * (long)PX_MS}};
+    (void)state;
+    assert_int_equal(px_io_start(rig.loop, fd, EPOLLIN, "io", watched, &calls, &io, NULL), 0);
+    timerfd_settime(fd, 0, &soon, NULL);
+    assert_int_equal(px_loop_turn(rig.loop, UINT64_MAX), 0);
+    assert_int_equal(calls, 1);
+    assert_int_equal(rig.clock.moves, 0);
+    px_io_stop(&io);
+    close(fd);
+}
+
 /* With a true clock: it wakes for a timer, not before it is due. */
 static void real_clock(void **state) {
     struct px_loop *loop;
@@ -487,6 +504,7 @@ int main(void) {
         T(lag_is_told),
         T(now_is_read_before_each_callback),
         T(fake_clock_does_not_sleep),
+        T(fake_clock_waits_for_descriptors),
         T(real_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,13 +18,13 @@ static const struct {
 
 uint32_t px_mcp_can(px_str caps) {
     px_str elicitation = {0}, sampling = {0}, roots = {0}, form = {0}, url = {0}, tools = {0};
-    const struct px_mcp_want wants[] = {
-        {"elicitation", &elicitation}, {"sampling", &sampling}, {"roots", &roots}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("elicitation", &elicitation),
+                                        PX_MCP_WANT("sampling", &sampling), PX_MCP_WANT("roots", &roots)};
     if (caps.n <= 2) /* {} */
         return 0;
     px_mcp_find(caps, wants, PX_COUNT(wants));
-    px_mcp_find(elicitation, (struct px_mcp_want[]){{"form", &form}, {"url", &url}}, 2);
-    px_mcp_find(sampling, &(struct px_mcp_want){"tools", &tools}, 1);
+    px_mcp_find(elicitation, (struct px_mcp_want[]){PX_MCP_WANT("form", &form), PX_MCP_WANT("url", &url)}, 2);
+    px_mcp_find_one(sampling, "tools", &tools);
     uint32_t can = 0;
     if (elicitation.p && (form.p || !url.p)) /* without a word on modes: forms */
         can |= FORM;
@@ -42,7 +42,7 @@ uint32_t px_mcp_can(px_str caps) {
 /* What one input request needs. A method that no client can be asked needs all there is, which none has. */
 static uint32_t need_of(px_str request) {
     px_str method = {0}, mode = {0}, tools = {0};
-    px_mcp_find(request, &(struct px_mcp_want){"method", &method}, 1);
+    px_mcp_find_one(request, "method", &method);
     if (px_json_slice_is(method, PX_LIT("elicitation/create"))) {
         bool url = px_json_slice_at(request, PX_LIT("/params/mode"), &mode) == 0 &&
                    px_json_slice_is(mode, PX_LIT("url"));

@@ -69,10 +69,11 @@ static void unknown_tool(struct px_mcp_ask *ask, px_str name) {
 
 void px_mcp_call_tool(struct px_mcp_ask *ask) {
     px_str raw = {0}, name = {0}, args = {0}, responses = {0}, state = {0};
-    const struct px_mcp_want wants[] = {
-        {"name", &raw}, {"arguments", &args}, {"inputResponses", &responses}, {"requestState", &state}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("name", &raw), PX_MCP_WANT("arguments", &args),
+                                        PX_MCP_WANT("inputResponses", &responses),
+                                        PX_MCP_WANT("requestState", &state)};
     struct px_call_req call = {.kind = PX_CALL_TOOL};
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_text(ask, "name", raw, true, &name) || !read_arguments(ask, args, &call) ||
         !read_responses(ask, responses, state, &call))
         return;
@@ -100,10 +101,11 @@ static bool read_prompt_arguments(struct px_mcp_ask *ask, px_str raw, struct px_
 
 void px_mcp_get_prompt(struct px_mcp_ask *ask) {
     px_str raw = {0}, name = {0}, args = {0}, responses = {0}, state = {0};
-    const struct px_mcp_want wants[] = {
-        {"name", &raw}, {"arguments", &args}, {"inputResponses", &responses}, {"requestState", &state}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("name", &raw), PX_MCP_WANT("arguments", &args),
+                                        PX_MCP_WANT("inputResponses", &responses),
+                                        PX_MCP_WANT("requestState", &state)};
     struct px_call_req call = {.kind = PX_CALL_PROMPT};
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_text(ask, "name", raw, true, &name) || !read_prompt_arguments(ask, args, &call) ||
         !read_responses(ask, responses, state, &call))
         return;
@@ -128,10 +130,10 @@ static void unknown_resource(struct px_mcp_ask *ask, px_str raw_uri) {
 
 void px_mcp_read_resource(struct px_mcp_ask *ask) {
     px_str raw = {0}, responses = {0}, state = {0};
-    const struct px_mcp_want wants[] = {
-        {"uri", &raw}, {"inputResponses", &responses}, {"requestState", &state}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("uri", &raw), PX_MCP_WANT("inputResponses", &responses),
+                                        PX_MCP_WANT("requestState", &state)};
     struct px_call_req call = {.kind = PX_CALL_READ};
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_text(ask, "uri", raw, true, &call.uri) || !read_responses(ask, responses, state, &call))
         return;
     call.item = px_registry_find_uri(ask->peer->mcp->registry, call.uri);
@@ -147,7 +149,8 @@ void px_mcp_read_resource(struct px_mcp_ask *ask) {
 static struct px_item *item_of_ref(struct px_mcp_ask *ask, px_str ref) {
     const struct px_registry *registry = ask->peer->mcp->registry;
     px_str type = {0}, raw_name = {0}, raw_uri = {0}, text = {0};
-    const struct px_mcp_want wants[] = {{"type", &type}, {"name", &raw_name}, {"uri", &raw_uri}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("type", &type), PX_MCP_WANT("name", &raw_name),
+                                        PX_MCP_WANT("uri", &raw_uri)};
     px_mcp_find(ref, wants, PX_COUNT(wants));
     struct px_item *item = NULL;
     if (px_json_slice_is(type, PX_LIT("ref/prompt"))) {
@@ -170,13 +173,15 @@ static struct px_item *item_of_ref(struct px_mcp_ask *ask, px_str ref) {
 
 void px_mcp_complete(struct px_mcp_ask *ask) {
     px_str ref = {0}, argument = {0}, context = {0}, name = {0}, value = {0}, unused;
-    const struct px_mcp_want wants[] = {{"ref", &ref}, {"argument", &argument}, {"context", &context}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("ref", &ref), PX_MCP_WANT("argument", &argument),
+                                        PX_MCP_WANT("context", &context)};
     struct px_call_req call = {.kind = PX_CALL_COMPLETE};
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_object(ask, "ref", ref, true) || !px_mcp_object(ask, "argument", argument, true) ||
         !px_mcp_object(ask, "context", context, false))
         return;
-    px_mcp_find(argument, (struct px_mcp_want[]){{"name", &name}, {"value", &value}}, 2);
+    px_mcp_find(argument, (struct px_mcp_want[]){PX_MCP_WANT("name", &name), PX_MCP_WANT("value", &value)},
+                2);
     if (!px_mcp_text(ask, "argument.name", name, true, &unused) ||
         !px_mcp_text(ask, "argument.value", value, true, &unused))
         return;

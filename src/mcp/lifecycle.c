@@ -35,9 +35,9 @@ void px_mcp_discover(struct px_mcp_ask *ask) {
 void px_mcp_initialize(struct px_mcp_ask *ask) {
     struct px_mcp_peer *peer = ask->peer;
     px_str wanted = {0}, name = {0}, caps = {0}, info = {0};
-    const struct px_mcp_want wants[] = {
-        {"protocolVersion", &wanted}, {"capabilities", &caps}, {"clientInfo", &info}};
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("protocolVersion", &wanted),
+                                        PX_MCP_WANT("capabilities", &caps), PX_MCP_WANT("clientInfo", &info)};
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_text(ask, "protocolVersion", wanted, true, &name) ||
         !px_mcp_object(ask, "capabilities", caps, true) || !px_mcp_object(ask, "clientInfo", info, true))
         return;
@@ -69,7 +69,7 @@ void px_mcp_ping(struct px_mcp_ask *ask) {
 
 void px_mcp_set_level(struct px_mcp_ask *ask) {
     px_str raw = {0}, name = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"level", &raw}, 1);
+    px_mcp_params_one(ask, "level", &raw);
     if (!px_mcp_text(ask, "level", raw, true, &name))
         return;
     int level = px_mcp_level_of(name);
@@ -86,7 +86,7 @@ void px_mcp_set_level(struct px_mcp_ask *ask) {
 /* Who cancels what is not (or no longer) there has been overtaken by the answer: not an error. */
 void px_mcp_cancelled(struct px_mcp_ask *ask) {
     px_str id = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"requestId", &id}, 1);
+    px_mcp_params_one(ask, "requestId", &id);
     struct px_mcp_req *req = id.p ? px_map_get(&ask->peer->in_flight, id) : NULL;
     if (req)
         px_mcp_req_end(req);

@@ -2,19 +2,41 @@
 
 /* ---- reading params ---- */
 
+static void take(px_str key, px_str value, const struct px_mcp_want *wants, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (px_mcp_key_is(key, wants[i].name)) {
+            *wants[i].to = value;
+            return;
+        }
+    }
+}
+
 void px_mcp_find(px_str object, const struct px_mcp_want *wants, size_t n) {
     uint64_t at = 0;
     px_str key, value;
     if (!object.p)
         return;
-    while (px_json_slice_next(object, &at, &key, &value) == 1) {
-        for (size_t i = 0; i < n; i++) {
-            if (!px_json_slice_is(key, px_str_of(wants[i].name)))
-                continue;
-            *wants[i].to = value;
-            break;
-        }
+    while (px_json_slice_next(object, &at, &key, &value) == 1)
+        take(key, value, wants, n);
+}
+
+static void read_members(struct px_mcp_ask *ask) {
+    uint64_t at = 0;
+    px_str key, value;
+    while (ask->n_members <= PX_MCP_MEMBERS && px_json_slice_next(ask->params, &at, &key, &value) == 1) {
+        if (ask->n_members < PX_MCP_MEMBERS)
+            ask->members[ask->n_members] = (struct px_mcp_member){key, value};
+        ask->n_members++;
     }
+}
+
+void px_mcp_params(const struct px_mcp_ask *ask, const struct px_mcp_want *wants, size_t n) {
+    if (ask->n_members > PX_MCP_MEMBERS) {
+        px_mcp_find(ask->params, wants, n);
+        return;
+    }
+    for (uint32_t i = 0; i < ask->n_members; i++)
+        take(ask->members[i].key, ask->members[i].value, wants, n);
 }
 
 bool px_mcp_text(struct px_mcp_ask *ask, const char *name, px_str raw, bool required, px_str *ret) {
@@ -126,7 +148,7 @@ static bool settle_era(struct px_mcp_ask *ask) {
         return false;
     }
     if (modern && !(entry->flags & PX_MCP_MODERN_ERA)) {
-        px_mcp_refuse(ask, PX_MCP_NO_METHOD, "%s is not a method of %s", entry->name,
+        px_mcp_refuse(ask, PX_MCP_NO_METHOD, PX_FMT " is not a method of %s", PX_ARG(entry->name),
                       px_mcp_version_name(ask->version));
         return false;
     }
@@ -144,7 +166,8 @@ static void request(struct px_mcp_ask *ask) {
     if (!settle_era(ask))
         return;
     if (ask->batch && ask->entry->flags & PX_MCP_ALONE) {
-        px_mcp_refuse(ask, PX_MCP_INVALID_REQUEST, "%s cannot be part of a batch", ask->entry->name);
+        px_mcp_refuse(ask, PX_MCP_INVALID_REQUEST, PX_FMT " cannot be part of a batch",
+                      PX_ARG(ask->entry->name));
         return;
     }
     if (peer->mcp->draining && !(ask->entry->flags & PX_MCP_LATE)) {
@@ -156,9 +179,10 @@ static void request(struct px_mcp_ask *ask) {
 
 void px_mcp_message(struct px_mcp_peer *peer, px_str object, struct px_mcp_batch *batch) {
     struct parts parts = {0};
-    const struct px_mcp_want wants[] = {{"jsonrpc", &parts.jsonrpc}, {"id", &parts.id},
-                                        {"method", &parts.method},   {"params", &parts.params},
-                                        {"result", &parts.result},   {"error", &parts.error}};
+    const struct px_mcp_want wants[] = {
+        PX_MCP_WANT("jsonrpc", &parts.jsonrpc), PX_MCP_WANT("id", &parts.id),
+        PX_MCP_WANT("method", &parts.method),   PX_MCP_WANT("params", &parts.params),
+        PX_MCP_WANT("result", &parts.result),   PX_MCP_WANT("error", &parts.error)};
     struct px_mcp_ask ask = {
         .peer = peer, .batch = batch, .version = peer->legacy, .log_level = peer->log_level};
     px_mcp_find(object, wants, PX_COUNT(wants));
@@ -168,6 +192,8 @@ void px_mcp_message(struct px_mcp_peer *peer, px_str object, struct px_mcp_batch
         return;
     ask.id = parts.id;
     ask.params = parts.params;
+    if (ask.params.p)
+        read_members(&ask);
     if (ask.id.p) {
         request(&ask);
         return;

@@ -128,7 +128,7 @@ static struct px_item *write_page(struct px_mcp_ask *ask, struct px_mcp_msg *msg
 
 static void answer_list(struct px_mcp_ask *ask, enum px_list list, const char *key) {
     px_str raw = {0}, cursor = {0}, name = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"cursor", &raw}, 1);
+    px_mcp_params_one(ask, "cursor", &raw);
     if (!px_mcp_text(ask, "cursor", raw, false, &cursor))
         return;
     if (raw.p && !cursor_read(&ask->peer->mcp->scratch, cursor, list, &name)) {

@@ -11,11 +11,10 @@ struct filter {
 static bool read_filter(struct px_mcp_ask *ask, struct filter *filter) {
     px_str raw = {0}, tools = {0}, prompts = {0}, resources = {0}, uri;
     uint64_t at = 0;
-    const struct px_mcp_want wants[] = {{"toolsListChanged", &tools},
-                                        {"promptsListChanged", &prompts},
-                                        {"resourcesListChanged", &resources},
-                                        {"resourceSubscriptions", &filter->uris}};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"notifications", &raw}, 1);
+    const struct px_mcp_want wants[] = {
+        PX_MCP_WANT("toolsListChanged", &tools), PX_MCP_WANT("promptsListChanged", &prompts),
+        PX_MCP_WANT("resourcesListChanged", &resources), PX_MCP_WANT("resourceSubscriptions", &filter->uris)};
+    px_mcp_params_one(ask, "notifications", &raw);
     if (!px_mcp_object(ask, "notifications", raw, true))
         return false;
     px_mcp_find(raw, wants, PX_COUNT(wants));
@@ -156,7 +155,7 @@ void px_mcp_listen_close(struct px_mcp_req *req) {
 
 static bool read_uri(struct px_mcp_ask *ask, px_str *ret) {
     px_str raw = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"uri", &raw}, 1);
+    px_mcp_params_one(ask, "uri", &raw);
     return px_mcp_text(ask, "uri", raw, true, ret);
 }
 

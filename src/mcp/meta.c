@@ -144,35 +144,48 @@ static bool take_own(struct px_mcp_ask *ask, const struct seen *seen) {
     return true;
 }
 
-/* Whether a key belongs to the protocol or to the host; what it names goes into `seen`. */
-static bool sort_key(struct px_mcp_ask *ask, struct seen *seen, px_str key, px_str value) {
-    struct {
-        const char *name;
-        px_str *to;
-    } known[] = {
-        {"progressToken", &ask->token},
-        {PROTOCOL "protocolVersion", &seen->version},
-        {PROTOCOL "clientCapabilities", &seen->caps},
-        {PROTOCOL "clientInfo", &seen->info},
-        {PROTOCOL "logLevel", &seen->level},
-        {"plexus/timeout_ms", &seen->timeout},
-        {"plexus/idempotency_key", &seen->key},
-        {"plexus/max_bytes", &seen->max_bytes},
-    };
-    for (size_t i = 0; i < PX_COUNT(known); i++) {
-        if (px_str_is(key, known[i].name)) {
-            *known[i].to = value;
-            return true;
-        }
+enum which { TOKEN, VERSION, CAPS, INFO, LEVEL, TIMEOUT, KEY, MAX_BYTES, OF_PROTOCOL, OTHER };
+static const px_str known[] = {
+    [TOKEN] = PX_LIT_INIT("progressToken"),
+    [VERSION] = PX_LIT_INIT(PROTOCOL "protocolVersion"),
+    [CAPS] = PX_LIT_INIT(PROTOCOL "clientCapabilities"),
+    [INFO] = PX_LIT_INIT(PROTOCOL "clientInfo"),
+    [LEVEL] = PX_LIT_INIT(PROTOCOL "logLevel"),
+    [TIMEOUT] = PX_LIT_INIT("plexus/timeout_ms"),
+    [KEY] = PX_LIT_INIT("plexus/idempotency_key"),
+    [MAX_BYTES] = PX_LIT_INIT("plexus/max_bytes"),
+};
+
+/* What a decoded key names; OF_PROTOCOL: something of the protocol or the host that does not concern us. */
+static enum which which_key(px_str key) {
+    for (unsigned i = 0; i < PX_COUNT(known); i++) {
+        if (px_str_eq(key, known[i]))
+            return (enum which)i;
     }
-    return px_str_starts(key, PX_LIT(PROTOCOL)) || px_str_starts(key, PX_LIT("plexus/"));
+    return px_str_starts(key, PX_LIT(PROTOCOL)) || px_str_starts(key, PX_LIT("plexus/")) ? OF_PROTOCOL
+                                                                                         : OTHER;
+}
+
+static void take_member(struct px_mcp_ask *ask, struct seen *seen, px_str key, px_str value) {
+    switch (which_key(key)) {
+    case TOKEN: ask->token = value; break;
+    case VERSION: seen->version = value; break;
+    case CAPS: seen->caps = value; break;
+    case INFO: seen->info = value; break;
+    case LEVEL: seen->level = value; break;
+    case TIMEOUT: seen->timeout = value; break;
+    case KEY: seen->key = value; break;
+    case MAX_BYTES: seen->max_bytes = value; break;
+    case OF_PROTOCOL: break;
+    case OTHER: ask->other_meta = true; break;
+    }
 }
 
 int px_mcp_meta_read(struct px_mcp_ask *ask) {
     struct seen seen = {0};
     px_str raw_key, key, value;
     uint64_t at = 0;
-    px_mcp_find(ask->params, &(struct px_mcp_want){"_meta", &ask->meta}, 1);
+    px_mcp_params_one(ask, "_meta", &ask->meta);
     if (!ask->meta.p)
         return 0;
     if (px_json_slice_type(ask->meta) != PX_JSON_OBJECT) {
@@ -180,9 +193,8 @@ int px_mcp_meta_read(struct px_mcp_ask *ask) {
         return -EINVAL;
     }
     while (px_json_slice_next(ask->meta, &at, &raw_key, &value) == 1) {
-        if (px_json_slice_text(&ask->peer->mcp->scratch, raw_key, &key) == 0 &&
-            !sort_key(ask, &seen, key, value))
-            ask->other_meta = true;
+        if (px_json_slice_text(&ask->peer->mcp->scratch, raw_key, &key) == 0)
+            take_member(ask, &seen, key, value);
     }
     return take_version(ask, &seen) && take_level(ask, &seen) && take_token(ask) && take_own(ask, &seen)
                ? 0
@@ -190,8 +202,6 @@ int px_mcp_meta_read(struct px_mcp_ask *ask) {
 }
 
 px_str px_mcp_meta_rest(struct px_mcp_ask *ask) {
-    struct px_mcp_ask unused = {0};
-    struct seen seen;
     px_str raw_key, key, value;
     uint64_t at = 0;
     char *text = ask->other_meta ? px_arena_raw(&ask->peer->mcp->scratch, ask->meta.n + 2) : NULL;
@@ -199,8 +209,7 @@ px_str px_mcp_meta_rest(struct px_mcp_ask *ask) {
     if (!text)
         return (px_str){0};
     while (px_json_slice_next(ask->meta, &at, &raw_key, &value) == 1) {
-        if (px_json_slice_text(&ask->peer->mcp->scratch, raw_key, &key) ||
-            sort_key(&unused, &seen, key, value))
+        if (px_json_slice_text(&ask->peer->mcp->scratch, raw_key, &key) || which_key(key) != OTHER)
             continue;
         text[n] = n ? ',' : '{';
         n++;

@@ -2,39 +2,40 @@
 
 /* The ones that come most often stand first. */
 static const struct px_mcp_entry requests[] = {
-    {"tools/call", px_mcp_call_tool, PX_MCP_ANY},
-    {"tools/list", px_mcp_list_tools, PX_MCP_ANY},
-    {"ping", px_mcp_ping, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_LATE},
-    {"initialize", px_mcp_initialize, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_ALONE},
-    {"server/discover", px_mcp_discover, PX_MCP_MODERN_ERA},
-    {"resources/read", px_mcp_read_resource, PX_MCP_ANY},
-    {"resources/list", px_mcp_list_resources, PX_MCP_ANY},
-    {"resources/templates/list", px_mcp_list_templates, PX_MCP_ANY},
-    {"resources/subscribe", px_mcp_subscribe, PX_MCP_LEGACY_ERA},
-    {"resources/unsubscribe", px_mcp_unsubscribe, PX_MCP_LEGACY_ERA},
-    {"prompts/get", px_mcp_get_prompt, PX_MCP_ANY},
-    {"prompts/list", px_mcp_list_prompts, PX_MCP_ANY},
-    {"completion/complete", px_mcp_complete, PX_MCP_ANY},
-    {"subscriptions/listen", px_mcp_listen, PX_MCP_MODERN_ERA},
-    {"logging/setLevel", px_mcp_set_level, PX_MCP_LEGACY_ERA},
-    {"plexus/session", px_mcp_own_session, PX_MCP_HOST | PX_MCP_LATE},
-    {"plexus/describe", px_mcp_own_describe, PX_MCP_HOST | PX_MCP_LATE},
-    {"plexus/log", px_mcp_own_log, PX_MCP_HOST},
-    {"plexus/effects", px_mcp_own_effects, PX_MCP_HOST | PX_MCP_LATE},
-    {"plexus/pause", px_mcp_own_pause, PX_MCP_HOST | PX_MCP_LATE},
-    {"plexus/resume", px_mcp_own_resume, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("tools/call"), px_mcp_call_tool, PX_MCP_ANY},
+    {PX_LIT_INIT("tools/list"), px_mcp_list_tools, PX_MCP_ANY},
+    {PX_LIT_INIT("ping"), px_mcp_ping, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_LATE},
+    {PX_LIT_INIT("initialize"), px_mcp_initialize, PX_MCP_LEGACY_ERA | PX_MCP_EARLY | PX_MCP_ALONE},
+    {PX_LIT_INIT("server/discover"), px_mcp_discover, PX_MCP_MODERN_ERA},
+    {PX_LIT_INIT("resources/read"), px_mcp_read_resource, PX_MCP_ANY},
+    {PX_LIT_INIT("resources/list"), px_mcp_list_resources, PX_MCP_ANY},
+    {PX_LIT_INIT("resources/templates/list"), px_mcp_list_templates, PX_MCP_ANY},
+    {PX_LIT_INIT("resources/subscribe"), px_mcp_subscribe, PX_MCP_LEGACY_ERA},
+    {PX_LIT_INIT("resources/unsubscribe"), px_mcp_unsubscribe, PX_MCP_LEGACY_ERA},
+    {PX_LIT_INIT("prompts/get"), px_mcp_get_prompt, PX_MCP_ANY},
+    {PX_LIT_INIT("prompts/list"), px_mcp_list_prompts, PX_MCP_ANY},
+    {PX_LIT_INIT("completion/complete"), px_mcp_complete, PX_MCP_ANY},
+    {PX_LIT_INIT("subscriptions/listen"), px_mcp_listen, PX_MCP_MODERN_ERA},
+    {PX_LIT_INIT("logging/setLevel"), px_mcp_set_level, PX_MCP_LEGACY_ERA},
+    {PX_LIT_INIT("plexus/session"), px_mcp_own_session, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/describe"), px_mcp_own_describe, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/log"), px_mcp_own_log, PX_MCP_HOST},
+    {PX_LIT_INIT("plexus/effects"), px_mcp_own_effects, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/pause"), px_mcp_own_pause, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/resume"), px_mcp_own_resume, PX_MCP_HOST | PX_MCP_LATE},
 };
 
 static const struct px_mcp_entry notifications[] = {
-    {"notifications/cancelled", px_mcp_cancelled, PX_MCP_ANY},
-    {"notifications/initialized", px_mcp_initialized, PX_MCP_LEGACY_ERA},
+    {PX_LIT_INIT("notifications/cancelled"), px_mcp_cancelled, PX_MCP_ANY},
+    {PX_LIT_INIT("notifications/initialized"), px_mcp_initialized, PX_MCP_LEGACY_ERA},
 };
 
-static const struct px_mcp_entry extension = {"", px_mcp_own_extension, PX_MCP_HOST | PX_MCP_LATE};
+static const struct px_mcp_entry extension = {PX_LIT_INIT(""), px_mcp_own_extension,
+                                              PX_MCP_HOST | PX_MCP_LATE};
 
 static const struct px_mcp_entry *find(const struct px_mcp_entry *table, size_t n, px_str method) {
     for (size_t i = 0; i < n; i++) {
-        if (px_str_is(method, table[i].name))
+        if (px_str_eq(method, table[i].name))
             return &table[i];
     }
     return NULL;

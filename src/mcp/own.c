@@ -55,11 +55,12 @@ static void write_session(struct px_mcp_ask *ask) {
 
 void px_mcp_own_session(struct px_mcp_ask *ask) {
     px_str raw_token = {0}, raw_profile = {0}, raw_client = {0}, token = {0}, profile = {0}, client = {0};
-    const struct px_mcp_want wants[] = {
-        {"token", &raw_token}, {"profile", &raw_profile}, {"client", &raw_client}};
+    const struct px_mcp_want wants[] = {PX_MCP_WANT("token", &raw_token),
+                                        PX_MCP_WANT("profile", &raw_profile),
+                                        PX_MCP_WANT("client", &raw_client)};
     struct px_err err = {0};
     int r = 0;
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     bool fine = px_mcp_text(ask, "token", raw_token, false, &token) &&
                 px_mcp_text(ask, "profile", raw_profile, false, &profile) &&
                 px_mcp_text(ask, "client", raw_client, false, &client);
@@ -80,7 +81,7 @@ void px_mcp_own_session(struct px_mcp_ask *ask) {
 void px_mcp_own_describe(struct px_mcp_ask *ask) {
     px_str raw = {0}, name = {0};
     struct px_err why = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"name", &raw}, 1);
+    px_mcp_params_one(ask, "name", &raw);
     if (!px_mcp_text(ask, "name", raw, true, &name))
         return;
     struct px_item *item = px_registry_find(ask->peer->mcp->registry, PX_LIST_TOOLS, name);
@@ -109,7 +110,7 @@ void px_mcp_own_describe(struct px_mcp_ask *ask) {
 
 static void pause_or_resume(struct px_mcp_ask *ask, bool paused) {
     px_str raw = {0}, name = {0};
-    px_mcp_find(ask->params, &(struct px_mcp_want){"service", &raw}, 1);
+    px_mcp_params_one(ask, "service", &raw);
     if (!px_session_admin(ask->peer->session)) {
         px_mcp_refuse_own(ask, PX_FORBIDDEN, "ask an administrator of this host",
                           "only administrators pause and resume services");

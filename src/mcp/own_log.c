@@ -225,10 +225,11 @@ static bool read_numbers(struct px_mcp_ask *ask, px_str since, px_str limit, str
 
 static bool read_wanted(struct px_mcp_ask *ask, struct wanted *wanted) {
     px_str tool = {0}, service = {0}, since = {0}, limit = {0}, follow = {0}, all = {0};
-    const struct px_mcp_want wants[] = {{"tool", &tool},   {"service", &service}, {"since_unix_ms", &since},
-                                        {"limit", &limit}, {"follow", &follow},   {"all", &all}};
+    const struct px_mcp_want wants[] = {
+        PX_MCP_WANT("tool", &tool),   PX_MCP_WANT("service", &service), PX_MCP_WANT("since_unix_ms", &since),
+        PX_MCP_WANT("limit", &limit), PX_MCP_WANT("follow", &follow),   PX_MCP_WANT("all", &all)};
     bool admin = px_session_admin(ask->peer->session), everyone = admin;
-    px_mcp_find(ask->params, wants, PX_COUNT(wants));
+    px_mcp_params(ask, wants, PX_COUNT(wants));
     if (!px_mcp_text(ask, "tool", tool, false, &wanted->tool) ||
         !px_mcp_text(ask, "service", service, false, &wanted->service) ||
         !px_mcp_bool(ask, "follow", follow, &wanted->follow) || !px_mcp_bool(ask, "all", all, &everyone) ||

@@ -44,7 +44,7 @@ static inline bool px_mcp_modern(enum px_mcp_version v) {
 enum px_mcp_version px_mcp_version_of(px_str name);
 const char *px_mcp_version_name(enum px_mcp_version v);
 
-enum { PX_MCP_EXTENSIONS = 16, PX_MCP_MAX_ID = 512, PX_MCP_NO_LOG = 8 };
+enum { PX_MCP_EXTENSIONS = 16, PX_MCP_MAX_ID = 512, PX_MCP_NO_LOG = 8, PX_MCP_MEMBERS = 8 };
 
 struct px_mcp {
     struct px_loop *loop;
@@ -107,6 +107,10 @@ struct px_mcp_ask {
     px_str id;     /* raw; absent: a notification, or it could not be read */
     px_str method; /* decoded */
     px_str params; /* an object, or absent */
+    struct px_mcp_member {
+        px_str key, value;     /* raw */
+    } members[PX_MCP_MEMBERS]; /* of params, so that they are walked once */
+    uint32_t n_members;        /* one more than there is room for: params has more */
     /* of params._meta (meta.c) */
     px_str meta;  /* an object, or absent */
     px_str token; /* progressToken, raw */
@@ -133,7 +137,7 @@ enum {
     PX_MCP_ALONE = 32 /* not in a batch */
 };
 struct px_mcp_entry {
-    const char *name;
+    px_str name;
     px_mcp_fn fn;
     unsigned flags;
 };
@@ -146,10 +150,22 @@ void px_mcp_message(struct px_mcp_peer *peer, px_str object, struct px_mcp_batch
 /* ---- reading params ---- */
 
 struct px_mcp_want {
-    const char *name;
+    px_str name;
     px_str *to; /* the raw value; untouched when it is not there */
 };
+#define PX_MCP_WANT(name, to)                                                                                \
+    { PX_LIT_INIT(name), to }
 void px_mcp_find(px_str object, const struct px_mcp_want *wants, size_t n);
+#define px_mcp_find_one(object, name, to) px_mcp_find((object), &(struct px_mcp_want)PX_MCP_WANT(name, to), 1)
+/** The same in the params of an ask. */
+void px_mcp_params(const struct px_mcp_ask *ask, const struct px_mcp_want *wants, size_t n);
+#define px_mcp_params_one(ask, name, to) px_mcp_params((ask), &(struct px_mcp_want)PX_MCP_WANT(name, to), 1)
+/** Whether a raw key is this name, which needs no escape. */
+static inline bool px_mcp_key_is(px_str key, px_str name) {
+    if (key.n == name.n + 2) /* an escape is longer than what it stands for */
+        return memcmp(key.p + 1, name.p, name.n) == 0;
+    return key.n > name.n + 2 && memchr(key.p, '\\', key.n) && px_json_slice_is(key, name);
+}
 /** A member that must be a string (`required`), or may be absent: decoded into *ret. false: refused, an error was written. */
 bool px_mcp_text(struct px_mcp_ask *ask, const char *name, px_str raw, bool required, px_str *ret);
 /** The same for an object, which stays raw. */

@@ -18,10 +18,9 @@ static void open_message(struct px_mcp_msg *msg, struct px_mcp_peer *peer, struc
     msg->meta = false;
     if (batch && msg->mark > 1)
         px_buf_char(msg->to, ',');
-    px_jw_init(&msg->w, msg->to);
-    px_jw_object(&msg->w);
-    px_jw_key(&msg->w, "jsonrpc");
-    px_jw_raw(&msg->w, PX_LIT("\"2.0\""));
+    px_buf_str(msg->to, PX_LIT("{\"jsonrpc\":\"2.0\""));
+    msg->w =
+        (struct px_jw){.to = msg->to, .nonempty = 3, .depth = 1}; /* inside this object, behind that member */
 }
 
 static void close_message(struct px_mcp_msg *msg) {
@@ -51,10 +50,10 @@ void px_mcp_result(struct px_mcp_msg *msg, struct px_mcp_peer *peer, struct px_m
                    enum px_mcp_version version, const char *result_type) {
     open_message(msg, peer, batch);
     msg->version = version;
-    px_jw_key(&msg->w, "id");
-    px_jw_raw(&msg->w, id);
-    px_jw_key(&msg->w, "result");
-    px_jw_object(&msg->w);
+    px_buf_str(msg->to, PX_LIT(",\"id\":"));
+    px_buf_str(msg->to, id);
+    px_buf_str(msg->to, PX_LIT(",\"result\":{"));
+    msg->w.depth++;
     if (px_mcp_modern(version)) {
         px_jw_key(&msg->w, "resultType");
         px_jw_text(&msg->w, result_type);

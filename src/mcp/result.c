@@ -57,8 +57,8 @@ static void write_meta(struct px_mcp_msg *msg, const struct px_result *result) {
     if (!result->meta_json.p)
         return;
     while (px_json_slice_next(result->meta_json, &at, &key, &value) == 1) {
-        if (px_json_slice_is(key, PX_LIT("plexus/call_id")) ||
-            px_json_slice_is(key, PX_LIT("io.modelcontextprotocol/serverInfo")))
+        if (px_mcp_key_is(key, PX_LIT("plexus/call_id")) ||
+            px_mcp_key_is(key, PX_LIT("io.modelcontextprotocol/serverInfo")))
             continue;
         px_jw_raw(&msg->w, key);
         px_buf_char(msg->to, ':');
@@ -71,7 +71,7 @@ static bool knows_content(enum px_mcp_version version, px_str block) {
     px_str type = {0};
     if (version >= PX_MCP_2025_06_18)
         return true;
-    px_mcp_find(block, &(struct px_mcp_want){"type", &type}, 1);
+    px_mcp_find_one(block, "type", &type);
     return !px_json_slice_is(type, PX_LIT("resource_link")) &&
            (version >= PX_MCP_2025_03_26 || !px_json_slice_is(type, PX_LIT("audio")));
 }
@@ -139,11 +139,11 @@ static void write_members(struct px_mcp_msg *msg, px_str object, bool *ret_cache
     px_str key, value;
     uint64_t at = 0;
     while (px_json_slice_next(object, &at, &key, &value) == 1) {
-        bool caching = px_json_slice_is(key, PX_LIT("ttlMs")) || px_json_slice_is(key, PX_LIT("cacheScope"));
-        if (px_json_slice_is(key, PX_LIT("_meta")) || px_json_slice_is(key, PX_LIT("resultType")) ||
+        bool caching = px_mcp_key_is(key, PX_LIT("ttlMs")) || px_json_slice_is(key, PX_LIT("cacheScope"));
+        if (px_mcp_key_is(key, PX_LIT("_meta")) || px_json_slice_is(key, PX_LIT("resultType")) ||
             (caching && !px_mcp_modern(msg->version)))
             continue;
-        *ret_cacheable |= px_json_slice_is(key, PX_LIT("ttlMs"));
+        *ret_cacheable |= px_mcp_key_is(key, PX_LIT("ttlMs"));
         px_jw_raw(&msg->w, key);
         px_buf_char(msg->to, ':');
         px_buf_str(msg->to, value);
@@ -157,7 +157,7 @@ static void answer_other(struct px_mcp_req *req, const struct px_result *result)
     open_result(req, &msg, "complete");
     write_members(&msg, result->result_json, &ttl);
     if (req->kind == PX_MCP_REQ_READ && px_mcp_modern(req->version)) {
-        px_mcp_find(result->result_json, &(struct px_mcp_want){"cacheScope", &scope}, 1);
+        px_mcp_find_one(result->result_json, "cacheScope", &scope);
         if (!ttl) {
             px_jw_key(&msg.w, "ttlMs");
             px_jw_u64(&msg.w, 0);

@@ -46,8 +46,7 @@ static char *read_file(const char *path) {
 static char *read_schema(enum wire_version version) {
     const char *dir = getenv("PX_MCP_SCHEMAS");
     char path[1024];
-    if (!dir || !*dir)
-        return NULL;
+    dir = dir && *dir ? dir : PX_SOURCE_DIR "/../shared/mcp";
     snprintf(path, sizeof path, "%s/schema-%s.json", dir, versions[version]);
     char *text = read_file(path);
     if (text)

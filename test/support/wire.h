@@ -4,8 +4,8 @@
  * follows a cancel; what results of each era must and must not have; progress grows; a subscription is acknowledged first,
  * and everything on it carries its id.
  *
- * With PX_MCP_SCHEMAS in the environment (a folder with the specification's schema-<version>.json, or
- * <version>/schema.json) every message is also validated against the schema of its version. */
+ * Every message is also validated against the specification's JSON Schema of its version, when it is there:
+ * schema-<version>.json or <version>/schema.json in the folder PX_MCP_SCHEMAS (default: ../shared/mcp beside the sources). */
 #ifndef PX_TEST_WIRE_H
 #define PX_TEST_WIRE_H
 

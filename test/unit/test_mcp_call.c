@@ -94,6 +94,21 @@ static void test_what_the_gate_gets(void **state) {
     fix_close(&f);
 }
 
+/* More members than are kept: they are looked for in the text. */
+static void test_many_params(void **state) {
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    offer();
+    wire_is(fix_ask(&f, CALL("1", "\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,"
+                                  "\"n\\u0061me\":\"svc_echo\",\"arguments\":{\"x\":1}," META)),
+            "/result/structuredContent", "{\"x\":1}");
+    wire_is(fix_ask(&f, CALL("2", "\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,"
+                                  "\"n\\u0061me\":\"svc_echo\",\"arguments\":{\"x\":2}," META)),
+            "/result/structuredContent", "{\"x\":2}");
+    fix_close(&f);
+}
+
 static void test_bad_params(void **state) {
     struct fix f;
     (void)state;
@@ -164,6 +179,35 @@ static void test_answers_of_tools(void **state) {
                &(struct px_result){.content_json = PX_LIT("[]"), .structured_json = PX_LIT("[1]")});
     fix_turn(&f);
     assert_null(wire_at(wire_next(&f.wire), "/result/structuredContent"));
+    fix_close(&f);
+}
+
+/* A tool with an output schema: some legacy clients hold even a failure against it, so there it stands in _meta. */
+static void test_failures_of_typed_tools(void **state) {
+    static const struct px_result failure = {.code = PX_TIMEOUT,
+                                             .is_error = true,
+                                             .typed = true,
+                                             .content_json = PX_LIT_INIT("[]"),
+                                             .structured_json =
+                                                 PX_LIT_INIT("{\"error\":{\"code\":\"timeout\"}}")};
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    offer();
+    fix_send(&f, CALL("1", HOLD "," META));
+    fake_reply(fake_call(), &failure);
+    fix_turn(&f);
+    const char *answer = wire_next(&f.wire);
+    wire_is(answer, "/result/structuredContent/error/code", "\"timeout\"");
+    assert_null(wire_at(answer, "/result/_meta/plexus~1error"));
+    fix_initialize(&f, "2025-11-25");
+    fix_send(&f, CALL("2", HOLD));
+    fake_reply(fake_call(), &failure);
+    fix_turn(&f);
+    answer = wire_next(&f.wire);
+    wire_is(answer, "/result/isError", "true");
+    wire_is(answer, "/result/_meta/plexus~1error/code", "\"timeout\"");
+    assert_null(wire_at(answer, "/result/structuredContent"));
     fix_close(&f);
 }
 
@@ -442,8 +486,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_in_both_eras),
         cmocka_unit_test(test_what_the_gate_gets),
+        cmocka_unit_test(test_many_params),
         cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_answers_of_tools),
+        cmocka_unit_test(test_failures_of_typed_tools),
         cmocka_unit_test(test_content_of_old_versions),
         cmocka_unit_test(test_prompts_reads_completions),
         cmocka_unit_test(test_failures_become_errors),

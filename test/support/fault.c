@@ -195,7 +195,7 @@ WRAP(int, epoll_wait, (int fd, struct epoll_event *events, int most, int ms), (f
      CAN_WAIT, EINVAL)
 WRAP(int, epoll_pwait2,
      (int fd, struct epoll_event *events, int most, const struct timespec *timeout, const sigset_t *mask),
-     (fd, events, most, timeout, mask), CAN_WAIT, EINVAL)
+     (fd, events, most, timeout, mask), CAN_WAIT, ENOSYS)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), CAN_FAIL, EMFILE)
 WRAP(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags), CAN_FAIL, EMFILE)
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), CAN_FAIL, EMFILE)

@@ -69,6 +69,14 @@ static void secrets_do_not_pass(void **state) {
     assert_null(strstr(err.msg, "hunter"));
     px_err_set(&err, -EINVAL, "%s", key);
     assert_null(strstr(err.msg, "kk"));
+    char *large = malloc(3001); /* more than is formed at first */
+    memset(large, 'k', 3000);
+    large[0] = '<';
+    large[3000] = 0;
+    assert_int_equal(px_redact_add(px_str_of(large)), 0);
+    px_err_set(&err, -EINVAL, "it is %s", large);
+    assert_null(strstr(err.msg, "kk"));
+    free(large);
     for (size_t n = 1600; n < 2060; n += 7) {
         char all[3000];
         memset(all, '.', n);

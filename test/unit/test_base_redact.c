@@ -151,6 +151,7 @@ static void json_forms(void **state) {
                "schl\\u00fcssel\\u20ac\\ud83d\\ude00");
     check_json(PX_LIT("schl\xc3\xbcssel/<"), "schl\\u00fcssel\\/<");
     check_json(PX_LIT("schl\xc3\xbcssel/<"), "schl\\u00fcssel/\\u003c");
+    check_json(PX_LIT("schl\xc3\xbcssel/<"), "schl\xc3\xbcssel/\\u003c");
 }
 
 static void percent_forms(void **state) {

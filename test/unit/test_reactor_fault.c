@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 
 /* Without the assertions of rig_open: any of it may fail. */
-static int open_quietly(struct rig *rig) {
+static int open_quietly(struct rig *rig, bool fake) {
     struct px_err err;
-    int r = px_loop_create(NULL, &rig->loop, &err);
+    struct px_loop_clock clock = fake_clock(&rig->clock);
+    int r = px_loop_create(&(struct px_loop_opts){.clock = fake ? &clock : NULL}, &rig->loop, &err);
     if (!r)
         r = px_scope_open(rig->loop, NULL, "fault", 0, &rig->scope);
     return r;
@@ -52,8 +53,7 @@ static int loop_scenario(void *user) {
     struct px_work work;
     struct px_hook hook = {.name = "hook", .fn = nothing};
     struct px_err err = {0};
-    (void)user;
-    int r = open_quietly(&rig);
+    int r = open_quietly(&rig, user != NULL);
     if (!r) {
         fault_off();
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.fds), 0);
@@ -87,6 +87,7 @@ static int loop_scenario(void *user) {
 static void loop_fails(void **state) {
     (void)state;
     assert_true(fault_sweep(FAULT_FAIL, loop_scenario, NULL) >= 9);
+    assert_true(fault_sweep(FAULT_FAIL, loop_scenario, "a fake clock") >= 9);
 }
 
 static void loop_is_interrupted(void **state) {
@@ -108,7 +109,7 @@ static int signal_scenario(void *user) {
     sigset_t before, after;
     (void)user;
     sigprocmask(SIG_BLOCK, NULL, &before);
-    int r = open_quietly(&rig);
+    int r = open_quietly(&rig, false);
     if (!r)
         r = px_signals_start(rig.loop, (const int[]){SIGUSR1, 0}, on_signal, &rig, &signals, NULL);
     sigprocmask(SIG_BLOCK, NULL, &after);
@@ -144,7 +145,7 @@ static int child_scenario(void *user) {
     struct kid kid;
     const char *script = user;
     kid_init(&kid, &rig);
-    int r = open_quietly(&rig);
+    int r = open_quietly(&rig, false);
     if (!r)
         r = kid_try(&kid, script);
     if (!r)

@@ -83,13 +83,30 @@ static int wrong(const struct reader *r, px_str name, const char *what) {
     return -EINVAL;
 }
 
+/* With "./" before a relative path: to SQLite, ":memory:" and "file:…" would be no names of files. */
+static int read_path(const struct reader *r, px_str value, px_str *ret) {
+    px_str path;
+    if (text(r, value, &path) || !path.n)
+        return -EINVAL;
+    *ret = path;
+    if (path.p[0] == '/')
+        return 0;
+    char *p = r->scopes->alloc(r->scope, path.n + 3);
+    if (!p)
+        return -ENOMEM;
+    memcpy(p, "./", 2);
+    memcpy(p + 2, path.p, path.n);
+    *ret = (px_str){p, path.n + 2};
+    return 0;
+}
+
 static int read_db(const struct reader *r, px_str key, px_str value) {
     struct sq_db *db = &r->c->dbs[r->c->n];
     px_str path;
     if (text(r, key, &db->name))
         return wrong(r, key, "not a name");
-    if (!member(r, value, "/path", &path) || text(r, path, &db->path) || !db->path.n)
-        return wrong(r, db->name, "path is empty");
+    if (!member(r, value, "/path", &path) || read_path(r, path, &db->path))
+        return wrong(r, db->name, "path is no path of a file");
     db->read_only = truth(r, value, "/read_only", false);
     db->create = truth(r, value, "/create", false);
     db->foreign_keys = truth(r, value, "/foreign_keys", true);

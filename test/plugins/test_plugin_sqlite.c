@@ -84,15 +84,17 @@ static int begin(void **state) {
         px_arena_fmt(&memory,
                      "{\"databases\":{\"shop\":{\"path\":\"%s/shop.db\"},"
                      "\"archive\":{\"path\":\"%s/archive.db\",\"read_only\":true},"
-                     "\"odd\":{\"path\":\"%s/odd.db\"},"
+                     "\"odd\":{\"path\":\"odd.db\"},"
                      "\"new\":{\"path\":\"%s/new.db\",\"create\":true},"
-                     "\"rows\":{\"path\":\"%s/shop.db\",\"schema_changes\":false,\"foreign_keys\":false}},"
+                     "\"rows\":{\"path\":\"%s/shop.db\",\"schema_changes\":false,\"foreign_keys\":false},"
+                     "\"memory\":{\"path\":\":memory:\",\"create\":true},"
+                     "\"uri\":{\"path\":\"file:x.db?mode=memory\",\"create\":true}},"
                      "\"default\":\"shop\",\"memory_mb\":64}",
-                     folder, folder, folder, folder, folder);
-    return fake_worker_open(PX_PLUGIN_FILE, config.p);
+                     folder, folder, folder, folder);
+    return chdir(folder) ? -1 : fake_worker_open(PX_PLUGIN_FILE, config.p);
 }
 
-enum { SHOP, ARCHIVE, ODD, NEW, ROWS };
+enum { SHOP, ARCHIVE, ODD, NEW, ROWS, MEMORY, URI };
 
 static int end(void **state) {
     /* Whatever was tried, the data is as the good statements left it. */
@@ -676,6 +678,17 @@ static void test_a_missing_database_is_made_when_allowed(void **state) {
     assert_json_is(query("SELECT * FROM t", NULL), "/rows", "[[1]]");
 }
 
+/* A path is a path, also where SQLite would see something else in it. */
+static void test_names_that_only_look_odd(void **state) {
+    (void)state;
+    ask.db = MEMORY;
+    execute("CREATE TABLE t(x)", NULL);
+    assert_int_equal(access(path(":memory:"), F_OK), 0);
+    ask.db = URI;
+    execute("CREATE TABLE t(x)", NULL);
+    assert_int_equal(access(path("file:x.db?mode=memory"), F_OK), 0);
+}
+
 static void test_a_read_only_database(void **state) {
     (void)state;
     ask.db = ARCHIVE;
@@ -851,6 +864,7 @@ int main(void) {
         TEST(test_full_text_and_r_trees),
         CLEAN(test_databases_that_cannot_be_used),
         CLEAN(test_a_missing_database_is_made_when_allowed),
+        CLEAN(test_names_that_only_look_odd),
         CLEAN(test_a_read_only_database),
         CLEAN(test_a_locked_database),
         CLEAN(test_a_journal_left_by_a_crash),

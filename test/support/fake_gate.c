@@ -130,7 +130,8 @@ void fake_reply_text(struct fake_call *call, const char *text) {
     px_buf_text(&content, "[{\"type\":\"text\",\"text\":");
     px_json_quote(&content, px_str_of(text));
     px_buf_text(&content, "}]");
-    fake_reply(call, &(struct px_result){.content_json = content.failed ? PX_LIT("[]") : px_buf_view(&content)});
+    fake_reply(call,
+               &(struct px_result){.content_json = content.failed ? PX_LIT("[]") : px_buf_view(&content)});
     px_buf_finish(&content);
 }
 

@@ -83,7 +83,7 @@ const char *px_args_get(const struct px_args *args, const char *name) {
     for (size_t i = 0; i < args->n_opts; i++)
         if (strcmp(args->opts[i]->name, name) == 0)
             return args->values[i];
-    assert(!"an option that is in no table");
+    assert(false); /* an option that is in no table */
     return NULL;
 }
 

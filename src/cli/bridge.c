@@ -18,6 +18,7 @@ int px_bridge_create(const struct px_bridge_opts *opts, struct px_bridge **ret) 
     px_map_init(&b->asked, PX_BRIDGE_SERVER_REQUESTS);
     px_map_init(&b->stale, PX_BRIDGE_SERVER_REQUESTS);
     px_map_init(&b->readonly, PX_BRIDGE_TOOLS);
+    px_map_init(&b->strict, PX_BRIDGE_TOOLS);
     *ret = b;
     return 0;
 }
@@ -36,6 +37,7 @@ void px_bridge_destroy(struct px_bridge *b) {
     px_map_finish(&b->asked);
     px_bridge_set_clear(&b->stale);
     px_bridge_set_clear(&b->readonly);
+    px_bridge_set_clear(&b->strict);
     px_buf_finish(&b->to_client);
     px_buf_finish(&b->control);
     px_buf_finish(&b->refused);
@@ -105,6 +107,7 @@ static void lose(struct px_bridge *b, struct px_bridge_req *req, uint64_t now_ns
     if (sent && req->kind == PX_BRIDGE_LISTEN) {
         px_buf_clear(&req->ending, 0);
         req->ending_ns = 0;
+        req->answered = false;
         return;
     }
     if (sent && !px_bridge_enqueue(b, req, px_str_of(req->line), true)) {
@@ -129,6 +132,8 @@ void px_bridge_host_down(struct px_bridge *b, uint64_t now_ns) {
         lose(b, px_list_entry(node, struct px_bridge_req, node), now_ns);
     px_bridge_ask_withdraw(b);
     px_bridge_set_clear(&b->readonly); /* the next host may have other tools by these names */
+    px_bridge_set_clear(&b->strict);
+    b->list_id = 0;
     back_off(b, now_ns);
 }
 

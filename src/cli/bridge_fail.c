@@ -72,7 +72,22 @@ void px_bridge_error(struct px_bridge *b, px_str raw_id, int code, const char *n
     end(b, &w, &line);
 }
 
-/* A tool's failure is a result: in the modern era with a resultType. */
+static void error_object(struct px_jw *w, const char *name, bool retryable, const char *message,
+                         const char *advice) {
+    px_jw_object(w);
+    px_jw_key(w, "code");
+    px_jw_text(w, name);
+    px_jw_key(w, "message");
+    px_jw_text(w, message);
+    px_jw_key(w, "retryable");
+    px_jw_bool(w, retryable);
+    px_jw_key(w, "advice");
+    px_jw_text(w, advice);
+    px_jw_object_end(w);
+}
+
+/* A tool's failure is a result: in the modern era with a resultType. Legacy clients hold the structured content of a failure against the
+ * tool's output schema too, and would throw the words away: then the error stands in _meta. */
 static void tool_error(struct px_bridge *b, const struct px_bridge_req *req, const char *name, bool retryable,
                        const char *message, const char *advice) {
     struct px_buf line;
@@ -95,19 +110,11 @@ static void tool_error(struct px_bridge *b, const struct px_bridge_req *req, con
     px_jw_text(&w, text);
     px_jw_object_end(&w);
     px_jw_array_end(&w);
-    px_jw_key(&w, "structuredContent");
+    bool strict = !req->modern && px_map_get(&b->strict, px_str_of(req->subject));
+    px_jw_key(&w, strict ? "_meta" : "structuredContent");
     px_jw_object(&w);
-    px_jw_key(&w, "error");
-    px_jw_object(&w);
-    px_jw_key(&w, "code");
-    px_jw_text(&w, name);
-    px_jw_key(&w, "message");
-    px_jw_text(&w, message);
-    px_jw_key(&w, "retryable");
-    px_jw_bool(&w, retryable);
-    px_jw_key(&w, "advice");
-    px_jw_text(&w, advice);
-    px_jw_object_end(&w);
+    px_jw_key(&w, strict ? "plexus/error" : "error");
+    error_object(&w, name, retryable, message, advice);
     px_jw_object_end(&w);
     px_jw_key(&w, "isError");
     px_jw_bool(&w, true);

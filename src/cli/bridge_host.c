@@ -7,7 +7,7 @@ enum { TOOL_NAME_MAX = 128 };
 
 /* ---- what an answer teaches --------------------------------------------------------------------------------------- */
 
-static void learn_tools(struct px_bridge *b, px_str result) {
+void px_bridge_learn_tools(struct px_bridge *b, px_str result) {
     struct px_arena arena;
     px_str tool;
     uint64_t pos = 0;
@@ -20,6 +20,10 @@ static void learn_tools(struct px_bridge *b, px_str result) {
             px_bridge_set_add(&b->readonly, name); /* when there is no room: not known to be read-only */
         else
             px_bridge_set_remove(&b->readonly, name);
+        if (px_field(tool, "outputSchema").p)
+            px_bridge_set_add(&b->strict, name);
+        else
+            px_bridge_set_remove(&b->strict, name);
     }
     px_arena_finish(&arena);
 }
@@ -39,7 +43,10 @@ static void learn_initialize(struct px_bridge *b, const struct px_bridge_req *re
 
 static void learn(struct px_bridge *b, struct px_bridge_req *req, px_str result) {
     switch (req->kind) {
-    case PX_BRIDGE_TOOLS_LIST: learn_tools(b, result); break;
+    case PX_BRIDGE_TOOLS_LIST:
+        px_bridge_learn_tools(b, result);
+        b->listed = true;
+        break;
     case PX_BRIDGE_INITIALIZE: learn_initialize(b, req, result); break;
     case PX_BRIDGE_SUBSCRIBE:
         if (!px_bridge_set_add(&b->subscriptions, px_str_of(req->subject)))
@@ -75,9 +82,10 @@ static void response(struct px_bridge *b, px_str line, px_str id, px_str message
         return;
     }
     req = px_bridge_find(b, id);
-    if (!req || req->msg)
+    if (!req || req->msg || req->answered)
         return; /* nobody waits for it */
     if (req->kind == PX_BRIDGE_LISTEN && result.p) {
+        req->answered = true;
         hold(b, req, line, now_ns);
         return;
     }

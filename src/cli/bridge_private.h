@@ -19,7 +19,8 @@ enum {
     PX_BRIDGE_SUBSCRIPTIONS = 1024,
     PX_BRIDGE_SERVER_REQUESTS = 256,
     PX_BRIDGE_TOOLS = 8192,
-    PX_BRIDGE_HOLD_MS = 5000, /* how long an ended subscription may turn out to be a restart */
+    PX_BRIDGE_PAGES = 1000,
+    PX_BRIDGE_HOLD_MS = 30000, /* how long an ended subscription may turn out to be a restart */
     PX_BRIDGE_ID_BYTES = 512
 };
 
@@ -44,12 +45,12 @@ struct px_bridge_req {
     struct px_list_node node; /* in requests, in order of arrival */
     char *key, *id;           /* the id as a key, and as raw JSON */
     enum px_bridge_kind kind;
-    bool modern, acked;
-    struct px_bridge_msg *msg; /* its line while it is not sent; NULL: sent */
-    uint64_t deadline_ns;      /* while not sent: fail then; 0: none */
-    char *subject;             /* tool: its name; subscribe: the raw URI; set level: the raw level */
-    char *line;                /* kinds that are sent again: the whole line */
-    struct px_buf ending;      /* a subscription's end, held back until ending_ns */
+    bool modern, acked, answered; /* answered: a subscription whose answer is held back */
+    struct px_bridge_msg *msg;    /* its line while it is not sent; NULL: sent */
+    uint64_t deadline_ns;         /* while not sent: fail then; 0: none */
+    char *subject;                /* tool: its name; subscribe: the raw URI; set level: the raw level */
+    char *line;                   /* kinds that are sent again: the whole line */
+    struct px_buf ending;         /* a subscription's end, held back until ending_ns */
     uint64_t ending_ns;
 };
 
@@ -71,6 +72,7 @@ struct px_bridge {
     struct px_bridge_opts opts;
     enum px_bridge_state state;
     bool eof, broken, ever_up, unreachable, hang_up, complained;
+    bool listed; /* the client has asked for tools: so the bridge does, of every new host */
 
     struct px_buf to_client;
     size_t client_sent; /* bytes of it that are written */
@@ -94,6 +96,9 @@ struct px_bridge {
     struct px_map stale;    /* keys of those that were withdrawn, and may still be answered -> itself */
     bool rename_all;        /* too many of those to be remembered */
     struct px_map readonly; /* names of tools that say they only read -> itself */
+    struct px_map strict;   /* names of tools with an output schema -> itself */
+    uint64_t list_id;       /* the own tools/list that is under way; 0: none */
+    unsigned pages;         /* asked for so far by it and those before it */
 
     uint64_t own_id, awaited; /* awaited: the own id that moves the state on */
     uint64_t retry_ns, up_ns, handshake_ns, backoff_ms;
@@ -121,6 +126,10 @@ void px_bridge_msg_sent(struct px_bridge *b);
 bool px_bridge_set_add(struct px_map *set, px_str text);
 void px_bridge_set_remove(struct px_map *set, px_str text);
 void px_bridge_set_clear(struct px_map *set);
+
+/* ---- bridge_host.c ---- */
+/** Remember what a page of tools says about them. */
+void px_bridge_learn_tools(struct px_bridge *b, px_str result);
 
 /* ---- bridge_fail.c ---- */
 void px_bridge_say(struct px_bridge *b, const char *format, ...) PX_PRINTF(2, 3);

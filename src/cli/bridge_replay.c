@@ -39,6 +39,43 @@ static void replay_subscriptions(struct px_bridge *b) {
     }
 }
 
+/* ---- which tools only read, of this host --------------------------------------------------------------------- */
+
+/* Members of the params of a request in the era of this conversation. */
+static px_str list_params(const struct px_bridge *b) {
+    return b->init_params ? PX_LIT("\"_meta\":{}")
+                          : PX_LIT("\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+                                   "\"io.modelcontextprotocol/clientCapabilities\":{}}");
+}
+
+/* The next page of tools; `cursor` is raw, or absent. */
+static void list_tools(struct px_bridge *b, px_str cursor) {
+    struct px_buf line;
+    px_str params = list_params(b);
+    px_buf_init(&line, PX_BRIDGE_LINE_MAX);
+    b->list_id = ++b->own_id;
+    px_buf_addf(&line,
+                "{\"jsonrpc\":\"2.0\",\"id\":\"" PX_BRIDGE_OWN
+                "%llu\",\"method\":\"tools/list\",\"params\":{" PX_FMT,
+                (unsigned long long)b->list_id, PX_ARG(params));
+    if (cursor.p)
+        px_buf_addf(&line, ",\"cursor\":" PX_FMT, PX_ARG(cursor));
+    px_buf_text(&line, "}}");
+    if (line.failed || !px_bridge_enqueue(b, NULL, px_buf_view(&line), false))
+        b->list_id = 0;
+    px_buf_finish(&line);
+}
+
+static void tools_listed(struct px_bridge *b, px_str message) {
+    px_str result = px_field(message, "result"), cursor = px_field(result, "nextCursor");
+    b->list_id = 0;
+    px_bridge_learn_tools(b, result);
+    if (px_json_slice_type(cursor) == PX_JSON_STRING && ++b->pages < PX_BRIDGE_PAGES)
+        list_tools(b, cursor);
+}
+
+/* ---- the handshake ------------------------------------------------------------------------------------------------ */
+
 static void become_ready(struct px_bridge *b) {
     b->state = PX_BRIDGE_READY;
     b->handshake_ns = 0;
@@ -48,6 +85,9 @@ static void become_ready(struct px_bridge *b) {
     PX_LIST_EACH (node, &b->requests)
         px_list_entry(node, struct px_bridge_req, node)->deadline_ns = 0;
     px_buf_clear(&b->refused, 0);
+    b->pages = 0;
+    if (b->listed)
+        list_tools(b, (px_str){0});
     if (b->complained)
         px_bridge_say(b, "the host on %s is back", b->opts.where);
     b->complained = b->unreachable = false;
@@ -92,9 +132,14 @@ static void refuse(struct px_bridge *b, px_str error) {
 }
 
 void px_bridge_own_answer(struct px_bridge *b, px_str raw_id, px_str message, uint64_t now_ns) {
-    char expected[64];
+    char expected[64], list[64];
     px_str error = px_field(message, "error");
     snprintf(expected, sizeof expected, "\"" PX_BRIDGE_OWN "%llu\"", (unsigned long long)b->awaited);
+    snprintf(list, sizeof list, "\"" PX_BRIDGE_OWN "%llu\"", (unsigned long long)b->list_id);
+    if (b->list_id && px_str_is(raw_id, list)) {
+        tools_listed(b, message);
+        return;
+    }
     if (!px_str_is(raw_id, expected) || (b->state != PX_BRIDGE_GREETING && b->state != PX_BRIDGE_REPLAYING))
         return;
     if (!error.p) {

@@ -116,6 +116,8 @@ void px_bridge_rewind(struct px_bridge *b) {
         if (!msg->req)
             msg_free(b, msg); /* it spoke of what only the old host knew */
     }
+    if (b->control.p)
+        explicit_bzero(b->control.p, b->control.n); /* it may hold a token */
     px_buf_clear(&b->control, 0);
     b->control_sent = 0;
 }

@@ -1,55 +1,30 @@
 #include "cli/client.h"
 #include "base/clock.h"
 #include "cli/fields.h"
+#include "cli/interrupt.h"
 #include "cli/socket.h"
 #include "json/scan.h"
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 enum { CONTROL_TIMEOUT_MS = 30000, CONNECT_TIMEOUT_MS = 5000, WRITE_TIMEOUT_MS = 10000, READ_BYTES = 65536 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number) {
-    (void)number;
-    interrupted = 1;
-}
-
-/* Blocked everywhere but inside ppoll, so that none is missed between a look at the flag and the wait. */
-void px_client_catch_interrupt(struct px_client *c) {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    interrupted = 0;
-    c->catching = true;
-}
 
 /* 0, -ETIMEDOUT, -EINTR. deadline_ns 0: none. */
 static int wait_for(struct px_client *c, short events, uint64_t deadline_ns) {
     for (;;) {
         struct pollfd p = {.fd = c->fd, .events = events};
         struct timespec left = {0};
-        sigset_t none;
         uint64_t now = px_clock_mono_ns();
-        if (c->catching && interrupted)
-            return -EINTR;
         if (deadline_ns && now >= deadline_ns)
             return -ETIMEDOUT;
         if (deadline_ns) {
             left.tv_sec = (time_t)((deadline_ns - now) / PX_S);
             left.tv_nsec = (long)((deadline_ns - now) % PX_S);
         }
-        sigemptyset(&none);
-        int n = ppoll(&p, 1, deadline_ns ? &left : NULL, c->catching ? &none : NULL);
+        int n = px_interrupt_poll(&p, deadline_ns ? &left : NULL);
         if (n > 0)
             return 0;
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && (errno != EINTR || px_interrupted()))
             return -errno;
     }
 }
@@ -168,8 +143,9 @@ int px_client_request(struct px_client *c, const char *method, px_str params, ui
             return -EBADMSG;
         if (px_json_slice_get(scan.value, PX_LIT("method"), &name) == 0) {
             px_json_slice_get(scan.value, PX_LIT("params"), &notified);
-            if (c->notify && px_json_slice_type(name) == PX_JSON_STRING)
-                c->notify(c->user, px_str_n(name.p + 1, name.n - 2), notified);
+            if (c->notify && px_json_slice_type(name) == PX_JSON_STRING &&
+                !c->notify(c->user, px_str_n(name.p + 1, name.n - 2), notified))
+                return px_interrupted() ? -EINTR : -ECANCELED;
         } else if (is_answer(scan.value, c->last_id) || is_complaint(scan.value)) {
             return keep_answer(c, scan.value, ret);
         }
@@ -181,8 +157,8 @@ void px_client_cancel(struct px_client *c) {
     struct px_buf params;
     px_buf_init(&params, 256);
     px_buf_addf(&params, "{\"requestId\":%llu,\"reason\":\"interrupted\"}", (unsigned long long)c->last_id);
-    c->catching = false;
-    if (send_message(c, "notifications/cancelled", px_buf_view(&params), false, 1000) == 0)
+    /* what does not fit into the socket at once is not waited for: closing it cancels the call too */
+    if (send_message(c, "notifications/cancelled", px_buf_view(&params), false, 0) == 0)
         shutdown(c->fd, SHUT_WR);
     px_buf_finish(&params);
 }

@@ -9,7 +9,8 @@
 
 enum { PX_CLIENT_LINE_MAX = 64 << 20 };
 
-typedef void (*px_client_notify)(void *user, px_str method, px_str params);
+/** Returns false to end the wait: px_client_request gives -ECANCELED. */
+typedef bool (*px_client_notify)(void *user, px_str method, px_str params);
 
 struct px_client {
     struct px_cli *cli;
@@ -20,7 +21,6 @@ struct px_client {
     uint64_t last_id;
     px_client_notify notify; /* may be NULL: notifications are dropped */
     void *user;
-    bool catching; /* SIGINT and SIGTERM end a wait instead of us */
 };
 
 struct px_answer {
@@ -31,15 +31,14 @@ struct px_answer {
 /** Connect and, when a token or a profile is wanted, begin the session. Prints what fails; an exit code. */
 PX_MUSTCHECK int px_client_open(struct px_client *c, struct px_cli *cli);
 void px_client_close(struct px_client *c);
-/** From now on Ctrl-C makes px_client_request return -EINTR. */
-void px_client_catch_interrupt(struct px_client *c);
 
 /** Send a request and wait for its answer, which lives until the next one. `params`: a JSON object. timeout_ms 0: none.
- *  -EINTR: interrupted (c->last_id is still being worked on); -ETIMEDOUT; -EPIPE: the host is gone; -EBADMSG: what came is not
+ *  -EINTR, -ECANCELED: interrupted, by a signal (after px_interrupt_catch) or by notify (c->last_id is still
+ *  being worked on); -ETIMEDOUT; -EPIPE: the host is gone; -EBADMSG: what came is not
  *  JSON-RPC; -EMSGSIZE. */
 PX_MUSTCHECK int px_client_request(struct px_client *c, const char *method, px_str params,
                                    uint64_t timeout_ms, struct px_answer *ret);
-/** Tell the host that c->last_id is no longer wanted. Best effort, for at most a second. */
+/** Tell the host that c->last_id is no longer wanted. Does not wait. */
 void px_client_cancel(struct px_client *c);
 
 /** The same as px_client_request for commands that have nothing to say about an error: prints it. An exit code. */

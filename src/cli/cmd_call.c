@@ -3,6 +3,7 @@
 #include "cli/callargs.h"
 #include "cli/commands.h"
 #include "cli/file.h"
+#include "cli/interrupt.h"
 #include "cli/result.h"
 #include "cli/toolinfo.h"
 #include "json/scan.h"
@@ -99,12 +100,12 @@ static void write_params(struct call *call, struct px_buf *to) {
     px_jw_object_end(&w);
 }
 
-static void on_notify(void *user, px_str method, px_str params) {
+static bool on_notify(void *user, px_str method, px_str params) {
     struct call *call = user;
     struct px_arena arena;
     struct px_buf line, words;
     if (!call->cli->err.tty || !px_str_is(method, "notifications/progress"))
-        return;
+        return true;
     px_arena_init(&arena, 1 << 20);
     px_buf_init(&line, 64 << 10);
     px_buf_init(&words, 64 << 10);
@@ -123,6 +124,7 @@ static void on_notify(void *user, px_str method, px_str params) {
     px_buf_finish(&words);
     px_buf_finish(&line);
     px_arena_finish(&arena);
+    return true;
 }
 
 static void clear_progress(struct call *call) {
@@ -145,7 +147,9 @@ static void hint_types(struct call *call) {
     px_json_quote(&params, px_str_of(call->args->pos[0]));
     px_buf_char(&params, '}');
     int r = px_client_request(&call->client, "plexus/describe", px_buf_view(&params), GRACE_MS, &answer);
-    px_str schema = r ? (px_str){0} : px_field(px_field(answer.result, "tool"), "inputSchema");
+    px_str schema = {0};
+    if (r == 0)
+        schema = px_field(px_field(answer.result, "tool"), "inputSchema");
     for (size_t i = 1; i < call->args->n_pos && schema.p; i++) {
         struct px_err err;
         px_str property;
@@ -162,28 +166,15 @@ static void hint_types(struct call *call) {
     px_buf_finish(&params);
 }
 
-/* The host does not know the tool: perhaps it is misspelt. */
-static void hint_name(struct call *call) {
-    struct px_tools tools;
-    px_str name = px_str_of(call->args->pos[0]);
-    if (px_tools_fetch(&call->client, &tools) == 0) {
-        px_str near = px_tools_nearest(&tools, name);
-        if (near.n && !px_str_eq(near, name))
-            px_cli_fail(call->cli, 0, NULL, "did you mean " PX_FMT "?", PX_ARG(near));
-    }
-    px_tools_finish(&tools);
-}
-
 /* ---- running it ----------------------------------------------------------------------------------------------- */
 
 static int finish(struct call *call, const struct px_answer *answer) {
     struct px_arena arena;
     int code;
     if (answer->error.p) {
-        bool unknown = px_field_i64(answer->error, "code", 0) == -32602;
         code = px_client_refused(&call->client, answer->error);
-        if (unknown)
-            hint_name(call);
+        if (px_field_i64(answer->error, "code", 0) == -32602)
+            px_tools_hint(&call->client, px_str_of(call->args->pos[0]), answer->error);
         return code;
     }
     if (px_asked(answer->result))
@@ -203,7 +194,7 @@ static int make(struct call *call) {
     write_params(call, &params);
     call->client.notify = on_notify;
     call->client.user = call;
-    px_client_catch_interrupt(&call->client);
+    px_interrupt_catch();
     int r = params.failed ? -EMSGSIZE
                           : px_client_request(&call->client, "tools/call", px_buf_view(&params),
                                               call->timeout_ms ? call->timeout_ms + GRACE_MS : 0, &answer);

@@ -127,6 +127,7 @@ static int print(struct px_cli *cli, px_str result) {
 }
 
 static int ask(struct px_client *client, const char *name, px_str *ret_result) {
+    struct px_answer answer = {0};
     struct px_buf params;
     struct px_jw w;
     px_buf_init(&params, 1 << 20);
@@ -135,8 +136,17 @@ static int ask(struct px_client *client, const char *name, px_str *ret_result) {
     px_jw_key(&w, "name");
     px_jw_text(&w, name);
     px_jw_object_end(&w);
-    int code = px_client_ask(client, "plexus/describe", px_buf_view(&params), ret_result);
+    int r = px_client_request(client, "plexus/describe", px_buf_view(&params), 30000, &answer),
+        code = PX_EXIT_OK;
     px_buf_finish(&params);
+    if (r)
+        return px_client_failed(client, r);
+    if (answer.error.p) {
+        code = px_client_refused(client, answer.error);
+        if (code == PX_EXIT_FAILURE)
+            px_tools_hint(client, px_str_of(name), answer.error);
+    }
+    *ret_result = answer.result;
     return code;
 }
 

@@ -3,10 +3,13 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
+#include "cli/interrupt.h"
+#include <time.h>
 
 struct log {
     struct px_cli *cli;
     bool broken; /* stdout cannot be written */
+    int day;     /* of the last row */
 };
 
 /* ---- rows --------------------------------------------------------------------------------------------------- */
@@ -20,31 +23,64 @@ static void field(struct px_buf *to, px_str text, size_t columns) {
     px_buf_finish(&clean);
 }
 
-/* One row on one line; the arguments take what is left of the terminal. */
-static void row_line(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str row) {
-    struct px_buf part;
+/* What became of it: "ok" and the arguments, or the error. */
+static void outcome(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str row,
+                    size_t columns) {
     px_str code = px_field_text(arena, row, "code"), detail = px_field_text(arena, row, "detail");
+    px_str args = px_value_text(arena, px_field(row, "args"));
     bool ok = px_str_is(code, "ok");
-    size_t left = out->tty && out->width > 100 ? out->width - 84 : 40;
-    px_buf_init(&part, 1 << 20);
-    px_out_time(&part, px_field_i64(row, "began_unix_ms", 0));
-    px_buf_text(to, px_style(out, PX_DIM));
-    field(to, px_buf_view(&part), 8);
-    px_buf_text(to, px_style_end(out, PX_DIM));
-    field(to, px_field_text(arena, row, "principal"), 14);
-    px_buf_text(to, px_style(out, PX_BOLD));
-    field(to, px_field_text(arena, row, "tool"), 28);
-    px_buf_text(to, px_style_end(out, PX_BOLD));
+    struct px_buf words;
+    px_buf_init(&words, 1 << 20);
     px_buf_text(to, px_style(out, ok ? PX_GREEN : PX_RED));
-    field(to, code, 12);
+    px_out_clean(&words, code, true);
+    px_buf_str(to, px_buf_view(&words));
     px_buf_text(to, px_style_end(out, ok ? PX_GREEN : PX_RED));
-    px_buf_clear(&part, 4096);
+    size_t used = px_out_columns(px_buf_view(&words));
+    px_buf_clear(&words, 1 << 20);
+    px_buf_text(&words, !ok && detail.n ? ": " : " ");
+    px_str about = !ok && detail.n ? detail : args;
+    px_out_clean(&words, px_str_n(about.p, px_str_cut_utf8(about, 4096)), true);
+    if (about.n && columns > used + 4)
+        px_out_fit(to, px_buf_view(&words), columns - used, false);
+    px_buf_finish(&words);
+}
+
+/* A day begins with its date, unless it is the first and today. */
+static void day_line(struct log *log, struct px_buf *to, const struct tm *at) {
+    time_t now = time(NULL);
+    struct tm today;
+    char text[32];
+    int day = at->tm_year * 400 + at->tm_yday;
+    bool is_today = localtime_r(&now, &today) && today.tm_year == at->tm_year && today.tm_yday == at->tm_yday;
+    if (day != log->day && !(log->day == 0 && is_today) && strftime(text, sizeof text, "%Y-%m-%d", at))
+        px_buf_addf(to, "%s%s%s\n", px_style(&log->cli->out, PX_DIM), text,
+                    px_style_end(&log->cli->out, PX_DIM));
+    log->day = day;
+}
+
+/* One row on one line; what became of it takes what is left of the terminal. */
+static void row_line(struct log *log, struct px_buf *to, struct px_arena *arena, px_str row) {
+    const struct px_out *out = &log->cli->out;
+    bool wide = !out->tty || out->width >= 120;
+    size_t who = wide ? 14 : 9, tool = wide ? 32 : 20;
+    time_t began = (time_t)(px_field_i64(row, "began_unix_ms", 0) / 1000);
+    struct px_buf part;
+    struct tm at;
+    char clock[16] = "";
+    if (localtime_r(&began, &at)) {
+        day_line(log, to, &at);
+        strftime(clock, sizeof clock, "%H:%M:%S", &at);
+    }
+    px_buf_addf(to, "%s%s%s  ", px_style(out, PX_DIM), clock, px_style_end(out, PX_DIM));
+    field(to, px_field_text(arena, row, "principal"), who);
+    px_buf_text(to, px_style(out, PX_BOLD));
+    field(to, px_field_text(arena, row, "tool"), tool);
+    px_buf_text(to, px_style_end(out, PX_BOLD));
+    px_buf_init(&part, 256);
     px_out_span(&part, px_field_u64(row, "duration_us"));
-    field(to, px_buf_view(&part), 8);
-    px_buf_clear(&part, 4096);
-    px_str about = detail.n ? detail : px_value_text(arena, px_field(row, "args"));
-    px_out_clean(&part, px_str_n(about.p, px_str_cut_utf8(about, 4096)), true);
-    px_out_fit(to, px_buf_view(&part), out->tty ? left : 1000, false);
+    field(to, px_buf_view(&part), 7);
+    size_t taken = 8 + who + tool + 7 + 4 * 2;
+    outcome(to, arena, out, row, !out->tty ? 1000 : out->width > taken ? out->width - taken : 0);
     px_buf_char(to, '\n');
     px_buf_finish(&part);
 }
@@ -58,7 +94,7 @@ static void print_row(struct log *log, px_str row) {
         px_json_slice_compact(&line, row);
         px_buf_char(&line, '\n');
     } else {
-        row_line(&line, &arena, &log->cli->out, row);
+        row_line(log, &line, &arena, row);
     }
     if (px_out_flush(&log->cli->out, &line))
         log->broken = true;
@@ -66,10 +102,12 @@ static void print_row(struct log *log, px_str row) {
     px_arena_finish(&arena);
 }
 
-static void on_notify(void *user, px_str method, px_str params) {
+static bool on_notify(void *user, px_str method, px_str params) {
+    struct log *log = user;
     px_str row = px_field(params, "row");
     if (px_str_is(method, "notifications/plexus/log") && row.p)
-        print_row(user, row);
+        print_row(log, row);
+    return !log->broken;
 }
 
 /* ---- the request ---------------------------------------------------------------------------------------------- */
@@ -114,12 +152,14 @@ static int follow(struct log *log, struct px_client *client, px_str params) {
     struct px_answer answer;
     client->notify = on_notify;
     client->user = log;
-    px_client_catch_interrupt(client);
+    px_interrupt_catch();
     int r = px_client_request(client, "plexus/log", params, 0, &answer);
     if (r == -EINTR) {
         px_client_cancel(client);
         return PX_EXIT_OK;
     }
+    if (r == -ECANCELED)
+        return px_cli_fail(log->cli, PX_EXIT_FAILURE, NULL, "cannot write to stdout");
     if (r)
         return px_client_failed(client, r);
     if (answer.error.p)

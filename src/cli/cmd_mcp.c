@@ -22,7 +22,8 @@ struct mcp {
     const char *path;
     int fd; /* the host; -1: none */
     struct px_feed from_client, from_host;
-    bool client_ended, host_ended, half_closed, out_is_socket, out_gone;
+    bool client_ended, host_ended, half_closed, mute, /* mute: the host takes nothing any more */
+        out_is_socket, out_gone;
     unsigned words;
 };
 
@@ -39,7 +40,7 @@ static void say(void *user, const char *words) {
 static void hang_up(struct mcp *m, uint64_t now_ns) {
     close(m->fd);
     m->fd = -1;
-    m->host_ended = m->half_closed = false;
+    m->host_ended = m->half_closed = m->mute = false;
     px_feed_finish(&m->from_host);
     px_feed_init(&m->from_host, PX_BRIDGE_LINE_MAX);
     px_bridge_host_down(m->bridge, now_ns);
@@ -149,13 +150,13 @@ static int timeout_ms(const struct mcp *m, uint64_t now_ns) {
 static void wait(struct mcp *m, uint64_t now_ns) {
     bool read_in = !m->client_ended && px_bridge_wants_client(m->bridge);
     bool read_fd = m->fd >= 0 && !m->host_ended && px_bridge_wants_host(m->bridge);
+    bool write_fd = m->fd >= 0 && !m->mute && px_bridge_to_host(m->bridge).n;
     struct pollfd p[3] = {
         {.fd = read_in ? STDIN_FILENO : -1, .events = POLLIN},
         {.fd = STDOUT_FILENO, .events = (short)(px_bridge_to_client(m->bridge).n ? POLLOUT : 0)},
-        {.fd = m->fd,
-         .events = (short)((read_fd ? POLLIN : 0) | (px_bridge_to_host(m->bridge).n ? POLLOUT : 0))}};
-    if (!p[2].events)
-        p[2].fd = -1;
+        {.fd = m->fd, .events = (short)((read_fd ? POLLIN : 0) | (write_fd ? POLLOUT : 0))}};
+    if (m->host_ended || !p[2].events)
+        p[2].fd = -1; /* or its hanging up would be reported without end */
     if (poll(p, 3, timeout_ms(m, now_ns)) <= 0)
         return;
     if (p[1].revents & POLLOUT)
@@ -175,8 +176,8 @@ static int serve(struct mcp *m) {
         connect_when_due(m, now_ns);
         px_bridge_tick(m->bridge, now_ns);
         pass_lines(m, now_ns);
-        if (m->fd >= 0 && !write_host(m))
-            m->host_ended = true; /* what it still said is read first */
+        if (m->fd >= 0 && !m->mute && !write_host(m))
+            m->mute = true; /* what it still said is read, up to its end */
         if (px_bridge_done(m->bridge, &code))
             return code;
         if (m->out_gone)

@@ -56,8 +56,13 @@ static void print_loop(struct px_buf *to, struct px_arena *arena, px_str loop) {
     px_buf_text(to, " slow of ");
     px_out_count(to, px_field_u64(loop, "callbacks"));
     px_buf_text(to, " callbacks");
-    if (px_json_slice_type(busy) == PX_JSON_NUMBER && busy.n < 32)
-        px_buf_addf(to, ", busy %.1f %%", 100 * strtod(px_arena_str(arena, busy).p, NULL));
+    if (px_json_slice_type(busy) == PX_JSON_NUMBER) {
+        const char *text = px_arena_str(arena, busy).p;
+        char *end = NULL;
+        double ratio = text ? strtod(text, &end) : 0;
+        if (end && !*end && ratio >= 0 && ratio <= 1)
+            px_buf_addf(to, ", busy %.1f %%", 100 * ratio);
+    }
     px_buf_char(to, '\n');
 }
 

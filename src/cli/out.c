@@ -1,4 +1,5 @@
 #include "cli/out.h"
+#include "cli/interrupt.h"
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -157,11 +158,16 @@ void px_out_wrap(struct px_buf *to, px_str text, size_t indent, size_t width) {
     } while (text.n);
 }
 
+/* Not through stdio, which would try again at the exit what an interrupt has ended. */
 int px_out_flush(struct px_out *out, struct px_buf *buf) {
-    bool whole = buf->failed == 0 && fwrite(buf->p ? buf->p : "", 1, buf->n, out->file) == buf->n &&
-                 fflush(out->file) == 0;
+    int r = buf->failed ? -EIO : 0, fd = fileno(out->file);
+    for (size_t at = 0; at < buf->n && r == 0;) {
+        ssize_t n = write(fd, buf->p + at, buf->n - at);
+        at += n > 0 ? (size_t)n : 0;
+        r = n <= 0 || px_interrupted() ? -EIO : 0;
+    }
     px_buf_clear(buf, 65536);
-    return whole ? 0 : -EIO;
+    return r;
 }
 
 void px_out_span(struct px_buf *to, uint64_t us) {

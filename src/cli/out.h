@@ -30,7 +30,7 @@ void px_out_fit(struct px_buf *to, px_str text, size_t columns, bool pad);
 /** Append clean text wrapped at `width` with `indent` blanks before every line; ends with a newline. */
 void px_out_wrap(struct px_buf *to, px_str text, size_t indent, size_t width);
 
-/** Write a buffer out and clear it. 0, or -EIO. */
+/** Write a buffer out and clear it. Blocks; a caught signal ends it. 0, or -EIO. Do not mix with stdio on the same file. */
 int px_out_flush(struct px_out *out, struct px_buf *buf);
 
 /** "1.2 ms", "45 s", "3 d 4 h" */

@@ -80,6 +80,20 @@ px_str px_tools_nearest(struct px_tools *tools, px_str name) {
     return nearest;
 }
 
+void px_tools_hint(struct px_client *client, px_str name, px_str error) {
+    struct px_tools tools;
+    struct px_buf said;
+    px_buf_init(&said, 1 << 20);
+    px_buf_str(&said, error); /* the list's answer takes the place of this one */
+    if (px_tools_fetch(client, &tools) == 0) {
+        px_str near = px_tools_nearest(&tools, name);
+        if (near.n && !px_str_eq(near, name) && !memmem(said.p, said.n, near.p, near.n))
+            px_cli_fail(client->cli, 0, NULL, "did you mean " PX_FMT "?", PX_ARG(near));
+    }
+    px_tools_finish(&tools);
+    px_buf_finish(&said);
+}
+
 const char *px_tool_effect(px_str tool, enum px_style *ret_style) {
     px_str hints = px_field(tool, "annotations");
     bool destructive = px_json_slice_type(px_field(hints, "destructiveHint")) != PX_JSON_FALSE;

@@ -19,6 +19,9 @@ void px_tools_finish(struct px_tools *tools);
 /** The tool whose name is nearest to `name`; absent when none is near. */
 px_str px_tools_nearest(struct px_tools *tools, px_str name);
 
+/** The host does not know the tool `name`, and said so in `error`: name the nearest, unless the host did. */
+void px_tools_hint(struct px_client *client, px_str name, px_str error);
+
 /** "read-only", "writes" or "destructive", by the tool's annotations and MCP's defaults for those that are not there. */
 const char *px_tool_effect(px_str tool, enum px_style *ret_style);
 /** The type of a property's schema, for a person: "integer", "string or null", "\"open\" | \"closed\"". In the arena. */

@@ -23,6 +23,13 @@ def test_args_object_from_the_line_a_file_and_stdin(cli, host, tmp_path):
     (tmp_path / "args.json").write_text('{\r\n  "text":\n    "file"\n}\n')
     assert arguments(cli, "--args", "@args.json") == {"text": "file"}
     assert arguments(cli, "--args", "-", stdin='{"text":"stdin"}') == {"text": "stdin"}
+    assert arguments(cli, "--args", "-", "n:=[\n1\r\n]", stdin='{\n  "text":\r\n"a\\nb"\n}\n') == {"text": "a\nb", "n": [1]}
+
+
+def test_an_error_without_an_id_ends_the_wait(cli, host):
+    host.scripts["tools/call"] = lambda c, i, p: c.send({"error": {"code": -32700, "message": "cannot read that"}})
+    done = cli.run("call", "demo_add")
+    assert done.returncode == 1 and "cannot read that" in done.stderr
 
 
 def usage(cli, *args):

@@ -1,8 +1,10 @@
 """status, log, pause, resume, effects; the session; the socket."""
+import fcntl
 import json
 import os
 import signal
 import subprocess
+import termios
 
 from cli_support import PLEXUS, cli, environment, host  # noqa: F401
 
@@ -29,6 +31,7 @@ def test_log(cli, host):
     assert "follow" not in params
     text = cli.ok("log", "--text")
     assert "demo_fail" in text and "timeout" in text and "1.5 ms" in text
+    assert text.startswith("2026-01-01\n") or text.startswith("2025-12-31\n")  # another day has a line of its own
 
 
 def test_log_limits(cli, host):
@@ -135,3 +138,35 @@ def test_an_older_host(cli, host):
     host.scripts["plexus/effects"] = lambda c, i, p: c.error(i, -32601, "unknown method")
     done = cli.run("effects")
     assert done.returncode == 1 and "older than this program" in done.stderr
+
+
+def test_follow_ends_when_nobody_reads(cli, host):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PLEXUS, "--socket", cli.socket, "log", "--follow"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=30, env=environment())
+    assert done.returncode == 1 and "cannot write to stdout" in done.stderr
+
+
+def test_a_full_disk_is_a_failure(cli, host):
+    for command in (["tools"], ["status"], ["call", "demo_add", "a:=1", "b:=2"], ["log"], ["effects"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([PLEXUS, "--socket", cli.socket, *command], stdout=full, stderr=subprocess.PIPE,
+                                  timeout=30, env=environment())
+        assert done.returncode == 1, command
+
+
+def test_follow_that_blocks_on_its_reader_still_ends_with_an_interrupt(cli, host):
+    process = subprocess.Popen([PLEXUS, "--socket", cli.socket, "log", "--follow"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment())
+    connection = host.last()
+    ident = host.wait(lambda: connection.follow, "follow")
+    row = {"id": ident, "row": {"args": "x" * 100000}}
+    connection.notify("notifications/plexus/log", row)  # more than a pipe holds, and nobody reads
+
+    def is_full():
+        waiting = bytearray(4)
+        fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
+        return int.from_bytes(waiting, "little") >= 50000
+    host.wait(is_full, "a full pipe")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) in (0, 1)

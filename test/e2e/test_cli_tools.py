@@ -51,6 +51,7 @@ def test_describe(cli, host):
 def test_describe_unknown(cli, host):
     done = cli.run("describe", "demo_ech")
     assert done.returncode == 1 and "not_found: there is no tool demo_ech" in done.stderr
+    assert "did you mean demo_echo?" in done.stderr
 
 
 def test_modern_requests_carry_meta(cli, host):

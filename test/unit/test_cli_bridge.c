@@ -8,7 +8,7 @@
     "{\"method\":\"tools/call\",\"params\":{\"name\":\"" name "\"},\"jsonrpc\":\"2.0\",\"id\":" id "}"
 #define TOOLS                                                                                                           \
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"read\",\"annotations\":{\"readOnlyHint\":true}}," \
-    "{\"name\":\"write\",\"annotations\":{\"readOnlyHint\":false}},{\"name\":\"plain\"}]}}"
+    "{\"name\":\"write\",\"annotations\":{\"readOnlyHint\":false}},{\"name\":\"plain\"},{\"name\":\"strict\",\"outputSchema\":{}}]}}"
 #define OK(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":{}}"
 
 static void passes_everything_byte_for_byte(void **state) {
@@ -98,11 +98,49 @@ static void in_flight_by_kind_and_era(void **state) {
     has(lines[4], "\"data\":{\"code\":\"unavailable\",\"retryable\":true,");
     free(copy);
     rig_back(&rig);
-    assert_string_equal(host_gets(&rig), ""); /* nothing of it is said again */
+    /* nothing of it is said again; but the bridge asks what the new host's tools do */
+    assert_string_equal(
+        host_gets(&rig),
+        "{\"jsonrpc\":\"2.0\",\"id\":\"plexus-bridge/1\",\"method\":\"tools/list\",\"params\":{" META "}}\n");
     says(&rig, CALL("7", "read"));
     host_gets(&rig);
     rig_down(&rig);
-    has(client_gets(&rig), "outcome_unknown"); /* the new host has not said what `read` is */
+    has(client_gets(&rig), "outcome_unknown"); /* the new host had not said what `read` is */
+    rig_back(&rig);
+    host_gets(&rig);
+    answers(
+        &rig,
+        "{\"jsonrpc\":\"2.0\",\"id\":\"plexus-bridge/2\",\"result\":{\"tools\":[],\"nextCursor\":\"c\"}}");
+    has(host_gets(&rig),
+        "\"id\":\"plexus-bridge/3\",\"method\":\"tools/list\",\"params\":{" META ",\"cursor\":\"c\"}}\n");
+    answers(
+        &rig,
+        "{\"jsonrpc\":\"2.0\",\"id\":\"plexus-bridge/3\",\"result\":{\"tools\":[{\"name\":\"read\",\"annotations\":{\"readOnlyHint\":true}}]}}");
+    assert_string_equal(host_gets(&rig), "");
+    says(&rig, CALL("8", "read"));
+    host_gets(&rig);
+    rig_down(&rig);
+    has(client_gets(&rig), "\"code\":\"unavailable\"");
+    rig_end(&rig);
+}
+
+/* SDK 1.x checks the structured content of failures too. */
+static void legacy_clients_get_no_structured_content_that_breaks_a_schema(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    rig_up(&rig);
+    says(&rig, LIST("1"));
+    host_gets(&rig);
+    answers(&rig, TOOLS);
+    client_gets(&rig);
+    says(&rig, OLD_CALL("2", "strict"));
+    host_gets(&rig);
+    rig_down(&rig);
+    const char *text = client_gets(&rig);
+    assert_null(strstr(text, "structuredContent"));
+    has(text, "\"_meta\":{\"plexus/error\":{\"code\":\"outcome_unknown\"");
+    has(text, "\"isError\":true}}");
     rig_end(&rig);
 }
 
@@ -330,6 +368,7 @@ int main(void) {
         cmocka_unit_test(passes_everything_byte_for_byte),
         cmocka_unit_test(answers_what_is_no_message),
         cmocka_unit_test(in_flight_by_kind_and_era),
+        cmocka_unit_test(legacy_clients_get_no_structured_content_that_breaks_a_schema),
         cmocka_unit_test(what_was_not_sent_waits_for_the_next_host),
         cmocka_unit_test(a_line_that_lacks_only_its_end_counts_as_sent),
         cmocka_unit_test(waits_ten_seconds_then_says_why),

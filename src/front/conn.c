@@ -269,6 +269,7 @@ static bool send_some(struct px_conn *conn) {
 static void linger(struct px_conn *conn) {
     conn->state = PX_CONN_LINGERING;
     px_work_cancel(&conn->more);
+    px_lines_finish(&conn->lines);
     px_timer_arm_in(&conn->timer, linger_ns);
 }
 

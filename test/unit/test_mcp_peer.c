@@ -212,14 +212,16 @@ static void test_a_reader_that_never_reads_is_ended(void **state) {
     char text[3000];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
+    hold(&f, 50);
     for (unsigned i = 0; i < 10 && !f.ended; i++) {
         hold(&f, i);
-        fake_reply_text(fake_call(), text);
+        fake_reply_text(px_list_entry(fake.calls.prev, struct fake_call, node), text);
     }
     assert_string_equal(f.ended, "it does not read its answers");
     size_t n = px_mcp_peer_output(f.peer).n;
     assert_true(n > 10000 && n < 14000);
-    hold(&f, 100); /* not taken any more */
+    fake_reply_text(fake_call(), "too late"); /* nothing is added any more */
+    hold(&f, 100); /* nor taken */
     assert_null(fake_call());
     assert_int_equal(px_mcp_peer_output(f.peer).n, n);
     fix_take(&f);
@@ -270,6 +272,24 @@ static void test_output_in_pieces(void **state) {
     fix_close(&f);
 }
 
+/* A reader that is always a little behind does not make the buffer grow. */
+static void test_output_that_is_never_all_out(void **state) {
+    struct fix f;
+    (void)state;
+    open_with_hold(&f, (struct px_mcp_limits){0});
+    char text[3000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    for (unsigned i = 0; i < 500; i++) {
+        hold(&f, i);
+        fake_reply_text(fake_call(), text);
+        px_mcp_peer_sent(f.peer, px_mcp_peer_output(f.peer).n - 1);
+        assert_true(px_mcp_peer_memory(f.peer) <= 256 * 1024);
+    }
+    px_mcp_peer_sent(f.peer, 1);
+    fix_close(&f);
+}
+
 static void test_idle_peers_hold_nothing(void **state) {
     struct fix f;
     (void)state;
@@ -302,6 +322,7 @@ int main(void) {
         cmocka_unit_test(test_a_slow_reader_loses_what_it_can_miss),
         cmocka_unit_test(test_a_reader_that_never_reads_is_ended),
         cmocka_unit_test(test_output_in_pieces),
+        cmocka_unit_test(test_output_that_is_never_all_out),
         cmocka_unit_test(test_idle_peers_hold_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

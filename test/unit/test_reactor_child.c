@@ -181,7 +181,12 @@ static void stdin_closed_is_enough(void **state) {
 static void then_term(void **state) {
     struct rig *rig = *state;
     struct kid kid;
-    kid_start(&kid, rig, "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.01; done");
+    const char *const argv[] = {"/bin/sh", "-c", "trap 'echo term; exit 3' TERM; echo up; sleep 1000 & wait",
+                                NULL};
+    const char *const envp[] = {"PATH=/usr/bin:/bin", NULL};
+    const struct px_child_spec spec = {.name = "t", .argv = argv, .envp = envp, .grace_ns = PX_S / 2};
+    kid_init(&kid, rig);
+    assert_int_equal(kid_spec(&kid, &spec, NULL), 0);
     SAID(&kid, "up");
     px_child_stop(kid.child);
     UNTIL(rig->loop, kid.exits);
@@ -588,9 +593,13 @@ static void queue_is_bounded_and_says_room(void **state) {
     const struct px_child_spec spec = {
         .name = "t", .argv = argv, .envp = envp, .with_stdin = true, .write_cap = 300000};
     static char bytes[300001];
+    struct px_child_spec deaf = spec;
+    const char *const sleep_argv[] = {"/bin/sleep", "1000", NULL};
+    deaf.argv = sleep_argv;
+    deaf.grace_ns = PX_MS;
     memset(bytes, 'x', sizeof bytes);
     kid_init(&kid, rig);
-    assert_int_equal(kid_spec(&kid, &spec, NULL), 0);
+    assert_int_equal(kid_spec(&kid, &deaf, NULL), 0);
     assert_int_equal(px_child_write(kid.child, px_str_n(bytes, 300001)), -EMSGSIZE);
     assert_int_equal(px_child_write(kid.child, px_str_n(bytes, 300000)), 0);
     assert_int_equal(px_child_write(kid.child, PX_LIT("y")), -EAGAIN);

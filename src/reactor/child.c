@@ -402,7 +402,7 @@ uint32_t px_children_alive(const struct px_loop *loop) {
 }
 
 void px_children_kill(struct px_loop *loop) {
-    uint64_t until = px_clock_mono_ns() + PX_S;
+    uint64_t until = px_clock_mono_ns() + 5 * PX_S;
     PX_LIST_EACH (node, &loop->children) {
         struct px_child *c = px_list_entry(node, struct px_child, in_loop);
         if (!c->exited)

@@ -75,7 +75,7 @@ void px_child_stop(struct px_child *child);
 
 /** Alive or not yet reaped, orphans included. */
 uint32_t px_children_alive(const struct px_loop *loop);
-/** KILL every group and reap, waiting up to 1 s in all (the one place that waits); for the very end of the process. No
+/** KILL every group and reap, waiting up to 5 s in all (the one place that waits); for the very end of the process. No
  *  callback runs; the ops end as if cancelled. */
 void px_children_kill(struct px_loop *loop);
 

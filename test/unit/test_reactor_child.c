@@ -468,7 +468,9 @@ static void limit(void **state) {
     assert_int_equal(kid_spec(&kids[PX_CHILDREN_MAX], &spec, &err), -EAGAIN);
     UNTIL(rig->loop, px_children_alive(rig->loop) < PX_CHILDREN_MAX);
     assert_int_equal(kid_spec(&kids[PX_CHILDREN_MAX], &spec, &err), 0);
-    px_children_kill(rig->loop);
+    px_scope_close(&rig->scope);
+    UNTIL(rig->loop, px_children_alive(rig->loop) == 0);
+    assert_int_equal(px_scope_open(rig->loop, NULL, "again", 0, &rig->scope), 0);
     for (size_t i = 0; i <= PX_CHILDREN_MAX; i++)
         kid_finish(&kids[i]);
     free(kids);

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-enum { ACCEPTS_A_TURN = 64, GROUPS = 256 };
+enum { ACCEPTS_A_TURN = 64, GROUPS = 1024 };
 static const uint64_t pause_ns = PX_S / 2;
 
 /* ---- how many each uid has ---- */
@@ -95,44 +95,47 @@ static int shed_one(struct px_front *front, int error) {
 
 /* ---- who is there ---- */
 
-static size_t read_groups(int fd, gid_t *groups, size_t room) {
-    socklen_t n = (socklen_t)(room * sizeof *groups);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0 ? 0 : n / sizeof *groups;
+static int read_peer(int fd, gid_t groups[GROUPS], struct px_peer *ret) {
+    struct ucred who;
+    socklen_t n = sizeof who, size = GROUPS * sizeof *groups;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+        return -errno;
+    *ret = (struct px_peer){
+        .uid = who.uid, .gid = who.gid, .pid = who.pid, .groups = groups, .n_groups = size / sizeof *groups};
+    return 0;
 }
 
 static void take(struct px_front *front, int fd) {
-    struct ucred who;
-    socklen_t n = sizeof who;
+    struct px_peer peer;
     gid_t groups[GROUPS];
     struct px_session *session;
     struct px_err err = {0};
     front->stats.accepted++;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0) {
-        refuse(front, fd, PX_INTERNAL, "the kernel does not say who is connecting");
+    int r = read_peer(fd, groups, &peer);
+    if (r) { /* whom we do not know in full is not let in: a rule might be about the rest */
+        refuse(front, fd, PX_FORBIDDEN,
+               r == -ERANGE ? "you are in more groups than this host can look at"
+                            : "the kernel does not say who is connecting");
         return;
     }
     if (front->stats.connections >= front->limits.connections) {
         refuse(front, fd, PX_UNAVAILABLE, "too many planners are connected: try again later");
         return;
     }
-    struct px_front_uid *uid = uid_get(front, who.uid);
+    struct px_front_uid *uid = uid_get(front, peer.uid);
     if (!uid || uid->n > front->limits.connections_per_uid) {
         refuse(front, fd, PX_UNAVAILABLE, "too many planners of this user are connected: close some");
         px_front_uid_put(front, uid);
         return;
     }
-    const struct px_peer peer = {.uid = who.uid,
-                                 .gid = who.gid,
-                                 .pid = who.pid,
-                                 .groups = groups,
-                                 .n_groups = read_groups(fd, groups, GROUPS)};
-    int r = px_session_open(front->gate, front->scope, &peer, &session, &err);
+    r = px_session_open(front->gate, front->scope, &peer, &session, &err);
     if (r) {
         refuse(front, fd, r == -EACCES ? PX_FORBIDDEN : PX_UNAVAILABLE, err.msg);
         px_front_uid_put(front, uid);
         return;
     }
-    r = px_conn_open(front, fd, session, uid, who.pid, &err);
+    r = px_conn_open(front, fd, session, uid, peer.pid, &err);
     if (r)
         say_shed(front, err.msg);
 }

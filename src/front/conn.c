@@ -180,6 +180,8 @@ static void give_bytes(struct px_conn *conn, char *p, size_t n) {
     }
     if (p < end && px_lines_feed(&conn->lines, px_str_n(p, (size_t)(end - p))))
         conn->why = "no memory for its input";
+    explicit_bzero(p,
+                   (size_t)(end - p)); /* a secret in it is wiped where it is read, and stands nowhere else */
     give_lines(conn, left);
 }
 

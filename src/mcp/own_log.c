@@ -66,8 +66,11 @@ static void send_row(const struct px_mcp_req *req, const struct px_calllog_row *
     px_mcp_note_end(&msg);
 }
 
-static bool matches(const struct follow *follow, const struct px_calllog_row *row) {
-    return (!follow->tool.p || px_str_glob(follow->tool, row->tool)) &&
+/* Who follows everybody's calls must still be an administrator: the configuration may have changed. */
+static bool matches(const struct px_mcp_req *req, const struct px_calllog_row *row) {
+    const struct follow *follow = req->own;
+    return (follow->principal.p || px_session_admin(req->peer->session)) &&
+           (!follow->tool.p || px_str_glob(follow->tool, row->tool)) &&
            (!follow->service.p || px_str_eq(follow->service, row->service)) &&
            (!follow->principal.p || px_str_eq(follow->principal, row->principal));
 }
@@ -89,7 +92,7 @@ void px_mcp_log_row(void *ctx, const struct px_calllog_row *row) {
     PX_LIST_EACH (node, &mcp->followers) {
         struct px_mcp_req *req = px_list_entry(node, struct px_mcp_req, in_group);
         struct follow *follow = req->own;
-        if (!matches(follow, row))
+        if (!matches(req, row))
             continue;
         if (follow->live)
             send_row(req, row);

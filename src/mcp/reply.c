@@ -23,9 +23,20 @@ static void open_message(struct px_mcp_msg *msg, struct px_mcp_peer *peer, struc
         (struct px_jw){.to = msg->to, .nonempty = 3, .depth = 1}; /* inside this object, behind that member */
 }
 
+/* A plugin's JSON comes byte for byte, and may have line ends between its tokens (a string cannot). A message is one
+ * line. */
+static void make_one_line(char *p, size_t n, char line_end) {
+    for (char *end = p + n; (p = memchr(p, line_end, (size_t)(end - p)));)
+        *p = ' ';
+}
+
 static void close_message(struct px_mcp_msg *msg) {
     struct px_mcp_peer *peer = msg->peer;
     px_jw_object_end(&msg->w);
+    if (msg->to->n > msg->mark) {
+        make_one_line(msg->to->p + msg->mark, msg->to->n - msg->mark, '\n');
+        make_one_line(msg->to->p + msg->mark, msg->to->n - msg->mark, '\r');
+    }
     if (!msg->batch)
         px_buf_char(msg->to, '\n');
     if (msg->to->failed || peer->ended) { /* a message is there whole or not at all */

@@ -354,7 +354,8 @@ void wire_got(struct wire *w, px_str line) {
     px_str one;
     uint64_t at = 0;
     px_arena_init(&arena, (size_t)512 << 20);
-    if (memchr(line.p, '\n', line.n) || px_json_parse(&arena, line, NULL, &message, NULL, &err))
+    if (memchr(line.p, '\n', line.n) || memchr(line.p, '\r', line.n) ||
+        px_json_parse(&arena, line, NULL, &message, NULL, &err))
         wrong(line, "not a line of JSON (%s)", err.msg);
     if (px_json_type(message) == PX_JSON_ARRAY) {
         if (w->legacy != WIRE_2025_03_26)

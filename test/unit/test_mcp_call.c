@@ -182,6 +182,28 @@ static void test_answers_of_tools(void **state) {
     fix_close(&f);
 }
 
+/* JSON of a plugin's may stand on several lines; a message may not. */
+static void test_a_message_is_one_line(void **state) {
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    offer();
+    fake_item(PX_LIST_TOOLS, "svc_lines", "hold",
+              "{\r\n  \"name\": \"svc_lines\",\n\"inputSchema\":\n{\"type\":\"object\"}}");
+    wire_is(fix_ask(&f, REQ("1", "tools/list", META)), "/result/tools/2/name", "\"svc_lines\"");
+    fix_send(&f, CALL("2", HOLD ",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+                                "\"io.modelcontextprotocol/clientCapabilities\":{},"
+                                "\"io.modelcontextprotocol/logLevel\":\"debug\"}"));
+    fake_log(fake_call(), PX_LEVEL_INFO, "", "{\n\"a\":\n1}");
+    fake_reply(fake_call(), &(struct px_result){.content_json = PX_LIT("[\n]"),
+                                                .structured_json = PX_LIT("{\r\n \"s\": \"a\\nb\"\n}"),
+                                                .meta_json = PX_LIT("{\n\"m\":\n1\n}")});
+    fix_turn(&f);
+    wire_is(wire_next(&f.wire), "/params/data", "{\"a\":1}");
+    wire_is(wire_next(&f.wire), "/result/structuredContent", "{\"s\":\"a\\nb\"}");
+    fix_close(&f);
+}
+
 /* A tool with an output schema: some legacy clients hold even a failure against it, so there it stands in _meta. */
 static void test_failures_of_typed_tools(void **state) {
     static const struct px_result failure = {.code = PX_TIMEOUT,
@@ -489,6 +511,7 @@ int main(void) {
         cmocka_unit_test(test_many_params),
         cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_answers_of_tools),
+        cmocka_unit_test(test_a_message_is_one_line),
         cmocka_unit_test(test_failures_of_typed_tools),
         cmocka_unit_test(test_content_of_old_versions),
         cmocka_unit_test(test_prompts_reads_completions),

@@ -213,6 +213,17 @@ static void test_following_the_log(void **state) {
     fake_row(&a);
     fix_turn(&f);
     assert_null(wire_next(&f.wire));
+    /* Everybody's calls, while it is an administrator. */
+    fake.admin = true;
+    fix_send(&f, OWN("\"a\"", "log", "{\"follow\":true}"));
+    fake_rows(0, NULL, 0);
+    fake_row(&other);
+    fake.admin = false;
+    fake_row(&other);
+    fix_turn(&f);
+    wire_is(wire_next(&f.wire), "/params/row/id", "\"X\"");
+    assert_null(wire_next(&f.wire));
+    fix_send(&f, CANCEL("\"a\""));
     /* It is answered when the host stops. */
     fix_send(&f, OWN("2", "log", "{\"follow\":true}"));
     fake_rows(0, NULL, 0);

@@ -95,12 +95,17 @@ static void database(struct sq_out *o, const struct sq_config *c, bool writes) {
 static const char *input(struct sq_out *o, const struct sq_config *c, bool writes, const char *required,
                          int64_t max_rows, const char *properties) {
     size_t at = o->n;
-    quoted(o, "{'type':'object','additionalProperties':false,'required':[");
-    if (required)
-        sq_out_text(o, sq_str(required));
-    if (c->default_db < 0 || (writes && c->dbs[c->default_db].read_only))
-        sq_out_text(o, sq_str("database"));
-    quoted(o, "],'properties':{");
+    bool named = c->default_db < 0 || (writes && c->dbs[c->default_db].read_only);
+    quoted(o, "{'type':'object','additionalProperties':false,");
+    if (required || named) {
+        quoted(o, "'required':[");
+        if (required)
+            sq_out_text(o, sq_str(required));
+        if (named)
+            sq_out_text(o, sq_str("database"));
+        sq_out_words(o, "],");
+    }
+    quoted(o, "'properties':{");
     quoted(o, properties);
     if (max_rows) {
         quoted(o, ",'max_rows':{'type':'integer','minimum':1,'maximum':");

@@ -97,6 +97,7 @@ void fake_start_fails(int rc);
 
 /** Open the plugin's worker by itself (no fake_open needed). Returns what its open() returned. */
 int fake_worker_open(const char *path, const char *config);
+int fake_worker_open_with(const struct px_worker *worker, const char *config);
 /** One line; its answer, valid until the next. */
 px_str fake_worker_line(const char *line);
 /** From now on, cancelled() says 1 after it was asked so often; -1: never. */

@@ -27,18 +27,22 @@ static int32_t own_cancelled(void *ctx) {
 }
 
 int fake_worker_open(const char *path, const char *config) {
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!module)
+        fail_msg("%s", dlerror());
+    return fake_worker_open_with(dlsym(module, "px_worker_v1"), config);
+}
+
+int fake_worker_open_with(const struct px_worker *worker, const char *config) {
     static const struct px_worker_host host = {.size = sizeof host,
                                                .json = &fake_json_table,
                                                .scope = &fake_scope_table,
                                                .emit = own_emit,
                                                .cancelled = own_cancelled};
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!module)
-        fail_msg("%s", dlerror());
-    the = (struct fake){.module = module};
+    the = (struct fake){0};
     px_slots_init(&the.slots, 16);
-    own.worker = dlsym(module, "px_worker_v1");
-    assert_non_null(own.worker);
+    own.worker = worker;
+    assert_non_null(worker);
     own.life = fake_scope_memory();
     own.turn = fake_scope_memory();
     own.cancel_after = -1;

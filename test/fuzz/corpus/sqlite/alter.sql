@@ -1,0 +1,2 @@
+execute
+ALTER TABLE t RENAME COLUMN a TO z

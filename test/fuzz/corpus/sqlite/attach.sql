@@ -1,0 +1,2 @@
+query
+ATTACH 'x.db' AS y

@@ -1,0 +1,2 @@
+execute
+BEGIN; COMMIT

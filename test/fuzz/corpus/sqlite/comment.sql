@@ -1,0 +1,3 @@
+query
+/* a */ -- b
+ SELECT 1 /* c

@@ -1,0 +1,2 @@
+execute
+DELETE FROM u WHERE n > 1

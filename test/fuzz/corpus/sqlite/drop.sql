@@ -1,0 +1,2 @@
+execute
+DROP TABLE u

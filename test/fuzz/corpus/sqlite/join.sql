@@ -1,0 +1,2 @@
+query
+SELECT t.a, u.n, u.g FROM t LEFT JOIN u ON u.t = t.id WHERE u.n BETWEEN 1 AND 2 GROUP BY 1 HAVING count(*) > 0 ORDER BY 2 DESC LIMIT 5 OFFSET 0

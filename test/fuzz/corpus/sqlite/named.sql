@@ -1,0 +1,2 @@
+query {"a":1,":b":"x"}
+SELECT :a, @b, $c

@@ -1,0 +1,2 @@
+query
+PRAGMA table_info(t)

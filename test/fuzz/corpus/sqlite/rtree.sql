@@ -1,0 +1,2 @@
+query
+SELECT id FROM r WHERE x < 2 AND y > 0

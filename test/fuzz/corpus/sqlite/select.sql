@@ -1,0 +1,2 @@
+query
+SELECT id, a, b, c FROM t ORDER BY id

@@ -1,0 +1,2 @@
+execute
+CREATE TEMP TABLE t(x)

@@ -1,0 +1,2 @@
+execute
+VACUUM INTO '/tmp/x'

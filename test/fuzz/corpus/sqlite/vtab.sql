@@ -1,0 +1,2 @@
+execute
+CREATE VIRTUAL TABLE g USING fts4(a, tokenize=porter)

@@ -1,0 +1,2 @@
+execute
+PRAGMA writable_schema = 1

@@ -1,5 +1,5 @@
-#include "json/regex.h"
 #include "unit/json_help.h"
+#include "json/regex.h"
 #include <time.h>
 
 static enum px_regex_verdict search(const char *pattern, px_str text) {

@@ -44,10 +44,19 @@ px_str px_config_pointer(struct px_config_build *b, px_str base, px_str key) {
     return px_str_n(p, n);
 }
 
+/* The folder's own path has no links in it, so a ".." at the beginning can be taken off both. */
 const char *px_config_path(struct px_config_build *b, px_str path) {
+    px_str dir = px_str_of(b->config->dir);
+    while (px_str_starts(path, PX_LIT("../")) && dir.n > 1) {
+        path = px_str_n(path.p + 3, path.n - 3);
+        while (dir.n && dir.p[dir.n - 1] != '/')
+            dir.n--;
+        dir.n -= dir.n > 1;
+    }
     px_str full = path.n && path.p[0] == '/'
                       ? px_arena_str(b->arena, path)
-                      : px_arena_fmt(b->arena, "%s/" PX_FMT, b->config->dir, PX_ARG(path));
+                      : px_arena_fmt(b->arena, PX_FMT "%s" PX_FMT, PX_ARG(dir),
+                                     dir.n && dir.p[dir.n - 1] == '/' ? "" : "/", PX_ARG(path));
     return full.p ? full.p : "";
 }
 

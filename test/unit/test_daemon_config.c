@@ -109,6 +109,22 @@ static void all_that_can_be_said(void **state) {
     px_config_destroy(&c);
 }
 
+static void paths_are_plain(void **state) {
+    static const struct {
+        const char *said, *meant;
+    } cases[] = {{"../run/s", "/etc/run/s"}, {"../../run/s", "/run/s"}, {"../../../s", "/../s"},
+                 {"s", "/etc/px/s"},         {"..", "/etc/px/.."},      {"a/../s", "/etc/px/a/../s"},
+                 {"/../s", "/../s"},         {"..s", "/etc/px/..s"}};
+    (void)state;
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "{\"state_dir\":\"%s\"}", cases[i].said);
+        struct px_config *c = good(text);
+        assert_string_equal(c->state_dir, cases[i].meant);
+        px_config_destroy(&c);
+    }
+}
+
 /* Every wrong shape: the text, and the line that must be among those of the report. */
 static const struct {
     const char *text, *line;
@@ -386,6 +402,7 @@ int main(void) {
         cmocka_unit_test(everything_has_a_default),
         cmocka_unit_test(systemd_says_where),
         cmocka_unit_test(all_that_can_be_said),
+        cmocka_unit_test(paths_are_plain),
         cmocka_unit_test(every_wrong_shape),
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),

@@ -7,8 +7,6 @@
 #include "reactor/child.h"
 #include <sys/stat.h>
 
-enum { LATE_S = 20 };
-
 static int load(struct px_daemon *d, struct px_err *err) {
     struct px_report report;
     PX_AUTOFREE char *path = NULL;
@@ -37,10 +35,7 @@ static void on_signal(void *user, int signal) {
         px_daemon_stop(d, signal);
 }
 
-static void on_settled(void *user) {
-    struct px_daemon *d = user;
-    if ((d->ready && !d->reloading) || d->draining)
-        return;
+static void say_ready(struct px_daemon *d) {
     px_timer_disarm(&d->late);
     px_notify_send(&d->notify, "READY=1");
     px_daemon_notify_status(d);
@@ -56,10 +51,18 @@ static void on_settled(void *user) {
     d->reloading = false;
 }
 
+static void on_settled(void *user) {
+    struct px_daemon *d = user;
+    if ((!d->ready || d->reloading) && !d->draining)
+        say_ready(d);
+}
+
+/* One service that takes for ever must not keep the others from their planners. */
 static void on_late(void *user) {
     struct px_daemon *d = user;
-    px_log(PX_LOG_WARNING, "daemon", "still waiting for services to open: plexus status says which");
-    px_timer_arm_in(&d->late, LATE_S * PX_S);
+    px_log(PX_LOG_WARNING, "daemon", "some services are still opening; not waiting for them",
+           PX_KI("after_s", PX_LATE_S));
+    say_ready(d);
 }
 
 static int open_state(struct px_daemon *d, struct px_err *err) {
@@ -159,7 +162,7 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
     if (r == 0)
         r = px_daemon_apply(d, d->config, err);
     if (r == 0) {
-        px_timer_arm_in(&d->late, LATE_S * PX_S);
+        px_timer_arm_in(&d->late, PX_LATE_S * PX_S);
         px_notify_watchdog(&d->notify);
     }
     return r;

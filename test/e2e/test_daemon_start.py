@@ -1,9 +1,11 @@
 """How plexusd comes up: readiness, socket activation, the watchdog, and when it must refuse."""
 import os
+import shutil
 import socket
+import subprocess
 
 import pytest
-from conftest import PLEXUSD, Planner, base_config, children, run_plexusd, until
+from conftest import PLEXUSD, PLUGINS, SOURCE, Planner, base_config, children, run_plexusd, until
 
 
 def test_ready_and_serving(host):
@@ -67,8 +69,6 @@ def test_socket_activation(plexusd, folder, names):
     assert not host.socket.exists(), "the socket of the configuration is not used"
     with Planner(folder / "passed.sock") as planner:
         assert planner.status()["ready"]
-    with open(f"/proc/{host.pid}/environ", "rb") as environ:
-        assert host.threads() == 1
     host.stop()
     assert (folder / "passed.sock").exists(), "the socket is the service manager's"
 
@@ -164,7 +164,38 @@ def test_words_on_the_command_line():
 
 def test_exports_nothing():
     """A plugin finds no symbol of the host's: the header is all there is."""
-    import subprocess
     names = subprocess.run(["nm", "-D", "--defined-only", str(PLEXUSD)], capture_output=True, text=True, check=True).stdout
     ours = [line for line in names.splitlines() if " px_" in line]
     assert ours == []
+
+
+NEVER = """
+#include <plexus/plugin.h>
+static int32_t never_open(const struct px_host *host, const struct px_open_in *in, void **ret_self) {
+    (void)host, (void)in;
+    *ret_self = 0;
+    return PX_MORE;
+}
+static void never_call(void *self, px_call_h call, const struct px_call_in *in) { (void)self, (void)call, (void)in; }
+PX_PLUGIN(.name = "never", .version = "1", .summary = "never ready", .open = never_open, .call = never_call);
+"""
+
+
+def test_a_service_that_never_opens(plexusd, folder):
+    """It is waited for, but not for ever; the others serve, and it does not keep the host from ending."""
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    (folder / "never.c").write_text(NEVER)
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{SOURCE}/include", "-o", str(plugins / "never.so"), str(folder / "never.c")], check=True)
+    shutil.copy(PLUGINS / "example.so", plugins)
+    config = base_config(folder, plugin_dirs=["plugins"], services={"demo": {"plugin": "example"}, "slow": {"plugin": "never"}})
+    host = plexusd(config=config).spawn()
+    host.logged("service: ready service=demo")
+    with host.planner() as planner:
+        assert not planner.status()["ready"]
+        host.wait_for("READY=1")
+        assert "some services are still opening" in host.log()
+        status = planner.status()
+        assert status["ready"]
+        assert {s["name"]: s["state"] for s in status["services"]} == {"demo": "ready", "slow": "starting"}
+        assert planner.call("demo_echo", {"text": "x"})["content"]

@@ -134,8 +134,17 @@ static void legacy_clients_get_no_structured_content_that_breaks_a_schema(void *
     host_gets(&rig);
     answers(&rig, TOOLS);
     client_gets(&rig);
+    says(&rig, CALL("3", "strict"));
+    host_gets(&rig);
+    rig_down(&rig);
+    has(client_gets(&rig),
+        "\"structuredContent\":{\"error\":{\"code\":\"outcome_unknown\""); /* modern ones do not */
+    rig_back(&rig);
+    says(&rig, LIST("1"));
     says(&rig, OLD_CALL("2", "strict"));
     host_gets(&rig);
+    answers(&rig, TOOLS);
+    client_gets(&rig);
     rig_down(&rig);
     const char *text = client_gets(&rig);
     assert_null(strstr(text, "structuredContent"));
@@ -156,6 +165,45 @@ static void what_was_not_sent_waits_for_the_next_host(void **state) {
     assert_string_equal(client_gets(&rig), "");
     rig_back(&rig);
     assert_string_equal(host_gets(&rig), CALL("1", "write") "\n");
+    rig_end(&rig);
+}
+
+static void remarks_to_a_host_that_is_gone_are_dropped(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    rig_up(&rig);
+    says(&rig, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}");
+    rig_down(&rig);
+    says(&rig, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}");
+    rig_back(&rig);
+    assert_string_equal(host_gets(&rig), "");
+    rig_end(&rig);
+}
+
+static void a_host_that_is_there_but_slow_is_waited_for(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    says(&rig, CALL("1", "write"));
+    rig_pass(&rig, PX_BRIDGE_WAIT_MS / 2);
+    rig_up(&rig); /* it reads nothing */
+    rig_pass(&rig, PX_BRIDGE_WAIT_MS);
+    assert_string_equal(client_gets(&rig), "");
+    assert_string_equal(host_gets(&rig), CALL("1", "write") "\n");
+    rig_end(&rig);
+}
+
+static void a_host_that_does_not_come_back(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    rig_up(&rig);
+    rig_down(&rig);
+    says(&rig, LIST("1"));
+    rig_pass(&rig, PX_BRIDGE_WAIT_MS);
+    client_gets(&rig);
+    assert_int_equal(rig_exit(&rig), PX_EXIT_UNREACHABLE);
     rig_end(&rig);
 }
 
@@ -247,6 +295,9 @@ static void cancelling(void **state) {
     says(&rig, CANCEL("3"));
     const char *text = host_gets(&rig);
     has(text, "}}\n" CANCEL("3") "\n");
+    says(&rig, CALL("4", "write")); /* the host is there, but this one has not gone out: neither does */
+    says(&rig, CANCEL("4"));
+    assert_string_equal(host_gets(&rig), "");
     rig_down(&rig);
     assert_string_equal(client_gets(&rig), "");
     assert_int_equal(rig_exit(&rig), PX_EXIT_OK);
@@ -370,6 +421,9 @@ int main(void) {
         cmocka_unit_test(in_flight_by_kind_and_era),
         cmocka_unit_test(legacy_clients_get_no_structured_content_that_breaks_a_schema),
         cmocka_unit_test(what_was_not_sent_waits_for_the_next_host),
+        cmocka_unit_test(remarks_to_a_host_that_is_gone_are_dropped),
+        cmocka_unit_test(a_host_that_is_there_but_slow_is_waited_for),
+        cmocka_unit_test(a_host_that_does_not_come_back),
         cmocka_unit_test(a_line_that_lacks_only_its_end_counts_as_sent),
         cmocka_unit_test(waits_ten_seconds_then_says_why),
         cmocka_unit_test(backs_off_and_starts_over_after_a_good_connection),

@@ -100,6 +100,7 @@ static void finds_the_id_of_a_long_line(void **state) {
     check_id("{\"jsonrpc\":\"2.0\", \"params\":{\"id\":1,\"a\":[{\"id\":2}],\"t\":\"",
              "\"}, \"id\" : \"a\\\"b:,\" }", "\"a\\\"b:,\"");
     check_id("{\"x\":\"\\\\\",\"y\":\"\\\",\\\"id\\\":9,", "\",\"id\":-12}", "-12");
+    check_id("{\"id\":1,\"id\":22,\"x\":\"", "\"}", "22");
     check_id("{\"ide\":1,\"i\":2,\"x\":\"", "\"}", "");
     check_id("{\"x\":\"id\",\"y\":[\"id\",\"", "\"]}", "");
     check_id("no JSON at all ", " \"id\":5", "");

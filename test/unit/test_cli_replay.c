@@ -97,6 +97,35 @@ static void initialize_without_an_answer_is_sent_again(void **state) {
     rig_end(&rig);
 }
 
+static void what_the_client_has_not_said_is_not_said_for_it(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    rig_up(&rig);
+    says(&rig, INIT);
+    host_gets(&rig);
+    answers(&rig, INIT_ANSWER("0"));
+    rig_down(&rig);
+    rig_back(&rig);
+    host_gets(&rig);
+    client_gets(&rig);
+    answers(&rig, INIT_ANSWER("\"plexus-bridge/1\""));
+    assert_string_equal(host_gets(&rig), "");
+    assert_string_equal(client_gets(&rig), "");
+    rig_end(&rig);
+}
+
+static void listening_to_a_host_that_is_not_there_yet(void **state) {
+    (void)state;
+    struct rig rig;
+    rig_begin(&rig, NULL);
+    says(&rig, LISTEN("7"));
+    rig_up(&rig);
+    assert_string_equal(host_gets(&rig), LISTEN("7") "\n"); /* once */
+    assert_int_equal(rig_exit(&rig), PX_EXIT_OK);           /* nobody waits for it to end */
+    rig_end(&rig);
+}
+
 static void a_failed_initialize_is_not_replayed(void **state) {
     (void)state;
     struct rig rig;
@@ -190,6 +219,7 @@ static void a_stopping_hosts_goodbye_is_held_back(void **state) {
     rig_back(&rig);
     assert_string_equal(host_gets(&rig), LISTEN("7") "\n"); /* the next host goes on */
     answers(&rig, LISTEN_END("7"));
+    answers(&rig, LISTEN_END("7")); /* nonsense: it has its answer */
     answers(&rig, CANCEL("7"));
     rig_pass(&rig, 29999);
     assert_string_equal(client_gets(&rig), "");
@@ -268,6 +298,8 @@ static void a_refused_session_is_never_gone_round(void **state) {
     answers(&rig, OK("\"plexus-bridge/2\""));
     says(&rig, "{\"id\":3,\"method\":\"tools/list\"}");
     assert_string_equal(host_gets(&rig), "{\"id\":3,\"method\":\"tools/list\"}\n");
+    rig_down(&rig); /* the refusal is forgotten */
+    has(client_gets(&rig), "\"id\":3,\"error\":{\"code\":1012,");
     rig_end(&rig);
 }
 
@@ -324,6 +356,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(legacy_session_is_taken_up_again),
         cmocka_unit_test(initialize_without_an_answer_is_sent_again),
+        cmocka_unit_test(what_the_client_has_not_said_is_not_said_for_it),
+        cmocka_unit_test(listening_to_a_host_that_is_not_there_yet),
         cmocka_unit_test(a_failed_initialize_is_not_replayed),
         cmocka_unit_test(a_host_that_does_not_take_the_session_up),
         cmocka_unit_test(a_host_that_does_not_answer_the_handshake),

@@ -148,7 +148,7 @@ static void give_line(struct px_conn *conn, const char *line, size_t n) {
     px_mcp_peer_line(conn->peer, (char *)(uintptr_t)line, n); /* it stands in a buffer of ours */
 }
 
-/* Whole lines out of conn->lines, as many as one connection may have at a time. */
+/* Whole lines out of conn->lines, as many as one connection may have in a turn. */
 static void give_lines(struct px_conn *conn, uint32_t left) {
     px_str line;
     int r = 1;
@@ -161,9 +161,7 @@ static void give_lines(struct px_conn *conn, uint32_t left) {
     }
     if (r == -EMSGSIZE)
         px_mcp_peer_line_too_long(conn->peer, conn->front->limits.line_bytes);
-    conn->backlog = r > 0;
-    if (conn->backlog && takes_lines(conn))
-        px_work_post(conn->front->loop, &conn->more);
+    conn->backlog = r > 0; /* the next turn goes on with it: px_conn_flush */
 }
 
 /* What was just read, without a copy where whole lines stand in it. */

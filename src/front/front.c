@@ -47,7 +47,7 @@ void px_front_set_limits(struct px_front *front, const struct px_front_limits *f
     *to = *from;
     to->connections = from->connections ? from->connections : 2000;
     to->connections_per_uid = from->connections_per_uid ? from->connections_per_uid : 1000;
-    to->lines_a_turn = from->lines_a_turn ? from->lines_a_turn : 64;
+    to->lines_a_turn = from->lines_a_turn ? from->lines_a_turn : 32;
     to->line_bytes = from->line_bytes ? from->line_bytes : (size_t)4 << 20;
     to->buffer_bytes = from->buffer_bytes ? from->buffer_bytes : (size_t)256 << 20;
     to->stall_ns = from->stall_ns ? from->stall_ns : 60 * PX_S;

@@ -21,7 +21,7 @@ struct px_front;
 struct px_front_limits {
     uint32_t connections;         /* 2000 */
     uint32_t connections_per_uid; /* 1000 */
-    uint32_t lines_a_turn;        /* of one connection, before the others have theirs; 64 */
+    uint32_t lines_a_turn;        /* of one connection, in one turn of the loop; 32 */
     size_t line_bytes;            /* 4 MiB */
     size_t buffer_bytes; /* of all connections together; a large one is closed when it is exceeded; 256 MiB */
     uint64_t stall_ns;   /* a planner that reads nothing for so long while output waits is closed; 60 s */

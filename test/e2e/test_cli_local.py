@@ -161,6 +161,15 @@ def test_the_skeleton_compiles_without_a_warning(cli, tmp_path, compiler):
     assert symbols.stdout.split()[-1] == "px_plugin_v1"
 
 
+@pytest.mark.skipif(not (Path(PLEXUS).parent / "plexusd").exists(), reason="plexusd is not built")
+def test_the_host_would_take_the_skeleton(cli, tmp_path):
+    cli.ok("plugin", "new", "weather", socket=False)
+    subprocess.run(["gcc", "-std=c11", "-shared", "-fPIC", f"-I{ROOT}/include", "-o", "weather.so", "weather/weather.c"],
+                   cwd=tmp_path, check=True)
+    report = json.loads(cli.run("plugin", "check", "weather.so", socket=False).stdout)
+    assert (report["ok"], report["name"], report["tools"]) == (True, "weather", ["weather_greet"])
+
+
 def cmake(source, build, **env):
     for command in (["cmake", "-S", source, "-B", build], ["cmake", "--build", build]):
         done = subprocess.run(command, capture_output=True, text=True, env=environment(**env))

@@ -73,6 +73,10 @@ int px_lines_next(struct px_lines *l, px_str *ret_line) {
     return 1;
 }
 
+bool px_lines_skip(struct px_lines *l) {
+    return !l->skipping || skip(l);
+}
+
 px_str px_lines_rest(const struct px_lines *l) {
     return l->buf.n > l->taken && !l->skipping ? px_str_n(l->buf.p + l->taken, l->buf.n - l->taken)
                                                : (px_str){0};

@@ -26,6 +26,8 @@ PX_MUSTCHECK int px_lines_feed(struct px_lines *l, px_str bytes);
  *  complete; -EMSGSIZE: a line over the cap was found (*ret_line: its beginning, at most 128 bytes, perhaps less than a
  *  whole character at the end); the rest of it will be skipped. */
 PX_MUSTCHECK int px_lines_next(struct px_lines *l, px_str *ret_line);
+/** After -EMSGSIZE: whether the end of that line has come; `skipped` is its size then. */
+bool px_lines_skip(struct px_lines *l);
 /** What is left without a newline, at the end of the stream, when px_lines_next has said 0. Never a part of a line over
  *  the cap. */
 px_str px_lines_rest(const struct px_lines *l);

@@ -179,6 +179,12 @@ void px_jw_key_str(struct px_jw *w, px_str key) {
     w->nonempty &= ~(1ull << w->depth);
 }
 
+void px_jw_key_raw(struct px_jw *w, px_str quoted) {
+    add_value(w, quoted.p, quoted.n);
+    px_buf_char(w->to, ':');
+    w->nonempty &= ~(1ull << w->depth);
+}
+
 void px_jw_str(struct px_jw *w, px_str text) {
     if (text.p)
         add_quoted(w->to, comma(w), text, 0);

@@ -26,6 +26,8 @@ static inline void px_jw_key(struct px_jw *w, const char *key) {
 }
 /** The same for a key that may need it. */
 void px_jw_key_str(struct px_jw *w, px_str key);
+/** The same for a key that is quoted and escaped already, as px_json_slice_next gives it. */
+void px_jw_key_raw(struct px_jw *w, px_str quoted);
 void px_jw_str(struct px_jw *w, px_str text); /* absent writes null */
 static inline void px_jw_text(struct px_jw *w, const char *text) {
     px_jw_str(w, px_str_of(text));

@@ -39,6 +39,8 @@ struct px_child {
     struct px_timer grace;
     px_child_cb cb; /* NULL: an orphan, or its EXIT was given */
     void *user;
+    void (*gone)(void *ctx);
+    void *gone_ctx;
 };
 
 static void end_close(struct pipe_end *end) {
@@ -55,10 +57,12 @@ static void close_stdin(struct px_child *c) {
 }
 
 static void leave_loop(struct px_child *c) {
-    if (px_list_linked(&c->in_loop)) {
-        px_list_remove(&c->in_loop);
-        c->loop->n_children--;
-    }
+    if (!px_list_linked(&c->in_loop))
+        return;
+    px_list_remove(&c->in_loop);
+    c->loop->n_children--;
+    if (c->gone)
+        c->gone(c->gone_ctx);
 }
 
 static void child_free(struct px_child *c) {
@@ -391,6 +395,8 @@ int px_child_start(struct px_loop *loop, struct px_scope *scope, const struct px
         child_free(c);
         return r;
     }
+    c->gone = spec->gone;
+    c->gone_ctx = spec->gone_ctx;
     *ret = c;
     return 0;
 }

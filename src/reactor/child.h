@@ -46,6 +46,9 @@ struct px_child_spec {
     size_t write_cap;        /* bytes that may wait for its stdin; 0: 1 MiB */
     bool with_stdin;         /* else it reads /dev/null */
     int pass_fd;             /* > 2: becomes the child's descriptor 3; 0: none */
+    /* Told once when it counts as alive no more: before EXIT, and for an orphan too. Not of a start that failed. */
+    void (*gone)(void *ctx);
+    void *gone_ctx;
 };
 
 enum { PX_CHILDREN_MAX = 256 };

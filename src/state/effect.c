@@ -16,6 +16,7 @@ struct begin_op {
     void *user;
     char id[PX_ID_SIZE];
     bool told;
+    enum px_effect_outcome untold; /* what becomes of it when nobody was told */
 };
 
 static void deliver_begin(struct px_done *done) {
@@ -28,7 +29,7 @@ static void deliver_begin(struct px_done *done) {
 static void drop_begin(struct px_done *done) {
     struct begin_op *op = (struct begin_op *)(void *)done;
     if (!op->told)
-        px_effect_end(done->state, px_str_of(op->id), PX_EFFECT_FAILED);
+        px_effect_end(done->state, px_str_of(op->id), op->untold);
 }
 
 static bool acceptable(const struct px_effect *e) {
@@ -75,6 +76,48 @@ int px_effect_begin(struct px_state *state, struct px_scope *scope, const struct
     if (r == 0)
         done->drop = drop_begin;
     px_str_copy(op->id, sizeof op->id, effect->id);
+    op->untold = PX_EFFECT_FAILED;
+    px_done_settle(done, db, r);
+    if (ret_op)
+        *ret_op = &done->op;
+    return 0;
+}
+
+/* -ENOENT: there is none to resume. */
+static int reopen(struct px_db *db, px_str id, px_str call_id) {
+    int r = px_db_write(db);
+    if (r)
+        return r;
+    sqlite3_stmt *stmt = px_db_stmt(db, PX_SQL_EFFECT_RESUME);
+    px_db_bind_text(stmt, 1, id);
+    px_db_bind_text(stmt, 2, call_id);
+    r = px_db_run(db, stmt);
+    return r ? r : sqlite3_changes(db->sqlite) ? 0 : -ENOENT;
+}
+
+int px_effect_resume(struct px_state *state, struct px_scope *scope, px_str id, px_str call_id,
+                     px_effect_cb cb, void *user, struct px_op **ret_op) {
+    struct px_db *db = &state->dbs[PX_STATE_DB];
+    struct px_done *done;
+    if (ret_op)
+        *ret_op = NULL;
+    if (px_id_parse(id, NULL) || px_id_parse(call_id, NULL))
+        return -EINVAL;
+    int r = px_done_begin(state, scope, "state/effect", sizeof(struct begin_op), deliver_begin, &done);
+    if (r)
+        return r;
+    struct begin_op *op = (struct begin_op *)(void *)done;
+    op->cb = cb;
+    op->user = user;
+    r = reopen(db, id, call_id);
+    if (r == -ENOENT) {
+        px_done_abandon(done);
+        return r;
+    }
+    if (r == 0)
+        done->drop = drop_begin;
+    px_str_copy(op->id, sizeof op->id, id);
+    op->untold = PX_EFFECT_ASKED;
     px_done_settle(done, db, r);
     if (ret_op)
         *ret_op = &done->op;

@@ -1,7 +1,7 @@
 /* effect.h: the record of what may have changed the world. A call that is not read-only is on record, durably, before it
  * leaves; how it ended is added when it is known.
  *
- *   OPEN --px_effect_end--> DONE | FAILED | UNKNOWN
+ *   OPEN --px_effect_end--> DONE | FAILED | UNKNOWN | ASKED --px_effect_resume--> OPEN
  *     |\--(px_effect_begin was cancelled before it told that it is on record)--> FAILED
  *      \--(the host ended first)--> UNKNOWN, at the next start
  *
@@ -20,7 +20,8 @@ enum px_effect_outcome {
     PX_EFFECT_OPEN = 0,
     PX_EFFECT_UNKNOWN = 1,
     PX_EFFECT_DONE = 2,
-    PX_EFFECT_FAILED = 3 /* it is known that it did not happen */
+    PX_EFFECT_FAILED = 3, /* it is known that it did not happen */
+    PX_EFFECT_ASKED = 4 /* it has not happened so far: the call asked something first, and may go on or not */
 };
 struct px_effect {
     px_str id;        /* base/id.h; the caller makes it */
@@ -44,6 +45,10 @@ typedef void (*px_effect_cb)(void *user, int status);
 PX_MUSTCHECK int px_effect_begin(struct px_state *state, struct px_scope *scope,
                                  const struct px_effect *effect, px_effect_cb cb, void *user,
                                  struct px_op **ret_op);
+/** An effect that was ASKED goes on, as `call_id`: it is OPEN again, on record once. `cb` as above; when it is cancelled, the
+ *  effect is ASKED as before. -ENOENT: no effect of this id is ASKED; -EINVAL: not identifiers; -ENOBUFS, -ESHUTDOWN, -ENOMEM. */
+PX_MUSTCHECK int px_effect_resume(struct px_state *state, struct px_scope *scope, px_str id, px_str call_id,
+                                  px_effect_cb cb, void *user, struct px_op **ret_op);
 /** Say how it ended. Nobody waits for this: while the disk is full it is kept in memory (up to 16,384 of them) and written
  *  when it can be. An id that is not on record is ignored. */
 void px_effect_end(struct px_state *state, px_str id, enum px_effect_outcome outcome);

@@ -31,6 +31,8 @@ enum px_db_file { PX_STATE_DB, PX_LOG_DB };
       "INSERT INTO effects(id, call_id, principal, service, tool, digest, idempotency_key, began_unix_ms)"   \
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                             \
     X(EFFECT_END, PX_STATE_DB, "UPDATE effects SET outcome = ?2, ended_unix_ms = ?3 WHERE id = ?1")          \
+    X(EFFECT_RESUME, PX_STATE_DB,                                                                            \
+      "UPDATE effects SET outcome = 0, ended_unix_ms = NULL, call_id = ?2 WHERE id = ?1 AND outcome = 4")    \
     X(EFFECT_LOSE, PX_STATE_DB,                                                                              \
       "UPDATE effects SET outcome = 1, ended_unix_ms = ?1 WHERE outcome < 2 AND outcome = 0")                \
     X(EFFECT_LIST, PX_STATE_DB,                                                                              \

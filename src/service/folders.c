@@ -1,15 +1,12 @@
-/* Which plugin files there are, and what came of looking at each. The folders are watched with inotify; each file that is
- * new or changed is checked here, vetted in a child (unless these very bytes passed before), and loaded.
+/* Which plugin files there are. The folders are watched with inotify, and looked through now and then in any case; each
+ * file that is new or changed is queued to be looked at (vetting.c).
  *
  *   QUEUED -> VETTING -> LOADED
  *       \---------\---> REFUSED     until the file changes
- */
+ *
+ * While a file that changed is looked at, and when it is refused, what was loaded from it before goes on. */
 #include "base/log.h"
-#include "reactor/child.h"
 #include "service/private.h"
-#include "state/store.h"
-#include "json/scan.h"
-#include "json/slice.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,256 +14,18 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-enum { FILES_MAX = 256, VETTING_MAX = 2, VET_OUTPUT_MAX = 16 << 20 };
-static const uint64_t vet_timeout_ns = 5 * PX_S;
-
-/* One file on its way through the child. */
-struct vetting {
-    struct px_services *services;
-    struct px_plugin_file *file;
-    int memfd;
-    uint64_t hash[4];
-    char key[80]; /* what the store knows these bytes by */
-    struct px_child *child;
-    struct px_op *look_up;
-    struct px_buf out;
-    struct px_timer timeout;
-    bool timed_out;
-    struct px_list_node node;
-};
-
-struct px_folders {
-    int inotify;
-    struct px_io *io;
-    int wd[8];
-    struct px_timer rescan; /* soon after a change; and now and then, in case inotify missed one */
-    struct px_list_node vettings;
-    bool scanned;
-};
-
-static void next_file(struct px_services *services);
+enum { FILES_MAX = 256, NAMES_MAX = 4096 };
+static const uint64_t scan_ns = 60 * PX_S, scan_unwatched_ns = 5 * PX_S, gather_ns = 50 * PX_MS;
 
 static bool is_plugin_name(const char *name) {
     size_t n = strlen(name);
     return name[0] != '.' && n > 3 && strcmp(name + n - 3, ".so") == 0;
 }
 
-static void refuse(struct px_services *services, struct px_plugin_file *file, const struct px_err *err) {
-    file->state = PX_FILE_REFUSED;
-    memcpy(file->why, err->msg, sizeof file->why);
-    px_log(PX_LOG_ERROR, "plugin", "refused", PX_KV("file", file->path), PX_KV("why", err->msg));
-    px_services_poke(services);
-}
-
-/* ---- loading ---- */
-
-static struct px_plugin_file *other_with_name(struct px_services *services, const struct px_plugin_file *file,
-                                              const char *name) {
-    PX_LIST_EACH (node, &services->files) {
-        struct px_plugin_file *other = px_list_entry(node, struct px_plugin_file, node);
-        if (other != file && other->state == PX_FILE_LOADED && strcmp(other->lib->vtable.name, name) == 0)
-            return other;
-    }
-    return NULL;
-}
-
-/* The code of a descriptor once loaded stays; the same bytes loaded again are the same plugin. */
-static struct px_lib *loaded_before(struct px_services *services, const uint64_t hash[4]) {
-    PX_LIST_EACH (node, &services->libs) {
-        struct px_lib *lib = px_list_entry(node, struct px_lib, node);
-        if (memcmp(lib->hash, hash, sizeof lib->hash) == 0)
-            return lib;
-    }
-    return NULL;
-}
-
-static void load(struct px_services *services, struct px_plugin_file *file, int memfd,
-                 const uint64_t hash[4]) {
-    struct px_err err;
-    struct px_lib *lib = loaded_before(services, hash);
-    if (lib) {
-        close(memfd);
-    } else {
-        if (px_lib_load(memfd, file->path, &lib, &err)) {
-            /* The descriptor stays open: its number must not come back under the name that dlopen knows. */
-            refuse(services, file, &err);
-            return;
-        }
-        memcpy(lib->hash, hash, sizeof lib->hash);
-        px_list_add(&services->libs, &lib->node);
-    }
-    const struct px_plugin_file *other = other_with_name(services, file, lib->vtable.name);
-    if (other) {
-        px_err_set(&err, -EEXIST, "plugin \"%s\" is loaded already, from %.120s: remove one of them",
-                   lib->vtable.name, other->path);
-        refuse(services, file, &err);
-        return;
-    }
-    file->lib = lib;
-    file->state = PX_FILE_LOADED;
-    file->why[0] = 0;
-    px_log(PX_LOG_INFO, "plugin", "loaded", PX_KV("name", lib->vtable.name),
-           PX_KV("version", lib->vtable.version ? lib->vtable.version : ""), PX_KV("file", file->path));
-    px_services_poke(services);
-}
-
-/* ---- vetting ---- */
-
-static void vetting_end(struct vetting *v) {
-    struct px_services *services = v->services;
-    if (v->memfd >= 0)
-        close(v->memfd);
-    px_timer_disarm(&v->timeout);
-    px_op_cancel(&v->look_up);
-    if (v->child) {
-        struct px_op *op = px_child_op(v->child);
-        px_op_cancel(&op);
-    }
-    px_buf_finish(&v->out);
-    px_list_remove(&v->node);
-    free(v);
-    services->vetting--;
-    next_file(services);
-    px_services_poke(services);
-}
-
-/* The last line that the child wrote. */
-static int verdict(const struct vetting *v, const struct px_child_ev *exit, struct px_err *err) {
-    px_str text = px_buf_view(&v->out), value;
-    struct px_json_scan scan;
-    struct px_arena arena;
-    if (v->timed_out)
-        return px_err_set(err, -ETIMEDOUT,
-                          "loading it took more than %u s: does a constructor wait for something?",
-                          (unsigned)(vet_timeout_ns / PX_S));
-    if (exit->signalled)
-        return px_err_set(err, -ENOEXEC, "loading it ended the process with signal %d", exit->status);
-    while (text.n && text.p[text.n - 1] == '\n')
-        text.n--;
-    const char *newline = text.n ? memrchr(text.p, '\n', text.n) : NULL;
-    if (newline)
-        text = px_str_n(newline + 1, text.n - (size_t)(newline + 1 - text.p));
-    if (px_json_scan(text, NULL, &scan, NULL, NULL))
-        return px_err_set(err, -ENOEXEC, "loading it ended the process with status %d", exit->status);
-    if (exit->status == 0 && px_json_slice_get(scan.value, PX_LIT("ok"), &value) == 0 &&
-        px_str_is(value, "true"))
-        return 0;
-    px_arena_init(&arena, 1 << 16);
-    px_str words = {0};
-    if (px_json_slice_get(scan.value, PX_LIT("error"), &value) || px_json_slice_text(&arena, value, &words))
-        words = PX_LIT("it cannot be used");
-    px_err_set(err, -ENOEXEC, PX_FMT, PX_ARG(words));
-    px_arena_finish(&arena);
-    return -ENOEXEC;
-}
-
-static void on_vet_child(void *user, const struct px_child_ev *ev) {
-    struct vetting *v = user;
-    struct px_err err;
-    if (ev->kind == PX_CHILD_OUT && px_buf_str(&v->out, ev->data))
-        px_child_stop(v->child);
-    if (ev->kind != PX_CHILD_EXIT)
-        return;
-    v->child = NULL;
-    if (!v->file) {
-        vetting_end(v);
-    } else if (verdict(v, ev, &err)) {
-        struct px_plugin_file *file = v->file;
-        refuse(v->services, file, &err);
-        vetting_end(v);
-    } else {
-        if (px_store_put(v->services->opts.state, v->services->scope, PX_LIT("plexus"), px_str_of(v->key),
-                         PX_LIT("1"), NULL, NULL, NULL))
-            px_log(PX_LOG_DEBUG, "plugin", "the verdict is not remembered", PX_KV("file", v->file->path));
-        load(v->services, v->file, px_take_fd(&v->memfd), v->hash);
-        vetting_end(v);
-    }
-}
-
-static void vet_timed_out(void *user) {
-    struct vetting *v = user;
-    v->timed_out = true;
-    if (v->child)
-        px_child_stop(v->child);
-}
-
-static void start_child(struct vetting *v) {
-    static const char *const envp[] = {"LANG=C.UTF-8", "PATH=/usr/bin:/bin", NULL};
-    const char *argv[] = {v->services->self_exe, "--vet", NULL};
-    struct px_child_spec spec = {
-        .name = "plugin/vet", .argv = argv, .envp = envp, .pass_fd = v->memfd, .grace_ns = 100 * PX_MS};
-    struct px_err err;
-    if (px_child_start(v->services->opts.loop, v->services->scope, &spec, on_vet_child, v, &v->child, &err)) {
-        refuse(v->services, v->file, &err);
-        vetting_end(v);
-        return;
-    }
-    px_timer_arm_in(&v->timeout, vet_timeout_ns);
-}
-
-static void looked_up(void *user, const struct px_store_result *result) {
-    struct vetting *v = user;
-    v->look_up = NULL;
-    if (!v->file) {
-        vetting_end(v);
-    } else if (result->status == 0 && !result->absent) {
-        load(v->services, v->file, px_take_fd(&v->memfd), v->hash);
-        vetting_end(v);
-    } else {
-        start_child(v);
-    }
-}
-
-static void look_at(struct px_services *services, struct px_plugin_file *file) {
-    struct px_err err;
-    struct vetting *v = calloc(1, sizeof *v);
-    if (!v) {
-        px_err_set(&err, -ENOMEM, "no memory to look at it");
-        refuse(services, file, &err);
-        return;
-    }
-    if (px_plugin_file_open(file->path, &v->memfd, v->hash, &err)) {
-        free(v);
-        refuse(services, file, &err);
-        return;
-    }
-    v->services = services;
-    v->file = file;
-    px_buf_init(&v->out, VET_OUTPUT_MAX);
-    px_timer_init(&v->timeout, services->opts.loop, "plugin/vet", vet_timed_out, v);
-    px_list_init(&v->node);
-    px_list_add(&services->watch->vettings, &v->node);
-    services->vetting++;
-    file->state = PX_FILE_VETTING;
-    snprintf(v->key, sizeof v->key, "vet:" PX_VERSION ":%016llx%016llx%016llx",
-             (unsigned long long)v->hash[0], (unsigned long long)v->hash[1], (unsigned long long)v->hash[2]);
-    if (px_store_get(services->opts.state, services->scope, PX_LIT("plexus"), px_str_of(v->key), looked_up, v,
-                     &v->look_up))
-        start_child(v);
-}
-
-static void next_file(struct px_services *services) {
-    PX_LIST_EACH (node, &services->files) {
-        struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
-        if (file->state != PX_FILE_QUEUED)
-            continue;
-        if (services->vetting >= VETTING_MAX)
-            return;
-        look_at(services, file);
-        next_file(
-            services); /* the list may have changed under us; the depth is bounded by VETTING_MAX and refusals */
-        return;
-    }
-}
-
-/* ---- scanning ---- */
+/* ---- files ---- */
 
 static void forget_file(struct px_services *services, struct px_plugin_file *file) {
-    PX_LIST_EACH (node, &services->watch->vettings) {
-        struct vetting *v = px_list_entry(node, struct vetting, node);
-        if (v->file == file)
-            v->file = NULL; /* its child goes on to its end, for nobody */
-    }
+    px_vetting_forget(services, file);
     px_list_remove(&file->node);
     free(file->path);
     free(file);
@@ -285,86 +44,195 @@ static uint64_t ns_of(struct timespec t) {
     return (uint64_t)t.tv_sec * PX_S + (uint64_t)t.tv_nsec;
 }
 
-static void see(struct px_services *services, const char *path, const struct stat *st) {
+/* Whether it is as it was when it was queued; it is now. */
+static bool same_stat(struct px_plugin_file *file, const struct stat *st) {
+    uint64_t mtime = ns_of(st->st_mtim), ctime = ns_of(st->st_ctim);
+    bool same = file->dev == st->st_dev && file->ino == st->st_ino && file->size == (uint64_t)st->st_size &&
+                file->mtime_ns == mtime && file->ctime_ns == ctime;
+    file->dev = st->st_dev;
+    file->ino = st->st_ino;
+    file->size = (uint64_t)st->st_size;
+    file->mtime_ns = mtime;
+    file->ctime_ns = ctime;
+    return same;
+}
+
+static void queue(struct px_services *services, struct px_plugin_file *file) {
+    px_vetting_forget(services, file);
+    file->state = PX_FILE_QUEUED;
+    file->tries = 0;
+    file->not_before_ns = 0;
+    file->duplicate = false;
+}
+
+static int see(struct px_services *services, size_t folder, const char *path, const struct stat *st) {
     struct px_plugin_file *file = find_file(services, path);
-    struct px_plugin_file now = {.dev = st->st_dev,
-                                 .ino = st->st_ino,
-                                 .size = (uint64_t)st->st_size,
-                                 .mtime_ns = ns_of(st->st_mtim),
-                                 .ctime_ns = ns_of(st->st_ctim)};
-    if (file && file->dev == now.dev && file->ino == now.ino && file->size == now.size &&
-        file->mtime_ns == now.mtime_ns && file->ctime_ns == now.ctime_ns) {
+    if (file) {
         file->seen = true;
-        return;
+        if (!same_stat(file, st))
+            queue(services, file);
+        return 0;
     }
-    if (file)
-        forget_file(services, file);
-    file = malloc(sizeof *file);
+    file = calloc(1, sizeof *file);
     char *copy = px_str_dup(px_str_of(path));
     if (!file || !copy) {
         free(file);
         free(copy);
-        return; /* the next scan tries again */
+        return -ENOMEM;
     }
-    *file = now;
     file->path = copy;
+    file->folder = folder;
     file->seen = true;
-    file->state = PX_FILE_QUEUED;
+    same_stat(file, st);
     px_list_init(&file->node);
     px_list_add(&services->files, &file->node);
+    queue(services, file);
+    return 0;
+}
+
+void px_folders_plugin_gone(struct px_services *services) {
+    PX_LIST_EACH (node, &services->files) {
+        struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
+        if (file->duplicate)
+            queue(services, file);
+    }
+    px_vetting_next(services);
+}
+
+/* ---- scanning ---- */
+
+struct names {
+    char *names[NAMES_MAX];
+    size_t n;
+};
+
+static void names_free(struct names *names) {
+    for (size_t i = 0; i < names->n; i++)
+        free(names->names[i]);
+    free(names);
 }
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names in byte order, so that of two files with one plugin it is always the same that wins. */
-static void scan_folder(struct px_services *services, const char *folder) {
-    struct stat st;
-    struct px_err err;
-    char *names[FILES_MAX];
-    size_t n = 0;
-    if (stat(folder, &st) < 0 || px_owner_check(st.st_uid, st.st_mode, "the folder", &err)) {
-        static bool said;
-        if (!said)
-            px_log(PX_LOG_WARNING, "plugin", "folder not used", PX_KV("folder", folder),
-                   PX_KV("why", stat(folder, &st) < 0 ? strerror(errno) : err.msg));
-        said = true;
-        return;
+static int read_names(DIR *dir, struct names *names) {
+    while (names->n < NAMES_MAX) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry)
+            return -errno;
+        if (!is_plugin_name(entry->d_name))
+            continue;
+        char *name = px_str_dup(px_str_of(entry->d_name));
+        if (!name)
+            return -ENOMEM;
+        names->names[names->n++] = name;
     }
+    return 0;
+}
+
+/* In byte order. */
+static int list_folder(const char *folder, struct names **ret) {
     DIR *dir = opendir(folder);
     if (!dir)
-        return;
-    struct dirent *entry;
-    while (n < FILES_MAX && (entry = readdir(dir))) {
-        if (is_plugin_name(entry->d_name) && (names[n] = px_str_dup(px_str_of(entry->d_name))))
-            n++;
-    }
+        return -errno;
+    struct names *names = calloc(1, sizeof *names);
+    int r = names ? read_names(dir, names) : -ENOMEM;
     closedir(dir);
-    qsort(names, n, sizeof *names, by_text);
+    if (r) {
+        if (names)
+            names_free(names);
+        return r;
+    }
+    qsort(names->names, names->n, sizeof *names->names, by_text);
+    *ret = names;
+    return 0;
+}
+
+static int see_files(struct px_services *services, size_t folder, const struct names *names) {
+    size_t n = PX_MIN(names->n, (size_t)FILES_MAX);
+    if (n < names->n && !services->watch->folder[folder].full)
+        px_log(PX_LOG_ERROR, "plugin", "too many files: the rest is not looked at",
+               PX_KV("folder", services->folders[folder]), PX_KI("files", names->n), PX_KI("most", n));
+    services->watch->folder[folder].full = n < names->n;
     for (size_t i = 0; i < n; i++) {
         char path[4096];
-        int len = snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        if (len > 0 && (size_t)len < sizeof path && lstat(path, &st) == 0)
-            see(services, path, &st);
-        free(names[i]);
+        struct stat st;
+        int len = snprintf(path, sizeof path, "%s/%s", services->folders[folder], names->names[i]);
+        if (len < 0 || (size_t)len >= sizeof path)
+            continue;
+        int r = lstat(path, &st) < 0 ? -errno : see(services, folder, path, &st);
+        if (r && r != -ENOENT) /* it may just have gone */
+            return r;
+    }
+    return 0;
+}
+
+static int scan_folder(struct px_services *services, size_t i, struct px_err *err) {
+    const char *folder = services->folders[i];
+    struct names *names;
+    struct stat st;
+    if (stat(folder, &st) < 0)
+        return px_err_errno(err, -errno, "stat");
+    int r = px_owner_check(st.st_uid, st.st_mode, "the folder", err);
+    if (r)
+        return r;
+    r = list_folder(folder, &names);
+    if (!r) {
+        r = see_files(services, i, names);
+        names_free(names);
+    }
+    return r ? px_err_errno(err, r, "it cannot be read") : 0;
+}
+
+/* What a scan could not say must not look like "gone": what is known of the folder stays. */
+static void keep_folder(struct px_services *services, size_t folder) {
+    PX_LIST_EACH (node, &services->files) {
+        struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
+        if (file->folder == folder)
+            file->seen = true;
     }
 }
 
+/* A folder that was made again is another one. Adding a watch that is there changes nothing. */
+static void watch_folder(struct px_services *services, size_t i) {
+    const uint32_t what = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB |
+                          IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+    services->watch->folder[i].wd = inotify_add_watch(services->watch->inotify, services->folders[i], what);
+}
+
+static void scan_one(struct px_services *services, size_t i) {
+    struct px_err err;
+    bool *told = &services->watch->folder[i].told;
+    watch_folder(services, i); /* first: what changes from now on is another event */
+    int r = scan_folder(services, i, &err);
+    if (r && r != -ENOENT && r != -ENOTDIR)
+        keep_folder(services, i);
+    if (r && !*told)
+        px_log(PX_LOG_WARNING, "plugin", "folder not used", PX_KV("folder", services->folders[i]),
+               PX_KV("why", err.msg));
+    *told = r != 0;
+}
+
 void px_folders_scan(struct px_services *services) {
+    bool gone = false;
     PX_LIST_EACH (node, &services->files)
         px_list_entry(node, struct px_plugin_file, node)->seen = false;
     for (size_t i = 0; i < services->n_folders; i++)
-        scan_folder(services, services->folders[i]);
+        scan_one(services, i);
     PX_LIST_EACH_SAFE (node, &services->files) {
         struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
         if (file->seen)
             continue;
         px_log(PX_LOG_INFO, "plugin", "removed", PX_KV("file", file->path));
         forget_file(services, file);
+        gone = true;
     }
+    if (gone)
+        px_folders_plugin_gone(services);
     services->watch->scanned = true;
-    next_file(services);
+    px_vetting_next(services);
     px_services_poke(services);
 }
 
@@ -379,19 +247,31 @@ bool px_folders_settled(const struct px_services *services) {
 
 /* ---- watching ---- */
 
-static void rescan(void *user) {
-    struct px_services *services = user;
-    px_folders_scan(services);
-    px_timer_arm_in(&services->watch->rescan, 60 * PX_S);
+void px_folders_rescan_at(struct px_services *services, uint64_t when_ns) {
+    struct px_timer *rescan = &services->watch->rescan;
+    if (!rescan->armed || rescan->deadline_ns > when_ns)
+        px_timer_arm(rescan, when_ns);
 }
 
+static void rescan(void *user) {
+    struct px_services *services = user;
+    uint64_t next = scan_ns;
+    px_folders_scan(services);
+    for (size_t i = 0; i < services->n_folders; i++) {
+        if (services->watch->folder[i].wd < 0)
+            next = scan_unwatched_ns; /* not there yet, or no watches left */
+    }
+    px_folders_rescan_at(services, px_loop_now(services->opts.loop) + next);
+}
+
+/* What it says does not matter, an overflow neither: a scan looks at everything. A short wait gathers several changes
+ * into one. */
 static void on_inotify(void *user, uint32_t events) {
     struct px_services *services = user;
     char bytes[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     (void)events;
-    /* What it says does not matter: a scan looks at everything. A short wait gathers several changes into one. */
     if (read(services->watch->inotify, bytes, sizeof bytes) > 0)
-        px_timer_arm_in(&services->watch->rescan, 50 * PX_MS);
+        px_folders_rescan_at(services, px_loop_now(services->opts.loop) + gather_ns);
 }
 
 int px_folders_start(struct px_services *services, struct px_err *err) {
@@ -399,25 +279,16 @@ int px_folders_start(struct px_services *services, struct px_err *err) {
     if (!f)
         return px_err_set(err, -ENOMEM, "no memory to watch the plugin folders");
     services->watch = f;
-    px_list_init(&f->vettings);
+    px_vetting_init(services);
     px_timer_init(&f->rescan, services->opts.loop, "plugin/folders", rescan, services);
     f->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (f->inotify < 0)
         return px_err_errno(err, -errno, "inotify");
-    for (size_t i = 0; i < services->n_folders; i++) {
-        f->wd[i] = inotify_add_watch(f->inotify, services->folders[i],
-                                     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB |
-                                         IN_ONLYDIR);
-        if (f->wd[i] < 0)
-            px_log(PX_LOG_WARNING, "plugin", "folder not watched", PX_KV("folder", services->folders[i]),
-                   PX_KV("why", strerror(errno)));
-    }
     int r = px_io_start(services->opts.loop, f->inotify, EPOLLIN, "plugin/folders", on_inotify, services,
                         &f->io, err);
-    if (r)
-        return r;
-    px_timer_arm_in(&f->rescan, 0);
-    return 0;
+    if (!r)
+        px_timer_arm_in(&f->rescan, 0);
+    return r;
 }
 
 void px_folders_stop(struct px_services *services) {
@@ -426,8 +297,7 @@ void px_folders_stop(struct px_services *services) {
         return;
     PX_LIST_EACH_SAFE (node, &services->files)
         forget_file(services, px_list_entry(node, struct px_plugin_file, node));
-    while (!px_list_empty(&f->vettings))
-        vetting_end(px_list_entry(f->vettings.next, struct vetting, node));
+    px_vetting_stop(services);
     px_timer_disarm(&f->rescan);
     px_io_stop(&f->io);
     if (f->inotify >= 0)

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { FILE_MAX = 32 << 20, NOTES_MAX = 64 * 1024, HEADERS_MAX = 256 };
+enum { FILE_MAX = 32 << 20, NOTES_MAX = 64 * 1024, HEADERS_MAX = 256, PATH_ROOM = 128 };
 
 int px_owner_check(uint32_t uid, uint32_t mode, const char *what, struct px_err *err) {
     if (uid != 0 && uid != geteuid())
@@ -18,6 +18,17 @@ int px_owner_check(uint32_t uid, uint32_t mode, const char *what, struct px_err 
     if (mode & (S_IWGRP | S_IWOTH))
         return px_err_set(err, -EPERM, "%s can be written by others (mode %04o): chmod go-w", what,
                           mode & 07777);
+    return 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n) {
+    while (n) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        bytes += PX_MAX(written, 0);
+        n -= (size_t)PX_MAX(written, 0);
+    }
     return 0;
 }
 
@@ -30,9 +41,14 @@ static int copy_sealed(int fd, size_t size, int *ret_memfd, uint64_t ret_hash[4]
     crypto_generichash_init(&hash, NULL, 0, 32);
     size_t copied = 0;
     ssize_t n;
-    while ((n = read(fd, bytes, sizeof bytes)) > 0) {
-        if ((copied += (size_t)n) > FILE_MAX || write(memfd, bytes, (size_t)n) != n)
-            return px_err_set(err, -EFBIG, "it grew while it was read, or there is no memory for a copy");
+    while ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0)
+            continue;
+        if ((copied += (size_t)n) > FILE_MAX)
+            return px_err_set(err, -EAGAIN, "it grew while it was read");
+        int r = write_all(memfd, bytes, (size_t)n);
+        if (r)
+            return px_err_errno(err, r, "cannot be copied");
         crypto_generichash_update(&hash, (const unsigned char *)bytes, (size_t)n);
     }
     if (n < 0)
@@ -73,7 +89,18 @@ int px_plugin_file_open(const char *path, int *ret_memfd, uint64_t ret_hash[4], 
 }
 
 static int read_at(int fd, uint64_t at, void *to, size_t n) {
-    return pread(fd, to, n, (off_t)at) == (ssize_t)n ? 0 : -EINVAL;
+    char *p = to;
+    while (n) {
+        ssize_t got = pread(fd, p, n, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return -EINVAL;
+        p += got;
+        at += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return 0;
 }
 
 /* The first note of ours in a segment or section. */
@@ -186,25 +213,40 @@ static int check_vtable(struct px_lib *lib, const struct px_plugin *theirs, stru
     return 0;
 }
 
+/* dlopen knows files by the text of their path, and descriptors' numbers come back: so each load spells the path of its
+ * descriptor in a way of its own ("/./" and "//" for the bits of a counter). */
+static void spell_path(int fd, char to[PATH_ROOM]) {
+    static uint32_t loads;
+    static const char folder[] = "/proc/self/fd";
+    size_t n = sizeof folder - 1;
+    memcpy(to, folder, n);
+    for (uint32_t bits = ++loads; bits; bits >>= 1) {
+        to[n++] = '/';
+        if (bits & 1)
+            to[n++] = '.';
+    }
+    snprintf(to + n, PATH_ROOM - n, "/%d", fd);
+}
+
 int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err *err) {
-    char name[64];
+    char name[PATH_ROOM];
     struct px_lib *lib = calloc(1, sizeof *lib);
     if (!lib || !(lib->path = px_str_dup(px_str_of(path)))) {
         free(lib);
         return px_err_set(err, -ENOMEM, "no memory");
     }
-    lib->memfd = memfd;
+    lib->memfd = -1;
     px_list_init(&lib->node);
-    snprintf(name, sizeof name, "/proc/self/fd/%d", memfd);
-    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
+    spell_path(memfd, name);
+    lib->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!lib->handle) {
         const char *why = dlerror();
         px_err_set(err, -ENOEXEC, "cannot be loaded: %.180s", why ? why : "?");
         px_lib_free(lib);
         return -ENOEXEC;
     }
-    const struct px_plugin *vtable = dlsym(handle, "px_plugin_v1");
-    const struct px_worker *worker = dlsym(handle, "px_worker_v1");
+    const struct px_plugin *vtable = dlsym(lib->handle, "px_plugin_v1");
+    const struct px_worker *worker = dlsym(lib->handle, "px_worker_v1");
     lib->has_worker = worker != NULL;
     int r = vtable ? check_vtable(lib, vtable, err)
                    : px_err_set(err, -ENOEXEC, "it does not export px_plugin_v1 (see PX_PLUGIN in plugin.h)");
@@ -212,12 +254,15 @@ int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err 
         px_lib_free(lib);
         return r;
     }
+    lib->memfd = memfd;
     *ret = lib;
     return 0;
 }
 
 void px_lib_free(struct px_lib *lib) {
     px_schema_destroy(lib->config_schema);
+    if (lib->memfd >= 0)
+        close(lib->memfd);
     free(lib->path);
     free(lib);
 }

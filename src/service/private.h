@@ -15,7 +15,9 @@
 struct px_lib {
     struct px_list_node node;
     char *path;              /* where it came from */
-    int memfd;               /* the sealed copy, open for ever (its /proc path is its name to dlopen) */
+    int memfd;               /* the sealed copy; workers load it again */
+    void *handle;            /* dlopen's */
+    unsigned frames;         /* of this plugin on the stack: it is never entered twice */
     struct px_plugin vtable; /* with zeros for the members that the plugin's own is too small to have */
     bool has_worker;
     struct px_schema *config_schema; /* NULL: takes no configuration */
@@ -26,11 +28,15 @@ struct px_lib {
 struct px_plugin_file {
     struct px_list_node node;
     char *path;
+    size_t folder;                               /* which of the folders it is in */
     uint64_t dev, ino, size, mtime_ns, ctime_ns; /* as it was looked at */
     bool seen;                                   /* in the scan that runs now */
+    unsigned tries;                              /* that did not even get to look at it */
+    uint64_t not_before_ns;
+    bool duplicate; /* refused only because another file has its plugin: looked at again when that one goes */
     enum { PX_FILE_QUEUED, PX_FILE_VETTING, PX_FILE_LOADED, PX_FILE_REFUSED } state;
     char why[240];      /* refused */
-    struct px_lib *lib; /* loaded */
+    struct px_lib *lib; /* loaded; also while what the file holds now is looked at, or was refused */
 };
 
 enum px_instance_state {
@@ -52,20 +58,23 @@ struct px_instance {
     void *self;
     uint64_t handle; /* px_service_h */
     struct px_scope *scope;
-    uint64_t scope_handle;    /* px_scope_h of that scope */
-    unsigned frames;          /* frames of this instance on the stack */
-    struct px_list_node runs; /* px_run.in_instance */
+    uint64_t scope_handle; /* px_scope_h of that scope */
+    char who[48];          /* "NAME/": whom the loop's clock blames; see px_instance_enter */
+    size_t who_n;
+    struct px_list_node runs;    /* px_run.in_instance */
+    struct px_list_node closers; /* on_close functions that wait for a frame to return */
     uint32_t n_runs, n_children;
     struct px_item **staged[PX_LIST_TEMPLATES + 1]; /* lists set before it was ready */
     size_t n_staged[PX_LIST_TEMPLATES + 1];
-    bool staged_set[PX_LIST_TEMPLATES + 1];
-    char why[240]; /* unavailable, failed */
+    size_t n_tools; /* offered */
+    char why[240];  /* unavailable, failed */
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_list_node hidden; /* values given to secret->hide() */
     struct px_timer drain;
     struct px_list_node in_draining; /* services->draining */
     struct px_work finish;
+    uint64_t opening_since_ns;
     bool opened, failed;
 };
 
@@ -82,6 +91,8 @@ struct px_service {
     bool wanted, paused, dirty;
 };
 
+enum { PX_FOLDERS_MAX = 8 };
+
 struct px_services {
     struct px_services_opts opts;
     char **folders;
@@ -94,9 +105,9 @@ struct px_services {
     struct px_list_node libs;     /* px_lib, ever loaded */
     struct px_list_node files;    /* px_plugin_file */
     struct px_folders *watch;
-    uint32_t vetting;
     bool pause_all, stopping, settled;
     struct px_work reconcile;
+    struct px_timer settle; /* who is still opening when it fires is not waited for */
     void (*on_settled)(void *ctx);
     void *on_settled_ctx;
 };
@@ -111,7 +122,7 @@ struct px_lib *px_services_lib(struct px_services *services, px_str plugin);
 /** Open `lib` for `service`. *ret is NULL when it has failed at once (err says why). */
 int px_instance_open(struct px_services *services, struct px_service *service, struct px_lib *lib,
                      struct px_instance **ret, struct px_err *err);
-/** It becomes the service's current one: its lists are offered. -EEXIST: a name collides. */
+/** It becomes the service's current one: its lists are offered, all or none. -EEXIST: a name collides. */
 int px_instance_publish(struct px_instance *instance, struct px_err *err);
 /** close(), then drain for `grace_ns`, then cancel what is left, then fini(). */
 void px_instance_drain(struct px_instance *instance, uint64_t grace_ns);
@@ -121,18 +132,52 @@ void px_instance_ref(struct px_instance *instance);
 void px_instance_unref(struct px_instance *instance);
 /** A run has left it. */
 void px_instance_run_left(struct px_instance *instance);
-/** Around every entry into the plugin. */
+/** Around every entry into the plugin: `what` is a short constant. No frame of the plugin is on the stack (rule 1). */
 void px_instance_enter(struct px_instance *instance, const char *what);
-void px_instance_leave(struct px_instance *instance);
+static inline void px_instance_leave(struct px_instance *instance) {
+    instance->lib->frames--;
+}
+/** Let go of the lists that were set and not offered. */
+void px_instance_drop_lists(struct px_instance *instance);
+/** Redact this value while the instance lives. -EMSGSIZE, -ENOSPC, -ENOMEM. */
+int px_instance_hide(struct px_instance *instance, px_str value);
 void px_secrets_free(struct px_service_secret *secrets, size_t n);
 int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_service_secret **ret);
 
-/* ---- folders.c: which files there are ---- */
+/* ---- config.c ---- */
+/** Whether the service's configuration is one that this plugin takes. */
+int px_config_check(const struct px_lib *lib, const struct px_service *service, struct px_err *err);
+
+/* ---- folders.c: which files there are; vetting.c: what comes of looking at each ---- */
 int px_folders_start(struct px_services *services, struct px_err *err);
 void px_folders_stop(struct px_services *services);
 void px_folders_scan(struct px_services *services);
 /** Nothing is queued or being vetted. */
 bool px_folders_settled(const struct px_services *services);
+/** Scan again at this time, or before. */
+void px_folders_rescan_at(struct px_services *services, uint64_t when_ns);
+/** A file holds its plugin no more: those that were refused because of it are looked at again. */
+void px_folders_plugin_gone(struct px_services *services);
+void px_vetting_init(struct px_services *services);
+/** Look at the next file that is queued, soon. */
+void px_vetting_next(struct px_services *services);
+/** What is being looked at is of no interest any more: the file has changed, or is gone. */
+void px_vetting_forget(struct px_services *services, const struct px_plugin_file *file);
+void px_vetting_stop(struct px_services *services);
+struct px_folders {
+    int inotify;
+    struct px_io *io;
+    struct {
+        int wd;    /* -1: not watched */
+        bool told; /* that it cannot be used */
+        bool full; /* that it has too many files */
+    } folder[PX_FOLDERS_MAX];
+    struct px_timer rescan; /* soon after a change; and now and then, in case inotify missed one */
+    struct px_work next;    /* look at the next file */
+    struct px_list_node vettings;
+    uint32_t n_vettings;
+    bool scanned;
+};
 
 /* ---- plugin_file.c: is this file a plugin? ---- */
 /** Open without following links, check owner, mode, kind and size, copy into a sealed memfd, check header and note. `fd`: the
@@ -146,32 +191,39 @@ int px_owner_check(uint32_t uid, uint32_t mode, const char *what, struct px_err 
 void px_lib_free(struct px_lib *lib);
 
 /* ---- tables.c and its neighbours: what plugins see ---- */
-/** The one host of this process. The tables have no context argument, so it is global. */
-struct px_host_global {
-    struct px_services *services; /* NULL in a worker */
-    struct px_loop *loop;
-    struct px_slots instances, scopes, calls, ops;
-    uint64_t stale; /* handles that were refused */
-    struct px_scope *event_scope;
-    uint64_t event_scope_handle;
-};
-extern struct px_host_global px_host_g;
-extern const struct px_host px_host_table;
-int px_host_init(struct px_services *services, struct px_loop *loop, struct px_err *err);
-void px_host_finish(void);
-
 enum px_host_scope_kind { PX_SCOPE_OWN, PX_SCOPE_OF_CALL, PX_SCOPE_OF_SERVICE, PX_SCOPE_OF_EVENT };
 /** A scope as a plugin knows it; lives in the scope's own arena. */
 struct px_host_scope_ref {
     struct px_scope *scope;
     struct px_instance *instance; /* NULL in a worker */
     enum px_host_scope_kind kind;
+    unsigned depth; /* scopes that the plugin has opened above it */
     uint64_t handle;
 };
+/** The one host of this process. The tables have no context argument, so it is global. */
+struct px_host_global {
+    struct px_services *services; /* NULL in a worker */
+    struct px_loop *loop;
+    struct px_slots instances, scopes, calls, ops;
+    uint64_t stale; /* handles that were refused */
+    struct px_host_scope_ref event_ref;
+};
+extern struct px_host_global px_host_g;
+extern const struct px_host px_host_table;
+int px_host_init(struct px_services *services, struct px_loop *loop, struct px_err *err);
+void px_host_finish(void);
+
 /** Give `scope` a handle, which goes when the scope closes. */
 int px_host_scope_name(struct px_scope *scope, struct px_instance *instance, enum px_host_scope_kind kind,
                        uint64_t *ret_handle);
 struct px_host_scope_ref *px_host_scope_get(px_scope_h h); /* NULL: stale */
+int px_host_event_scope_open(void);
+void px_host_event_scope_close(void);
+/** Around the callback of an event: its scope is this instance's, and empty again at the end. */
+px_scope_h px_host_event_begin(struct px_instance *instance);
+void px_host_event_end(void);
+/** Run the on_close functions that wait for a frame to return; none is on the stack. */
+void px_host_closers_run(struct px_instance *instance);
 
 /** A plugin's operation: the part that all kinds share; embedded in each. */
 struct px_host_op_ref;
@@ -196,7 +248,7 @@ struct px_host_op_ref {
 /** Begin: enters the scope, makes a handle. On failure nothing was begun (and the caller frees the struct). */
 int px_host_op_begin(struct px_host_op_ref *op, const struct px_host_op_kind *kind, px_scope_h scope,
                      px_on on, void *user, px_op_h *ret);
-/** Undo a begin whose rest has failed; does not free. */
+/** Undo a begin whose rest has failed; does not free, nor clear the handle that was given. */
 void px_host_op_unbegin(struct px_host_op_ref *op);
 /** Run the callback. False: the operation is over (END, PX_ENOUGH or a cancel inside), and the struct has been released. */
 bool px_host_op_deliver(struct px_host_op_ref *op, struct px_ev *ev);

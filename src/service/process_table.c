@@ -1,191 +1,37 @@
-/* Child processes as plugins see them: commands, and workers (the plugin's own px_worker_v1 in a process of its own).
- *
- * A worker's stdout carries its protocol, one line each: the first character says what it is.
- *   "+"       open() has returned 0: HEAD
- *   "-N"      open() has failed with -N: END with that status
- *   "=TEXT"   a line for the plugin
- * Its stdin: the first line is the configuration; then lines for line(); a line that is one ^X (0x18) is a cancel. */
-#include "base/lines.h"
+/* Child processes as plugins see them: commands, and workers. */
 #include "base/log.h"
-#include "reactor/child.h"
-#include "service/private.h"
+#include "service/process.h"
+#include "json/scan.h"
+#include "json/slice.h"
 #include <errno.h>
-#include <stdio.h>
 
-enum { PER_SERVICE = 64, LINE_DEFAULT = 1 << 20, LINE_MAX = 64 << 20 };
+enum { PER_SERVICE = 64, ARGS_MAX = 4096, WORKER_QUEUE = 8 << 20 };
+static const uint64_t retry_ns = 20 * PX_MS;
 
-struct process_op {
-    struct px_host_op_ref ref;
-    struct px_child *child;
-    struct px_lines out, err;
-    struct px_buf whole;
-    uint32_t frame;
-    uint64_t max_bytes;
-    bool worker, headed, paused, over, timed_out, opened_badly, exited;
-    int32_t open_status;
-    struct px_child_ev exit;
-    struct px_timer timeout;
-    struct px_work more; /* HEAD, and what waited while it was paused */
-};
-
-static void process_release(struct px_host_op_ref *ref) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
+static void release(struct px_host_op_ref *ref) {
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
     if (p->child) {
         struct px_op *op = px_child_op(p->child);
         px_op_cancel(&op);
     }
-    p->ref.instance->n_children--;
-    px_instance_unref(p->ref.instance);
     px_timer_disarm(&p->timeout);
+    px_timer_disarm(&p->retry);
     px_work_cancel(&p->more);
-    px_lines_finish(&p->out);
-    px_lines_finish(&p->err);
+    px_lines_finish(&p->out.lines);
+    px_lines_finish(&p->err.lines);
     px_buf_finish(&p->whole);
     free(p);
 }
 
-/* ---- output ---- */
-
-static bool deliver_head(struct process_op *p) {
-    p->headed = true;
-    struct px_ev ev = {.kind = PX_EV_HEAD, .count = p->child ? (uint64_t)px_child_pid(p->child) : 0};
-    return px_host_op_deliver(&p->ref, &ev);
-}
-
-/* A line of a worker's protocol. */
-static bool worker_line(struct process_op *p, px_str line) {
-    if (line.n && line.p[0] == '=') {
-        struct px_ev ev = {.kind = PX_EV_DATA, .sub = 1, .data = px_str_n(line.p + 1, line.n - 1)};
-        return px_host_op_deliver(&p->ref, &ev);
-    }
-    if (line.n && line.p[0] == '+' && !p->headed)
-        return deliver_head(p);
-    uint64_t status;
-    if (line.n > 1 && line.p[0] == '-' && !p->headed &&
-        px_str_u64(px_str_n(line.p + 1, line.n - 1), &status) == 0 && status > 0 && status < 4096) {
-        p->opened_badly = true;
-        p->open_status = -(int32_t)status;
-        px_child_close_stdin(p->child);
-    }
-    return true;
-}
-
-static bool one_line(struct process_op *p, uint32_t sub, px_str line) {
-    if (sub == 1 && p->worker)
-        return worker_line(p, line);
-    struct px_ev ev = {.kind = PX_EV_DATA, .sub = sub, .data = line};
-    return px_host_op_deliver(&p->ref, &ev);
-}
-
-/* Every complete line, until the plugin pauses. False: the operation is over. */
-static bool give_lines(struct process_op *p, struct px_lines *lines, uint32_t sub) {
-    px_str line;
-    int r;
-    while (!(sub == 1 && p->paused) && (r = px_lines_next(lines, &line)) != 0) {
-        if (r < 0) {
-            struct px_ev ev = {.kind = PX_EV_GAP, .sub = sub, .count = line.n};
-            if (!px_host_op_deliver(&p->ref, &ev))
-                return false;
-        } else if (!one_line(p, sub, line)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool give_out(struct process_op *p, px_str bytes) {
-    switch (p->frame) {
-    case PX_FRAME_LINE:
-        if (px_lines_feed(&p->out, bytes)) {
-            px_child_stop(p->child);
-            p->over = true;
-        }
-        return give_lines(p, &p->out, 1);
-    case PX_FRAME_RAW: {
-        struct px_ev ev = {.kind = PX_EV_DATA, .sub = 1, .data = bytes};
-        return px_host_op_deliver(&p->ref, &ev);
-    }
-    default:
-        if (!p->over && px_buf_str(&p->whole, bytes)) {
-            p->over = true;
-            px_child_stop(p->child);
-        }
-        return true;
-    }
-}
-
-static void give_end(struct process_op *p) {
-    struct px_error error = {.size = sizeof error, .code = PX_UNAVAILABLE};
-    struct px_ev ev = {.kind = PX_EV_END, .status = p->exit.status, .data = px_buf_view(&p->whole)};
-    if (p->frame != PX_FRAME_WHOLE)
-        ev.data = (px_str){0};
-    if (p->exit.signalled)
-        ev.flags |= PX_EV_SIGNALLED;
-    if (p->timed_out) {
-        ev.flags |= PX_EV_TIMED_OUT;
-        ev.status = -ETIMEDOUT;
-        error.code = PX_TIMEOUT;
-        error.message = PX_LIT("the process took longer than its timeout");
-    } else if (p->over) {
-        ev.status = -EMSGSIZE;
-        error.code = PX_TOO_LARGE;
-        error.message = PX_LIT("the process wrote more than max_bytes");
-    } else if (p->opened_badly) {
-        ev.status = p->open_status;
-        error.message = PX_LIT("the worker could not start");
-    }
-    if (p->timed_out || p->over || p->opened_badly)
-        ev.error = &error;
-    px_host_op_deliver(&p->ref, &ev);
-}
-
-/* What is left when the child has exited: lines that waited for a resume, a last line without its newline. */
-static void give_rest(struct process_op *p) {
-    if (p->paused || !give_lines(p, &p->out, 1) || p->paused)
-        return;
-    px_str rest = p->frame == PX_FRAME_LINE && !p->worker ? px_lines_rest(&p->out) : (px_str){0};
-    if (rest.n && !one_line(p, 1, rest))
-        return;
-    rest = px_lines_rest(&p->err);
-    if (rest.n && !one_line(p, 2, rest))
-        return;
-    give_end(p);
-}
-
-static void on_child(void *user, const struct px_child_ev *ev) {
-    struct process_op *p = user;
-    switch (ev->kind) {
-    case PX_CHILD_OUT: give_out(p, ev->data); break;
-    case PX_CHILD_ERR:
-        if (px_lines_feed(&p->err, ev->data) == 0)
-            give_lines(p, &p->err, 2);
-        break;
-    case PX_CHILD_ROOM: px_host_op_deliver(&p->ref, &(struct px_ev){.kind = PX_EV_ROOM}); break;
-    case PX_CHILD_EXIT:
-        p->child = NULL;
-        p->exited = true;
-        p->exit = *ev;
-        px_timer_disarm(&p->timeout);
-        give_rest(p);
-        break;
-    }
-}
-
-/* HEAD of a command; and what was held back by a pause. */
-static void give_more(void *user) {
-    struct process_op *p = user;
-    if (!p->headed && !p->worker && !deliver_head(p))
-        return;
-    if (p->paused)
-        return;
-    if (p->exited)
-        give_rest(p);
-    else
-        give_lines(p, &p->out, 1);
+/* Also of one that the plugin has forgotten: it counts until it is reaped. */
+static void child_gone(void *ctx) {
+    struct px_instance *inst = ctx;
+    inst->n_children--;
+    px_instance_unref(inst);
 }
 
 static void timed_out(void *user) {
-    struct process_op *p = user;
+    struct px_process_op *p = user;
     p->timed_out = true;
     if (p->child)
         px_child_stop(p->child);
@@ -194,14 +40,16 @@ static void timed_out(void *user) {
 /* ---- what the plugin may do with it ---- */
 
 static void process_pause(struct px_host_op_ref *ref) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
     p->paused = true;
     if (p->child)
         px_child_pause(p->child, true);
 }
 
 static int32_t process_resume(struct px_host_op_ref *ref) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
+    if (!p->paused)
+        return 0;
     p->paused = false;
     if (p->child)
         px_child_pause(p->child, false);
@@ -209,127 +57,238 @@ static int32_t process_resume(struct px_host_op_ref *ref) {
     return 0;
 }
 
-static int32_t process_write(struct px_host_op_ref *ref, uint32_t kind, px_str bytes) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
-    if (!p->child)
-        return -EPIPE;
-    if (kind == PX_WRITE_CANCEL)
-        return p->worker ? px_child_write_urgent(p->child, PX_LIT("\x18\n")) : -EINVAL;
-    if (kind != PX_WRITE_DATA)
-        return -EINVAL;
-    if (!p->worker)
-        return px_child_write(p->child, bytes);
-    if (bytes.n && memchr(bytes.p, '\n', bytes.n))
-        return -EINVAL;
+/* A line of the worker's protocol, whole. */
+static int to_worker(struct px_process_op *p, const char *kind, px_str text,
+                     int (*write)(struct px_child *, px_str)) {
     struct px_buf line;
-    px_buf_init(&line, bytes.n + 1);
-    px_buf_str(&line, bytes);
+    px_buf_init(&line, text.n + strlen(kind) + 1);
+    px_buf_text(&line, kind);
+    px_buf_str(&line, text);
     px_buf_char(&line, '\n');
-    int r = line.failed ? line.failed : px_child_write(p->child, px_buf_view(&line));
+    int r = line.failed ? line.failed : write(p->child, px_buf_view(&line));
     px_buf_finish(&line);
     return r;
 }
 
+/* Tell the worker how many lines are cancelled. It is small, and goes in front; should even that find no room, it is
+ * tried again. What has no stdin any more is on its way out, and learns of it by its TERM. */
+static void tell_cancel(void *user) {
+    struct px_process_op *p = user;
+    char n[24];
+    if (!p->child || p->told == p->cancel)
+        return;
+    struct px_buf count;
+    px_buf_init(&count, sizeof n);
+    px_buf_u64(&count, p->cancel);
+    int r = count.failed ? count.failed : to_worker(p, "x ", px_buf_view(&count), px_child_write_urgent);
+    px_buf_finish(&count);
+    if (r == 0)
+        p->told = p->cancel;
+    else if (r != -EPIPE)
+        px_timer_arm_in(&p->retry, retry_ns);
+}
+
+static int write_line(struct px_process_op *p, px_str bytes) {
+    if (bytes.n && memchr(bytes.p, '\n', bytes.n))
+        return -EINVAL;
+    int r = to_worker(p, "=", bytes, px_child_write);
+    p->lines += r == 0;
+    return r;
+}
+
+static int32_t process_write(struct px_host_op_ref *ref, uint32_t kind, px_str bytes) {
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
+    if (!bytes.p)
+        bytes.n = 0;
+    if (kind == PX_WRITE_CANCEL && p->worker) {
+        p->cancel = p->lines;
+        tell_cancel(p);
+        return 0;
+    }
+    if (kind != PX_WRITE_DATA)
+        return -EINVAL;
+    if (!p->child || p->ended)
+        return -EPIPE;
+    int r = p->worker ? write_line(p, bytes) : px_child_write(p->child, bytes);
+    p->refused = p->refused || r == -EAGAIN;
+    return r;
+}
+
+/* A worker's stdin stays open, so that a cancel can still overtake what is queued. */
 static int32_t process_end(struct px_host_op_ref *ref) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
-    if (p->child)
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
+    if (p->ended)
+        return 0;
+    p->ended = true;
+    if (!p->child)
+        return 0;
+    if (p->worker)
+        p->end_due = to_worker(p, ".", (px_str){0}, px_child_write) == -EAGAIN;
+    else
         px_child_close_stdin(p->child);
     return 0;
 }
 
+bool px_process_room(struct px_process_op *p) {
+    if (p->end_due && p->child)
+        p->end_due = to_worker(p, ".", (px_str){0}, px_child_write) == -EAGAIN;
+    if (!p->refused)
+        return true;
+    p->refused = false;
+    struct px_ev ev = {.kind = PX_EV_ROOM};
+    return px_host_op_deliver(&p->ref, &ev);
+}
+
 static int32_t process_stop(struct px_host_op_ref *ref) {
-    struct process_op *p = px_container_of(ref, struct process_op, ref);
+    struct px_process_op *p = px_container_of(ref, struct px_process_op, ref);
     if (p->child)
         px_child_stop(p->child);
     return 0;
 }
 
 static const struct px_host_op_kind process_kind = {.name = "process",
-                                                    .release = process_release,
+                                                    .release = release,
                                                     .resume = process_resume,
                                                     .write = process_write,
                                                     .end = process_end,
                                                     .stop = process_stop,
                                                     .pause = process_pause};
 
-/* ---- starting ---- */
+/* ---- starting a command ---- */
 
-static char **text_array(struct px_arena *arena, const px_str *from, uint32_t n) {
-    char **list = px_arena_alloc(arena, (n + 1) * sizeof *list);
-    for (uint32_t i = 0; list && i < n; i++) {
-        if (from[i].n && memchr(from[i].p, 0, from[i].n))
-            return NULL;
-        list[i] = (char *)(uintptr_t)px_arena_str(arena, from[i].p ? from[i] : PX_LIT("")).p;
-        if (!list[i])
-            return NULL;
-    }
-    return list;
+static bool has_nul(px_str s) {
+    return s.n && memchr(s.p, 0, s.n);
 }
 
-static char **env_array(struct px_arena *arena, const px_pair *env, uint32_t n) {
-    char **list = px_arena_alloc(arena, (n + 1) * sizeof *list);
+static int text_array(struct px_arena *arena, const px_str *from, uint32_t n, const char *const **ret) {
+    const char **list = px_arena_alloc(arena, (n + 1) * sizeof *list);
     for (uint32_t i = 0; list && i < n; i++) {
-        list[i] = (char *)(uintptr_t)px_arena_fmt(arena, PX_FMT "=" PX_FMT, PX_ARG(env[i].name),
-                                                  PX_ARG(env[i].value))
-                      .p;
+        px_str text = from[i].p ? from[i] : PX_LIT("");
+        if (has_nul(text))
+            return -EINVAL;
+        list[i] = px_arena_str(arena, text).p;
         if (!list[i])
-            return NULL;
+            return -EMSGSIZE;
     }
-    return list;
+    *ret = list;
+    return list ? 0 : -ENOMEM;
 }
 
-static int spawn_command(struct process_op *p, const struct px_process_req *req, struct px_arena *arena,
-                         struct px_err *err) {
-    if (!req->n_argv || !req->argv || !req->argv[0].n || req->argv[0].p[0] != '/' || req->n_argv > 4096 ||
-        req->n_env > 4096)
+static int env_array(struct px_arena *arena, const px_pair *env, uint32_t n, const char *const **ret) {
+    const char **list = px_arena_alloc(arena, (n + 1) * sizeof *list);
+    for (uint32_t i = 0; list && i < n; i++) {
+        px_str name = env[i].name, value = env[i].value.p ? env[i].value : PX_LIT("");
+        if (!name.p || !name.n || has_nul(name) || memchr(name.p, '=', name.n) || has_nul(value))
+            return -EINVAL;
+        list[i] = px_arena_fmt(arena, PX_FMT "=" PX_FMT, PX_ARG(name), PX_ARG(value)).p;
+        if (!list[i])
+            return -EMSGSIZE;
+    }
+    *ret = list;
+    return list ? 0 : -ENOMEM;
+}
+
+static int spawn_command(struct px_process_op *p, struct px_child_spec *spec,
+                         const struct px_process_req *req, struct px_arena *arena, struct px_err *err) {
+    if (!req->n_argv || !req->argv || !req->argv[0].n || req->argv[0].p[0] != '/')
         return px_err_set(err, -EINVAL, "argv[0] must be an absolute path");
-    char **argv = text_array(arena, req->argv, req->n_argv);
-    char **envp = env_array(arena, req->env, req->n_env);
-    px_str cwd = px_arena_str(arena, req->cwd);
-    if (!argv || !envp || (req->cwd.p && !cwd.p))
-        return px_err_set(err, -EINVAL, "argv, env: no NUL bytes, at most 1 MiB in all");
-    struct px_child_spec spec = {.name = "service/process",
-                                 .argv = (const char *const *)argv,
-                                 .envp = (const char *const *)envp,
-                                 .cwd = cwd.p,
-                                 .with_stdin = true};
-    return px_child_start(px_host_g.loop, p->ref.instance->services->scope, &spec, on_child, p, &p->child,
-                          err);
+    if (req->n_argv > ARGS_MAX || req->n_env > ARGS_MAX || (req->n_env && !req->env))
+        return px_err_set(err, -EINVAL, "argv, env: at most %d each", ARGS_MAX);
+    int r = text_array(arena, req->argv, req->n_argv, &spec->argv);
+    if (!r)
+        r = env_array(arena, req->env, req->n_env, &spec->envp);
+    if (!r && req->cwd.p) {
+        px_str cwd = has_nul(req->cwd) ? (px_str){0} : px_arena_str(arena, req->cwd);
+        spec->cwd = cwd.p;
+        r = cwd.p ? 0 : -EINVAL;
+    }
+    if (r)
+        return px_err_set(err, r, "argv, env, cwd: names without \"=\", no NUL bytes, at most 1 MiB in all");
+    spec->name = "service/process";
+    return px_child_start(px_host_g.loop, p->ref.instance->services->scope, spec, px_process_on_child, p,
+                          &p->child, err);
 }
 
-static int spawn_worker(struct process_op *p, const struct px_process_req *req, struct px_err *err) {
-    struct px_lib *lib = p->ref.instance->lib;
-    const char *argv[] = {p->ref.instance->services->self_exe, "--worker", NULL};
+/* ---- starting a worker ---- */
+
+/* "MAX CONFIG", in one piece: nothing may come between. White space goes, and any newline with it. */
+static int write_config(struct px_process_op *p, const struct px_process_req *req, struct px_err *err) {
+    struct px_json_scan scan;
+    struct px_buf first;
+    px_str config = req->config_json.p ? req->config_json : PX_LIT("{}");
+    int r = px_json_scan(config, NULL, &scan, NULL, err);
+    if (r)
+        return px_err_prefix(err, -EINVAL, "config_json: ");
+    px_buf_init(&first, WORKER_QUEUE);
+    px_buf_u64(&first, req->max_line);
+    px_buf_char(&first, ' ');
+    r = px_json_slice_compact(&first, scan.value);
+    px_buf_char(&first, '\n');
+    if (!r)
+        r = first.failed ? first.failed : px_child_write(p->child, px_buf_view(&first));
+    px_buf_finish(&first);
+    return r ? px_err_errno(err, r, "the worker's configuration") : 0;
+}
+
+static int spawn_worker(struct px_process_op *p, struct px_child_spec *spec, const struct px_process_req *req,
+                        struct px_err *err) {
+    const struct px_lib *lib = p->ref.instance->lib;
+    struct px_services *services = p->ref.instance->services;
+    const char *argv[] = {services->self_exe, "--worker", NULL};
     static const char *const envp[] = {"LANG=C.UTF-8", "PATH=/usr/bin:/bin", NULL};
     if (!lib->has_worker)
         return px_err_set(err, -ENOTSUP, "plugin %s exports no px_worker_v1", lib->vtable.name);
-    px_str config = req->config_json.p ? req->config_json : PX_LIT("{}");
-    if (memchr(config.p, '\n', config.n))
-        return px_err_set(err, -EINVAL, "config_json must be one line");
-    struct px_child_spec spec = {.name = "service/worker",
-                                 .argv = argv,
-                                 .envp = envp,
-                                 .cwd = ".", /* as the plugin itself: a path means the same on both sides */
-                                 .with_stdin = true,
-                                 .write_cap = (size_t)8 << 20,
-                                 .pass_fd = lib->memfd};
-    int r =
-        px_child_start(px_host_g.loop, p->ref.instance->services->scope, &spec, on_child, p, &p->child, err);
+    spec->name = "service/worker";
+    spec->argv = argv;
+    spec->envp = envp;
+    spec->cwd = "."; /* as the plugin itself: a path means the same on both sides */
+    spec->write_cap = WORKER_QUEUE;
+    spec->pass_fd = lib->memfd;
+    int r = px_child_start(px_host_g.loop, services->scope, spec, px_process_on_child, p, &p->child, err);
+    return r ? r : write_config(p, req, err);
+}
+
+/* ---- starting ---- */
+
+static int spawn(struct px_process_op *p, const struct px_process_req *req) {
+    struct px_instance *inst = p->ref.instance;
+    struct px_child_spec spec = {.with_stdin = true, .gone = child_gone, .gone_ctx = inst};
+    struct px_arena arena;
+    struct px_err err;
+    px_arena_init(&arena, 1 << 20);
+    int r = p->worker ? spawn_worker(p, &spec, req, &err) : spawn_command(p, &spec, req, &arena, &err);
+    px_arena_finish(&arena);
+    if (p->child) {
+        inst->n_children++;
+        px_instance_ref(inst);
+    }
     if (r)
-        return r;
-    char head[64];
-    snprintf(head, sizeof head, "%llu ", (unsigned long long)(req->max_line ? req->max_line : LINE_DEFAULT));
-    r = px_child_write(p->child, px_str_of(head));
-    if (!r)
-        r = process_write(&p->ref, PX_WRITE_DATA, config);
-    return r ? px_err_errno(err, r, "the worker's configuration") : 0;
+        px_log(PX_LOG_WARNING, "service", "cannot start a process", PX_KV("service", inst->name),
+               PX_KV("why", err.msg));
+    return r;
+}
+
+static struct px_process_op *op_new(const struct px_process_req *req) {
+    struct px_process_op *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->worker = req->flags & PX_PROCESS_WORKER;
+    p->frame = p->worker ? (uint32_t)PX_FRAME_LINE : req->frame;
+    p->out.sub = 1;
+    p->err.sub = 2;
+    px_lines_init(&p->out.lines, req->max_line + p->worker); /* a worker's lines say of what kind they are */
+    px_lines_init(&p->err.lines, PX_MIN(req->max_line, (size_t)PX_PROCESS_LINE));
+    px_buf_init(&p->whole, req->max_bytes);
+    px_timer_init(&p->timeout, px_host_g.loop, "service/process", timed_out, p);
+    px_timer_init(&p->retry, px_host_g.loop, "service/process", tell_cancel, p);
+    px_work_init(&p->more, "service/process", px_process_give_more, p);
+    return p;
 }
 
 static int32_t process_start(px_scope_h scope, const struct px_process_req *req_in, px_on on, void *user,
                              px_op_h *ret) {
     struct px_host_scope_ref *where = px_host_scope_get(scope);
     struct px_process_req req;
-    struct px_err err;
     if (ret)
         ret->v = 0;
     if (!where || !where->instance)
@@ -337,11 +296,13 @@ static int32_t process_start(px_scope_h scope, const struct px_process_req *req_
     if (!on || !req_in || req_in->size < offsetof(struct px_process_req, cwd))
         return -EINVAL;
     px_sized_copy(&req, sizeof req, req_in, req_in->size);
-    if (req.frame > PX_FRAME_LINE || req.max_line > LINE_MAX)
+    req.max_line = req.max_line ? req.max_line : PX_PROCESS_LINE;
+    req.max_bytes = req.max_bytes ? req.max_bytes : 1 << 20;
+    if (req.frame > PX_FRAME_LINE || req.max_line > PX_PROCESS_MOST || req.max_bytes > PX_PROCESS_MOST)
         return -EINVAL;
     if (where->instance->n_children >= PER_SERVICE)
         return -EAGAIN;
-    struct process_op *p = calloc(1, sizeof *p);
+    struct px_process_op *p = op_new(&req);
     if (!p)
         return -ENOMEM;
     int r = px_host_op_begin(&p->ref, &process_kind, scope, on, user, ret);
@@ -349,26 +310,10 @@ static int32_t process_start(px_scope_h scope, const struct px_process_req *req_
         free(p);
         return r;
     }
-    px_instance_ref(p->ref.instance);
-    p->ref.instance->n_children++;
-    p->worker = req.flags & PX_PROCESS_WORKER;
-    p->frame = p->worker ? (uint32_t)PX_FRAME_LINE : req.frame;
-    size_t max_line = req.max_line ? req.max_line : LINE_DEFAULT;
-    px_lines_init(&p->out, max_line + 1);
-    px_lines_init(&p->err, PX_MIN(max_line, (size_t)LINE_DEFAULT));
-    px_buf_init(&p->whole, req.max_bytes ? req.max_bytes : LINE_DEFAULT);
-    px_timer_init(&p->timeout, px_host_g.loop, "service/process", timed_out, p);
-    px_work_init(&p->more, "service/process", give_more, p);
-
-    struct px_arena arena;
-    px_arena_init(&arena, 1 << 20);
-    r = p->worker ? spawn_worker(p, &req, &err) : spawn_command(p, &req, &arena, &err);
-    px_arena_finish(&arena);
+    r = spawn(p, &req);
     if (r) {
-        px_log(PX_LOG_WARNING, "service", "cannot start a process", PX_KV("service", p->ref.instance->name),
-               PX_KV("why", err.msg));
         px_host_op_unbegin(&p->ref);
-        process_release(&p->ref);
+        release(&p->ref);
         if (ret)
             ret->v = 0;
         return r;

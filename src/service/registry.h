@@ -22,10 +22,12 @@ struct px_item {
     px_str service; /* the service's name */
     uint64_t id;
     uint32_t hints, labels;   /* tools */
-    struct px_schema *input;  /* tools: NULL takes no arguments */
+    struct px_schema *input;  /* tools and prompts: of the arguments */
     struct px_schema *output; /* tools: may be NULL */
     px_str listed; /* the MCP object (Tool, Prompt, Resource, ResourceTemplate), ready to be sent */
     struct px_instance *instance; /* held; it may have ended: px_run_start says so */
+    px_str
+        policy_name; /* what policies call it, when that is not `name`: `<service>_<own>` of a resource or template */
 };
 
 static inline bool px_item_read_only(const struct px_item *item) {
@@ -41,7 +43,8 @@ struct px_item *px_item_ref(struct px_item *item);
 void px_item_unref(struct px_item *item);
 
 struct px_registry;
-/** Told after a list changed, from the loop, at most once a turn for each list; and when a resource was touched. */
+/** Told after a list changed, and when a resource was touched: from the loop, at most once a turn for each list and each
+ *  URI, and never while a plugin is on the stack. A list that was set to what it was has not changed. */
 struct px_registry_sink {
     void (*changed)(void *ctx, enum px_list list);
     void (*touched)(void *ctx, px_str uri);

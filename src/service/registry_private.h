@@ -12,7 +12,14 @@ void px_registry_destroy(struct px_registry **registry);
  *  collides, inside the list or with another service; *ret_bad is its index. */
 PX_MUSTCHECK int px_registry_replace(struct px_registry *registry, enum px_list list, px_str service,
                                      struct px_item **items, size_t n, uint32_t *ret_bad, struct px_err *err);
-void px_registry_touch(struct px_registry *registry, px_str uri);
+/** All lists of `service` at once, or none: items[list] and n[list] for each px_list (0 is not used). */
+PX_MUSTCHECK int px_registry_replace_all(struct px_registry *registry, px_str service,
+                                         struct px_item **const items[], const size_t n[],
+                                         struct px_err *err);
+/** It offers nothing any more. */
+void px_registry_clear(struct px_registry *registry, px_str service);
+/** Tell the sinks, soon, once. -EAGAIN: 4,096 URIs wait already; -EINVAL: no URI; -ENOMEM. */
+int px_registry_touch(struct px_registry *registry, px_str uri);
 
 /* item.c: from what a plugin declares (zero-extended copies of its structs) to an item. `service` is the service's name.
  * -EINVAL with words. */

@@ -15,7 +15,8 @@
 struct px_run;
 struct px_run_sink {
     void (*done)(void *user);
-    /** From inside the plugin's frame: record, do not call back into it. */
+    /** From inside the plugin's frame: record what is said, and do nothing else: whoever is told might end the call, and a
+     *  plugin is not entered while it is on the stack. */
     void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
     void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
 };
@@ -35,8 +36,10 @@ struct px_run {
     const struct px_run_sink *sink;
     void *user;
     struct px_work done;
-    bool dispatched;    /* call() was entered */
+    bool ended;         /* px_run_end has run: cancel() does not come again */
     bool ended_by_host; /* the answer is the host's own: the instance was stopped */
+    bool
+        replied; /* the plugin said that it went well (the answer may be a failure all the same: too large) */
     /* the answer, copied into the scope */
     enum px_run_answer answer;
     struct px_reply reply;
@@ -49,14 +52,18 @@ struct px_run {
 PX_MUSTCHECK int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_in *in,
                               struct px_scope *scope, const struct px_run_sink *sink, void *user,
                               struct px_err *err);
-/** The host ends it: cancel() runs (posted when a frame of that plugin is on the stack). True: the plugin answered inside
- *  cancel(), and `answer` is set. After this `done` does not come. */
+/** The host ends it: cancel() runs, once, unless there is an answer already. No frame of that plugin may be on the stack.
+ *  True: there is an answer, from before or from inside cancel(). After this `done` does not come. */
 bool px_run_end(struct px_run *run, enum px_why why);
 /** Let go of the item and the instance; after done or px_run_end. */
 void px_run_finish(struct px_run *run);
 
+/** The name of the plugin that it is at. */
+const char *px_run_plugin(const struct px_run *run);
 /** "rate_limited" … for a px_code; "ok" for 0. */
 const char *px_code_name(int32_t code);
+/** Whether it is one of enum px_code, and a failure. */
+bool px_code_known(int32_t code);
 /** Whether a call that failed so may be tried again unchanged, when the plugin did not say. */
 bool px_code_retryable(int32_t code);
 

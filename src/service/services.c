@@ -6,7 +6,9 @@
 #include "service/private.h"
 #include <errno.h>
 
-enum { FOLDERS_MAX = 8, SERVICES_MAX = 1000 };
+enum { SERVICES_MAX = 1000 };
+/* An instance that has not become ready by then is not waited for any more: it goes on "starting", but the host is ready. */
+static const uint64_t settle_ns = 5 * PX_S;
 
 void px_services_poke(struct px_services *services) {
     px_work_post(services->opts.loop, &services->reconcile);
@@ -15,13 +17,13 @@ void px_services_poke(struct px_services *services) {
 struct px_lib *px_services_lib(struct px_services *services, px_str plugin) {
     PX_LIST_EACH (node, &services->files) {
         const struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
-        if (file->state == PX_FILE_LOADED && px_str_is(plugin, file->lib->vtable.name))
+        if (file->lib && px_str_is(plugin, file->lib->vtable.name))
             return file->lib;
     }
     return NULL;
 }
 
-/* While a file is changed it is not "gone": its service keeps its instance until the verdict. */
+/* A plugin that is not there may be in a file that is being looked at. */
 static bool being_looked_at(const struct px_services *services) {
     return !px_folders_settled(services);
 }
@@ -37,14 +39,6 @@ static void service_free(struct px_service *service) {
     free(service);
 }
 
-static void clear_lists(struct px_services *services, const char *name) {
-    uint32_t bad;
-    for (int list = PX_LIST_TOOLS; list <= PX_LIST_TEMPLATES; list++) {
-        if (px_registry_replace(services->registry, (enum px_list)list, px_str_of(name), NULL, 0, &bad, NULL))
-            px_log(PX_LOG_ERROR, "service", "cannot clear its lists", PX_KV("service", name));
-    }
-}
-
 static void retire(struct px_services *services, struct px_instance **inst) {
     if (!*inst)
         return;
@@ -53,9 +47,15 @@ static void retire(struct px_services *services, struct px_instance **inst) {
     px_instance_drain(gone, services->opts.drain_ns);
 }
 
-static bool still_draining(const struct px_services *services, const char *name) {
+static bool exclusive(const struct px_lib *lib) {
+    return lib->vtable.flags & PX_PLUGIN_EXCLUSIVE;
+}
+
+/* Whether an instance of the service that suffers no other is still draining; or any, when `lib` suffers none. */
+static bool in_the_way(const struct px_services *services, const char *name, const struct px_lib *lib) {
     PX_LIST_EACH (node, &services->draining) {
-        if (strcmp(px_list_entry(node, struct px_instance, in_draining)->name, name) == 0)
+        const struct px_instance *inst = px_list_entry(node, struct px_instance, in_draining);
+        if (strcmp(inst->name, name) == 0 && (exclusive(lib) || exclusive(inst->lib)))
             return true;
     }
     return false;
@@ -71,18 +71,25 @@ static void fail(struct px_service *service, const struct px_err *err) {
 /* Open what is wanted, when it is not there yet. */
 static void open_next(struct px_services *services, struct px_service *service, struct px_lib *lib) {
     struct px_err err;
-    if (lib->vtable.flags & PX_PLUGIN_EXCLUSIVE) {
-        if (service->current) {
-            clear_lists(services, service->name);
-            retire(services, &service->current);
-        }
-        if (still_draining(services, service->name))
-            return; /* its end pokes us */
+    bool replaces = service->current && (exclusive(lib) || exclusive(service->current->lib));
+    if (replaces && px_config_check(lib, service, &err)) { /* before the old one goes for nothing */
+        service->dirty = false;
+        service->tried = lib;
+        fail(service, &err);
+        return;
     }
+    if (replaces) {
+        px_registry_clear(services->registry, px_str_of(service->name));
+        retire(services, &service->current);
+    }
+    if (in_the_way(services, service->name, lib))
+        return; /* its end pokes us */
     service->dirty = false;
     service->tried = lib;
     if (px_instance_open(services, service, lib, &service->next, &err))
         fail(service, &err);
+    else if (service->next->state == PX_INSTANCE_OPENING)
+        px_timer_arm_in(&services->settle, settle_ns);
 }
 
 /* A next instance that is ready takes over; one that has failed goes. */
@@ -116,7 +123,7 @@ static void promote(struct px_services *services, struct px_service *service) {
 static void reconcile_one(struct px_services *services, struct px_service *service) {
     if (!service->wanted || services->stopping) {
         if (service->current)
-            clear_lists(services, service->name);
+            px_registry_clear(services->registry, px_str_of(service->name));
         retire(services, &service->next);
         retire(services, &service->current);
         if (!service->wanted)
@@ -128,7 +135,7 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
         if (being_looked_at(services))
             return;
         if (service->current)
-            clear_lists(services, service->name);
+            px_registry_clear(services->registry, px_str_of(service->name));
         retire(services, &service->next);
         retire(services, &service->current);
         struct px_err err;
@@ -152,15 +159,24 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
         promote(services, service);
 }
 
+static bool takes_its_time(const struct px_services *services, const struct px_instance *inst) {
+    return inst->state == PX_INSTANCE_OPENING && !inst->failed &&
+           px_loop_now(services->opts.loop) - inst->opening_since_ns >= settle_ns;
+}
+
 static bool settled_now(const struct px_services *services) {
     if (!px_folders_settled(services))
         return false;
     PX_LIST_EACH (node, &services->services) {
         const struct px_service *service = px_list_entry(node, struct px_service, node);
-        if (service->next || service->dirty)
+        if (service->dirty || (service->next && !takes_its_time(services, service->next)))
             return false;
     }
     return true;
+}
+
+static void settle(void *user) {
+    px_services_poke(user);
 }
 
 static void reconcile(void *user) {
@@ -196,55 +212,95 @@ static bool same_secrets(const struct px_service *service, const struct px_servi
     return true;
 }
 
-/* A new service, or the old one with a new configuration. What has failed is tried again. */
-static int adopt(struct px_services *services, const struct px_service_conf *conf, struct px_err *err) {
-    struct px_service *service = find(services, conf->name);
-    px_str config = conf->config_json.p ? conf->config_json : PX_LIT("{}");
-    if (service && px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-        same_secrets(service, conf)) {
-        service->wanted = true;
-        if (!service->current && !service->next)
-            service->dirty = true;
-        return 0;
+static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
+    return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
+           same_secrets(service, conf);
+}
+
+/* A copy on one line: a plugin may hand it to its worker, whose protocol is lines. No JSON string holds a newline. */
+static char *copy_config(px_str config) {
+    char *copy = px_str_dup(config);
+    for (char *p = copy; p && *p; p++) {
+        if (*p == '\n' || *p == '\r')
+            *p = ' ';
     }
-    PX_AUTOFREE char *name = px_str_dup(conf->name), *plugin = px_str_dup(conf->plugin),
-                     *text = px_str_dup(config);
-    struct px_service_secret *secrets = NULL;
-    if (!name || !plugin || !text || px_secrets_copy(conf->secrets, conf->n_secrets, &secrets))
+    return copy;
+}
+
+/* What the configuration says of one service, copied, before anything is changed. */
+static int prepare(struct px_services *services, const struct px_service_conf *conf, struct px_service **ret,
+                   struct px_err *err) {
+    struct px_service *fresh = calloc(1, sizeof *fresh);
+    if (!fresh)
         return px_err_set(err, -ENOMEM, "no memory for service " PX_FMT, PX_ARG(conf->name));
-    if (!service) {
-        service = calloc(1, sizeof *service);
-        if (!service) {
-            px_secrets_free(secrets, conf->n_secrets);
-            return px_err_set(err, -ENOMEM, "no memory for service " PX_FMT, PX_ARG(conf->name));
-        }
-        px_list_init(&service->node);
-        px_list_add(&services->services, &service->node);
+    px_list_init(&fresh->node);
+    fresh->name = px_str_dup(conf->name);
+    fresh->plugin = px_str_dup(conf->plugin);
+    fresh->config = copy_config(conf->config_json.p ? conf->config_json : PX_LIT("{}"));
+    int r = fresh->name && fresh->plugin && fresh->config
+                ? px_secrets_copy(conf->secrets, conf->n_secrets, &fresh->secrets)
+                : -ENOMEM;
+    if (r) {
+        service_free(fresh);
+        return px_err_errno(err, r, "service " PX_FMT, PX_ARG(conf->name));
     }
-    free(service->name);
-    free(service->plugin);
-    free(service->config);
-    px_secrets_free(service->secrets, service->n_secrets);
-    service->name = px_take(&name);
-    service->plugin = px_take(&plugin);
-    service->config = px_take(&text);
-    service->secrets = secrets;
-    service->n_secrets = conf->n_secrets;
-    service->wanted = service->dirty = true;
+    fresh->n_secrets = conf->n_secrets;
+    struct px_service *old = find(services, conf->name);
+    fresh->dirty = !old || !same(old, conf, px_str_of(fresh->config));
+    *ret = fresh;
     return 0;
+}
+
+/* A new service, or the old one with a new configuration. What has failed is tried again. Takes `fresh`. */
+static void adopt(struct px_services *services, struct px_service *fresh) {
+    struct px_service *service = find(services, px_str_of(fresh->name));
+    fresh->wanted = true;
+    if (!service) {
+        px_list_add(&services->services, &fresh->node);
+        return;
+    }
+    service->wanted = true;
+    if (!fresh->dirty) {
+        service->dirty = service->dirty || (!service->current && !service->next);
+    } else {
+        struct px_service old = *service;
+        service->plugin = fresh->plugin;
+        service->config = fresh->config;
+        service->secrets = fresh->secrets;
+        service->n_secrets = fresh->n_secrets;
+        service->dirty = true;
+        fresh->plugin = old.plugin;
+        fresh->config = old.config;
+        fresh->secrets = old.secrets;
+        fresh->n_secrets = old.n_secrets;
+    }
+    service_free(fresh);
 }
 
 int px_services_configure(struct px_services *services, const struct px_service_conf *confs, size_t n,
                           struct px_err *err) {
     if (n > SERVICES_MAX)
         return px_err_set(err, -E2BIG, "%zu services: at most %d", n, SERVICES_MAX);
+    struct px_service **fresh = calloc(n + 1, sizeof *fresh);
+    int r = fresh ? 0 : px_err_set(err, -ENOMEM, "no memory for the services");
+    for (size_t i = 0; !r && i < n; i++) {
+        r = prepare(services, &confs[i], &fresh[i], err);
+        for (size_t j = 0; !r && j < i; j++) {
+            if (px_str_eq(confs[i].name, confs[j].name))
+                r = px_err_set(err, -EEXIST, "service " PX_FMT " is there twice", PX_ARG(confs[i].name));
+        }
+    }
+    if (r) { /* nothing has changed */
+        for (size_t i = 0; fresh && fresh[i]; i++)
+            service_free(fresh[i]);
+        free(fresh);
+        return r;
+    }
     PX_LIST_EACH (node, &services->services)
         px_list_entry(node, struct px_service, node)->wanted = false;
-    for (size_t i = 0; i < n; i++) {
-        int r = adopt(services, &confs[i], err);
-        if (r) /* what was there stays; the caller tries again or ends */
-            return r;
-    }
+    for (size_t i = 0; i < n; i++)
+        adopt(services, fresh[i]);
+    free(fresh);
     services->settled = false;
     px_services_poke(services);
     return 0;
@@ -329,14 +385,15 @@ int px_services_create(const struct px_services_opts *opts, struct px_services *
     px_list_init(&services->libs);
     px_list_init(&services->files);
     px_work_init(&services->reconcile, "service/reconcile", reconcile, services);
+    px_timer_init(&services->settle, opts->loop, "service/settle", settle, services);
     int r = 0;
-    services->folders = calloc(FOLDERS_MAX, sizeof *services->folders);
+    services->folders = calloc(PX_FOLDERS_MAX, sizeof *services->folders);
     services->self_exe = px_str_dup(px_str_of(opts->self_exe));
     if (!services->folders || !services->self_exe)
         r = px_err_set(err, -ENOMEM, "no memory for the services");
     for (size_t i = 0; !r && opts->folders && opts->folders[i]; i++) {
-        if (i == FOLDERS_MAX)
-            r = px_err_set(err, -E2BIG, "at most %d plugin folders", FOLDERS_MAX);
+        if (i == PX_FOLDERS_MAX)
+            r = px_err_set(err, -E2BIG, "at most %d plugin folders", PX_FOLDERS_MAX);
         else if (!(services->folders[services->n_folders++] = px_str_dup(px_str_of(opts->folders[i]))))
             r = px_err_set(err, -ENOMEM, "no memory for the services");
     }
@@ -390,6 +447,7 @@ void px_services_destroy(struct px_services **pservices) {
     px_host_finish();
     px_registry_destroy(&services->registry);
     px_work_cancel(&services->reconcile);
+    px_timer_disarm(&services->settle);
     while (!px_list_empty(&services->libs)) {
         struct px_lib *lib = px_list_entry(services->libs.next, struct px_lib, node);
         px_list_remove(&lib->node);
@@ -404,73 +462,4 @@ void px_services_destroy(struct px_services **pservices) {
 
 struct px_registry *px_services_registry(struct px_services *services) {
     return services->registry;
-}
-
-/* ---- status ---- */
-
-static const char *state_name(const struct px_services *services, const struct px_service *service) {
-    if (services->pause_all || service->paused)
-        return "paused";
-    if (!service->current)
-        return service->next ? "starting" : service->why[0] ? "failed" : "starting";
-    return service->current->state == PX_INSTANCE_UNAVAILABLE ? "unavailable" : "ready";
-}
-
-static size_t count_tools(const struct px_services *services, const char *name) {
-    size_t n = 0;
-    for (size_t i = 0; i < px_registry_count(services->registry, PX_LIST_TOOLS); i++)
-        n += px_str_is(px_registry_at(services->registry, PX_LIST_TOOLS, i)->service, name);
-    return n;
-}
-
-static void nullable(struct px_jw *w, const char *key, const char *text) {
-    px_jw_key(w, key);
-    px_jw_str(w, text && *text ? px_str_of(text) : (px_str){0});
-}
-
-void px_services_status(struct px_services *services, struct px_jw *w,
-                        bool (*visible)(void *ctx, px_str service), void *ctx) {
-    px_jw_array(w);
-    PX_LIST_EACH (node, &services->services) {
-        const struct px_service *service = px_list_entry(node, struct px_service, node);
-        const struct px_instance *inst = service->current;
-        if (visible && !visible(ctx, px_str_of(service->name)))
-            continue;
-        px_jw_object(w);
-        px_jw_key(w, "name");
-        px_jw_text(w, service->name);
-        px_jw_key(w, "plugin");
-        px_jw_text(w, service->plugin);
-        nullable(w, "plugin_version", inst ? inst->lib->vtable.version : NULL);
-        px_jw_key(w, "state");
-        px_jw_text(w, state_name(services, service));
-        nullable(w, "error", service->why[0] ? service->why : inst ? inst->why : NULL);
-        px_jw_key(w, "tools");
-        px_jw_u64(w, count_tools(services, service->name));
-        px_jw_key(w, "in_flight");
-        px_jw_u64(w, inst ? inst->n_runs : 0);
-        px_jw_object_end(w);
-    }
-    px_jw_array_end(w);
-}
-
-void px_plugins_status(struct px_services *services, struct px_jw *w) {
-    static const char *const names[] = {[PX_FILE_QUEUED] = "queued",
-                                        [PX_FILE_VETTING] = "vetting",
-                                        [PX_FILE_LOADED] = "loaded",
-                                        [PX_FILE_REFUSED] = "refused"};
-    px_jw_array(w);
-    PX_LIST_EACH (node, &services->files) {
-        const struct px_plugin_file *file = px_list_entry(node, struct px_plugin_file, node);
-        px_jw_object(w);
-        nullable(w, "name", file->lib ? file->lib->vtable.name : NULL);
-        px_jw_key(w, "file");
-        px_jw_text(w, file->path);
-        nullable(w, "version", file->lib ? file->lib->vtable.version : NULL);
-        px_jw_key(w, "state");
-        px_jw_text(w, names[file->state]);
-        nullable(w, "error", file->why);
-        px_jw_object_end(w);
-    }
-    px_jw_array_end(w);
 }

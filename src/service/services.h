@@ -50,10 +50,12 @@ PX_MUSTCHECK int px_services_create(const struct px_services_opts *opts, struct 
 void px_services_destroy(struct px_services **services);
 
 /** The whole desired set, copied: new services open, changed ones are replaced, missing ones drain and go; what did not
- *  change keeps running. Returns before any of it is done. */
+ *  change keeps running. Returns before any of it is done. -E2BIG, -EEXIST (a name is there twice), -ENOMEM: nothing has
+ *  changed. */
 PX_MUSTCHECK int px_services_configure(struct px_services *services, const struct px_service_conf *confs,
                                        size_t n, struct px_err *err);
-/** No service is opening, and every plugin file has been looked at: the daemon can say READY. */
+/** No service is opening (but for those that take longer than 5 s), and every plugin file has been looked at: the daemon
+ *  can say READY. */
 bool px_services_settled(const struct px_services *services);
 /** Told (from the loop) each time that px_services_settled becomes true. */
 void px_services_on_settled(struct px_services *services, void (*fn)(void *ctx), void *ctx);
@@ -76,8 +78,10 @@ struct px_registry *px_services_registry(struct px_services *services);
 /** Writes a JSON array with an object for each service (see plexus/status); `visible` (may be NULL: all) chooses. */
 void px_services_status(struct px_services *services, struct px_jw *w,
                         bool (*visible)(void *ctx, px_str service), void *ctx);
-/** The same for plugin files. */
+/** The same for plugin files. One that is "refused" and has a name goes on with what was loaded from it before. */
 void px_plugins_status(struct px_services *services, struct px_jw *w);
+/** How many stale handles plugins have used so far: each is a defect of a plugin, which did no harm. */
+uint64_t px_services_stale_handles(void);
 
 /* ---- for `plexusd` itself: the two things it does in a short-lived child of its own ---- */
 

@@ -60,6 +60,10 @@ static int32_t start(enum verb verb, px_scope_h scope, px_str a, px_str b, px_on
         return -ESTALE;
     if (!on && (verb == GET || verb == LIST))
         return -EINVAL;
+    if (!a.p)
+        a.n = 0;
+    if (!b.p)
+        b.n = 0;
     if (!px_utf8_valid(a))
         return -EILSEQ;
     struct px_services *services = where->instance->services;

@@ -1,4 +1,4 @@
-/* `plexusd --worker`: the other side of process_table.c. A plugin's px_worker_v1 in a process of its own, where it may block.
+/* `plexusd --worker`: the other side of process_table.c; process.h has the protocol. A plugin's px_worker_v1 in a process of its own, where it may block.
  * Plain blocking code: read a line, let the plugin work on it, write what it emits. */
 #include "base/clock.h"
 #include "base/lines.h"
@@ -11,17 +11,20 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
-enum { READ_SIZE = 64 * 1024, INPUT_MAX = 9 << 20, CANCEL_CHAR = 0x18 };
+enum { READ_SIZE = 64 * 1024, INPUT_MAX = 9 << 20 };
 
 struct worker {
     int in, out; /* private copies of stdin and stdout */
     struct px_lines lines;
     struct px_buf queue; /* complete lines that were read ahead, newlines included */
     size_t queue_at;
-    size_t cancel_before; /* bytes of the queue, from its start, that a cancel came behind */
-    bool current_cancelled, eof;
+    uint64_t current;   /* the number of the line that is worked on, from 1 */
+    uint64_t cancelled; /* lines up to this number are */
+    bool eof;
     uint64_t looked_ns;
-    size_t max_line;
+    uint64_t max_line;    /* that may be emitted; 0: the first line has not come */
+    struct px_buf config; /* from the first line */
+    bool failed;          /* no memory for what the host writes */
     struct px_loop *loop;
     struct px_scope *scope, *line_scope;
     uint64_t scope_handle, line_scope_handle;
@@ -36,42 +39,49 @@ static void on_term(int sig) {
 
 /* ---- input ---- */
 
-/* Move what has arrived into the queue; a cancel marks everything before it. */
-static void sort_lines(struct worker *w) {
-    px_str line;
-    int r;
-    while ((r = px_lines_next(&w->lines, &line)) != 0) {
-        if (r < 0)
-            continue; /* cannot be: the host bounds what it writes */
-        if (line.n == 1 && line.p[0] == CANCEL_CHAR) {
-            w->current_cancelled = true;
-            w->cancel_before = w->queue.n;
-            continue;
-        }
-        px_buf_str(&w->queue, line);
+/* A line for line(), or a word of the protocol. */
+static void sort_line(struct worker *w, px_str line) {
+    uint64_t n;
+    if (!w->max_line) { /* the first: the configuration */
+        px_str first = line;
+        const char *blank = memchr(first.p, ' ', first.n);
+        if (!blank || px_str_u64(px_str_n(first.p, (size_t)(blank - first.p)), &w->max_line))
+            w->eof = true;
+        else
+            px_buf_str(&w->config, px_str_n(blank + 1, first.n - (size_t)(blank + 1 - first.p)));
+    } else if (line.n && line.p[0] == '=') {
+        px_buf_add(&w->queue, line.p + 1, line.n - 1);
         px_buf_char(&w->queue, '\n');
+    } else if (px_str_starts(line, PX_LIT("x ")) && px_str_u64(px_str_n(line.p + 2, line.n - 2), &n) == 0) {
+        w->cancelled = PX_MAX(w->cancelled, n);
+    } else if (px_str_is(line, ".")) {
+        w->eof = true;
     }
 }
 
 /* Reads once. `wait`: for as long as it takes. */
 static void read_more(struct worker *w, bool wait) {
     struct pollfd p = {.fd = w->in, .events = POLLIN};
+    px_str line;
     if (w->eof || poll(&p, 1, wait ? -1 : 0) <= 0)
         return;
     char *room = px_lines_room(&w->lines, READ_SIZE);
-    ssize_t n = room ? read(w->in, room, READ_SIZE) : -1;
+    ssize_t n = room ? read(w->in, room, READ_SIZE) : 0;
     if (n > 0)
         px_lines_added(&w->lines, (size_t)n);
     else if (n == 0 || errno != EINTR)
         w->eof = true;
-    sort_lines(w);
+    while (px_lines_next(&w->lines, &line) > 0) /* none is too long: the host bounds what it writes */
+        sort_line(w, line);
+    if (w->queue.failed || w->config.failed)
+        w->failed = w->eof = true;
 }
 
-/* The next line, in the queue's memory until the one after; false: stdin has ended. */
+/* The next line, in the queue's memory until the one after; false: no more will come. */
 static bool next_line(struct worker *w, px_str *ret) {
     if (w->queue_at == w->queue.n && w->queue_at) {
         px_buf_clear(&w->queue, READ_SIZE);
-        w->queue_at = w->cancel_before = 0;
+        w->queue_at = 0;
     }
     while (w->queue_at == w->queue.n) {
         if (w->eof)
@@ -81,7 +91,7 @@ static bool next_line(struct worker *w, px_str *ret) {
     const char *from = w->queue.p + w->queue_at, *end = memchr(from, '\n', w->queue.n - w->queue_at);
     *ret = px_str_n(from, (size_t)(end - from));
     w->queue_at += ret->n + 1;
-    w->current_cancelled = w->queue_at <= w->cancel_before;
+    w->current++;
     return true;
 }
 
@@ -128,7 +138,7 @@ static int32_t worker_cancelled(void *ctx) {
         if (w->queue.n < INPUT_MAX)
             read_more(w, false);
     }
-    return w->current_cancelled || terminated;
+    return w->current <= w->cancelled || terminated;
 }
 
 static px_scope_h no_of_service(px_service_h h) {
@@ -166,15 +176,14 @@ static int take_descriptors(struct worker *w) {
     return 0;
 }
 
-/* The first line: the longest line that may be emitted, a blank, the configuration. */
+/* The plugin's open() may keep slices of it: it lives in the worker's scope. */
 static int first_line(struct worker *w, px_str *ret_config) {
-    px_str line;
-    uint64_t max_line;
-    const char *blank = next_line(w, &line) ? memchr(line.p, ' ', line.n) : NULL;
-    if (!blank || px_str_u64(px_str_n(line.p, (size_t)(blank - line.p)), &max_line))
-        return -EPROTO;
-    w->max_line = max_line;
-    *ret_config = px_arena_str(&w->scope->arena, px_str_n(blank + 1, line.n - (size_t)(blank + 1 - line.p)));
+    while (!w->max_line && !w->eof)
+        read_more(w, true);
+    if (!w->max_line)
+        return w->failed ? -ENOMEM : -EPROTO;
+    *ret_config = px_arena_str(&w->scope->arena, px_buf_view(&w->config));
+    px_buf_finish(&w->config);
     return ret_config->p ? 0 : -ENOMEM;
 }
 
@@ -183,9 +192,8 @@ static int load(struct px_worker *ret, struct px_err *err) {
     int r = px_lib_load(3, "the plugin", &lib, err);
     if (r)
         return r;
+    const struct px_worker *worker = dlsym(lib->handle, "px_worker_v1");
     px_lib_free(lib); /* the code stays loaded */
-    void *handle = dlopen("/proc/self/fd/3", RTLD_NOW | RTLD_LOCAL);
-    const struct px_worker *worker = handle ? dlsym(handle, "px_worker_v1") : NULL;
     if (!worker || worker->size < offsetof(struct px_worker, close) || worker->abi_major != PX_ABI_MAJOR)
         return px_err_set(err, -ENOEXEC, "px_worker_v1 is missing or of another ABI");
     px_sized_copy(ret, sizeof *ret, worker, worker->size);
@@ -206,13 +214,12 @@ static int work(struct worker *w, const struct px_worker *plugin) {
                                   .ctx = w};
     px_str config, line;
     void *self = NULL;
-    int r = first_line(
-        w, &config); /* the plugin's open() may keep slices of it: it lives in the worker's scope */
+    int r = first_line(w, &config);
     if (!r)
         r = plugin->open(&host, (px_scope_h){w->scope_handle}, config, &self);
     if (r < 0) {
         char status[16];
-        snprintf(status, sizeof status, "%d", -r);
+        snprintf(status, sizeof status, "%d", r > -4096 ? -r : EIO);
         (void)send_line(w, '-', px_str_of(status));
         return 1;
     }
@@ -220,12 +227,14 @@ static int work(struct worker *w, const struct px_worker *plugin) {
     while (!r && next_line(w, &line)) {
         r = fresh_line_scope(w);
         /* A copy: the queue's memory moves when cancelled() reads ahead. */
-        if (!r && (line = px_arena_str(&w->line_scope->arena, line)).p)
+        if (!r && !(line = px_arena_str(&w->line_scope->arena, line)).p)
+            r = -ENOMEM;
+        if (!r)
             plugin->line(self, (px_scope_h){w->line_scope_handle}, line);
     }
     if (plugin->close)
         plugin->close(self);
-    return r ? 1 : 0;
+    return r || w->failed ? 1 : 0;
 }
 
 int px_plugin_worker(void) {
@@ -237,7 +246,8 @@ int px_plugin_worker(void) {
     struct sigaction term = {.sa_handler = on_term}; /* no SA_RESTART: a wait ends */
     sigaction(SIGTERM, &term, NULL);
     px_lines_init(&w.lines, INPUT_MAX);
-    px_buf_init(&w.queue, 2 * (size_t)INPUT_MAX);
+    px_buf_init(&w.queue, 2 * (size_t)INPUT_MAX + 2 * (size_t)READ_SIZE);
+    px_buf_init(&w.config, INPUT_MAX);
     int r = take_descriptors(&w);
     if (!r)
         r = px_loop_create(NULL, &w.loop, &err);
@@ -260,5 +270,6 @@ int px_plugin_worker(void) {
     px_loop_destroy(w.loop);
     px_lines_finish(&w.lines);
     px_buf_finish(&w.queue);
+    px_buf_finish(&w.config);
     return status;
 }

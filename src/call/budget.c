@@ -3,58 +3,77 @@
 #include "json/slice.h"
 #include <errno.h>
 
-enum { LEVELS = 3 };
+enum { LEVELS = 3, CUTS_MAX = 16 };
 
-struct longest {
-    px_str array; /* within the text */
-};
+/* ---- what text costs ---- */
 
-/* The longest array of the value itself, or up to LEVELS objects down. */
-static void find_longest(px_str value, int level, struct longest *best) {
+/* Of the byte or character that `s` begins with, inside a JSON string. Never less than what writing it takes. */
+static uint64_t escaped_cost(px_str s, size_t *ret_bytes) {
+    unsigned char c = (unsigned char)s.p[0];
+    *ret_bytes = 1;
+    if (c >= 0x80) {
+        size_t n = px_str_utf8_at(s);
+        *ret_bytes = n ? n : 1;
+        return n ? n : 3; /* U+FFFD */
+    }
+    if (c == '"' || c == '\\' || c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r')
+        return 2;
+    return c < 0x20 ? 6 : 1;
+}
+
+uint64_t px_budget_cost(px_str text, bool escaped) {
+    uint64_t cost = 0;
+    size_t n;
+    if (!escaped)
+        return text.n;
+    for (size_t i = 0; i < text.n; i += n)
+        cost += escaped_cost(px_str_n(text.p + i, text.n - i), &n);
+    return cost;
+}
+
+/* ---- JSON ---- */
+
+/* The longest array that holds anything: the value itself, or one up to `level` objects down. */
+static void find_longest(px_str value, int level, px_str *best) {
     enum px_json_type type = px_json_slice_type(value);
+    px_str member;
+    uint64_t pos = 0;
     if (type == PX_JSON_ARRAY) {
-        if (value.n > best->array.n)
-            best->array = value;
+        if (value.n > best->n && px_json_slice_next(value, &pos, NULL, &member) == 1)
+            *best = value;
         return;
     }
     if (type != PX_JSON_OBJECT || level == 0)
         return;
-    uint64_t pos = 0;
-    px_str member;
     while (px_json_slice_next(value, &pos, NULL, &member) == 1)
         find_longest(member, level - 1, best);
 }
 
-/* The end of the last element with which the array's text has at most `room` bytes (without its closing bracket). */
-static const char *keep_until(px_str array, uint64_t room, struct px_cut *cut) {
-    const char *end = array.p + 1;
-    uint64_t pos = 0;
+/* The end of the last element with which the array, without its closing bracket, costs at most `room`. */
+static const char *keep_until(px_str array, uint64_t room, bool escaped, struct px_cut *cut) {
+    const char *end = array.p + 1, *counted = array.p;
+    uint64_t pos = 0, cost = 0;
     px_str element;
+    bool full = false;
     while (px_json_slice_next(array, &pos, NULL, &element) == 1) {
         const char *behind = element.p + element.n;
-        if (!cut->dropped && (uint64_t)(behind - array.p) <= room) {
+        if (!full)
+            cost += px_budget_cost(px_str_n(counted, (size_t)(behind - counted)), escaped);
+        counted = behind;
+        full = full || cost > room;
+        if (full) {
+            cut->dropped++;
+        } else {
             end = behind;
             cut->kept++;
-        } else {
-            cut->dropped++;
         }
     }
     return end;
 }
 
-int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, px_str *ret, struct px_cut *cut) {
-    struct longest best = {{0}};
-    *cut = (struct px_cut){.bytes = json.n};
-    if (json.n <= budget) {
-        *ret = json;
-        return 0;
-    }
-    find_longest(json, LEVELS, &best);
-    uint64_t around = json.n - best.array.n;
-    if (!best.array.p || around + 2 > budget)
-        return -EMSGSIZE;
-    const char *end = keep_until(best.array, budget - around - 1, cut);
-    const char *behind = best.array.p + best.array.n;
+/* `json` with the array ending at `end`. */
+static int close_array(struct px_arena *arena, px_str json, px_str array, const char *end, px_str *ret) {
+    const char *behind = array.p + array.n;
     size_t head = (size_t)(end - json.p), tail = (size_t)(json.p + json.n - behind);
     char *out = px_arena_raw(arena, head + 1 + tail + 1);
     if (!out)
@@ -64,25 +83,59 @@ int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, px_str *
     memcpy(out + head + 1, behind, tail);
     out[head + 1 + tail] = 0;
     *ret = px_str_n(out, head + 1 + tail);
-    cut->done = true;
     return 0;
 }
 
-px_str px_budget_cut_text(px_str text, uint64_t budget, struct px_cut *cut) {
-    *cut = (struct px_cut){.bytes = text.n};
-    if (text.n <= budget)
-        return text;
-    const char *newline = budget ? memrchr(text.p, '\n', budget) : NULL;
-    px_str kept = px_str_n(text.p, newline ? (size_t)(newline - text.p) + 1 : px_str_cut_utf8(text, budget));
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] != '\n')
-            continue;
-        if (i < kept.n)
-            cut->kept++;
-        else
-            cut->dropped++;
+int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, bool escaped, px_str *ret,
+                  struct px_cut *cut) {
+    *cut = (struct px_cut){.bytes = json.n};
+    for (int i = 0; i < CUTS_MAX; i++) {
+        px_str array = {0};
+        uint64_t cost = px_budget_cost(json, escaped);
+        if (cost <= budget) {
+            *ret = json;
+            return cut->done && !cut->kept ? -EMSGSIZE : 0;
+        }
+        find_longest(json, LEVELS, &array);
+        if (!array.p)
+            return -EMSGSIZE;
+        uint64_t around = cost - px_budget_cost(array, escaped);
+        uint64_t room = around + 1 < budget ? budget - around - 1 : 0; /* the closing bracket */
+        const char *end = keep_until(array, room, escaped, cut);
+        int r = close_array(arena, json, array, end, &json);
+        if (r)
+            return r;
+        cut->done = true;
     }
-    cut->dropped += text.p[text.n - 1] != '\n';
+    return -EMSGSIZE;
+}
+
+/* ---- text ---- */
+
+static uint64_t lines_of(px_str text) {
+    uint64_t n = 0;
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == '\n';
+    return n + (text.n && text.p[text.n - 1] != '\n');
+}
+
+px_str px_budget_cut_text(px_str text, uint64_t budget, struct px_cut *cut) {
+    uint64_t cost = 0;
+    size_t at = 0, lines_end = 0, n;
+    *cut = (struct px_cut){.bytes = text.n};
+    while (at < text.n) {
+        cost += escaped_cost(px_str_n(text.p + at, text.n - at), &n);
+        if (cost > budget)
+            break;
+        at += n;
+        if (text.p[at - 1] == '\n')
+            lines_end = at;
+    }
+    if (at == text.n)
+        return text;
+    px_str kept = px_str_n(text.p, lines_end ? lines_end : at); /* no whole line fits: a part of the first */
+    cut->kept = lines_end ? lines_of(kept) : 0;
+    cut->dropped = lines_of(text) - cut->kept;
     cut->done = true;
     return kept;
 }

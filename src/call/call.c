@@ -1,105 +1,32 @@
-/* One call, from the request to the log: the steps of gate.h, each a function, in their order.
+/* One call, from the request to its answer: the steps of gate.h, each a function, in their order.
  *
  *   POSTED --begin()--> EFFECT --on record--> RUNNING --answer, deadline--> ENDED --finish()--> freed
  *      \-----------------\------------------\--- refused, failed -->/
  *   px_op_cancel in any state: the plugin hears of it, the row is written, `done` does not come.
  */
-#include "base/log.h"
-#include "base/redact.h"
 #include "call/private.h"
-#include "state/calllog.h"
 #include "state/effect.h"
+#include "json/tree.h"
 #include <errno.h>
 #include <stdio.h>
 
-static void end(struct px_call *call);
-
-/* ---- what the run tells us ---- */
-
-static void run_done(void *user);
-
-static void run_progress(void *user, uint64_t done, uint64_t total, px_str message) {
-    struct px_call *call = user;
-    if (!call->req.wants_progress || !call->sink->progress || done <= call->progress)
-        return;
-    call->progress = done;
-    call->sink->progress(call->user, done, total, message);
-}
-
-static void run_log(void *user, uint32_t level, px_str logger, px_str data_json) {
-    struct px_call *call = user;
-    if (call->sink->log)
-        call->sink->log(call->user, level, logger, data_json);
-}
-
-static const struct px_run_sink run_sink = {run_done, run_progress, run_log};
-
-/* ---- 8: the log, then the answer ---- */
-
-static void write_row(struct px_call *call, int32_t code) {
-    struct px_buf clean;
-    px_str args = call->req.args_json.p ? call->req.args_json : call->req.uri;
-    px_buf_init(&clean, (size_t)1 << 20);
-    if (px_redact_hits(args)) {
-        px_str head = px_str_n(args.p, PX_MIN(args.n, (uint64_t)PX_CALLLOG_MAX_ARGS * 4));
-        px_redact_append(&clean, head);
-        args = px_buf_view(&clean);
-    }
-    struct px_calllog_row row = {
-        .id = px_str_of(call->id),
-        .parent = call->req.parent,
-        .principal = call->principal->name,
-        .profile = px_str_of(call->session->profile),
-        .service = call->item->service,
-        .tool = call->item->name,
-        .args = args,
-        .digest = px_str_n((const char *)call->digest, sizeof call->digest),
-        .detail = call->result.error.message,
-        .began_unix_ms = call->began_unix_ms,
-        .duration_us = (px_loop_now(call->gate->opts.loop) - call->began_ns) / PX_US,
-        .code = code,
-        .bytes = call->result.content_json.n + call->result.structured_json.n + call->result.result_json.n,
-    };
-    px_calllog_add(call->gate->opts.state, &row);
-    px_buf_finish(&clean);
-}
-
-/* Everything but the answer: the row, the effect's end, the counters. */
-static void settle(struct px_call *call, int32_t code) {
-    struct px_gate *gate = call->gate;
-    px_timer_disarm(&call->deadline);
-    px_work_cancel(&call->work);
-    px_op_cancel(&call->effect);
-    if (call->running)
-        px_run_finish(&call->run);
-    call->running = false;
-    write_row(call, code);
-    if (call->effect_open) {
-        enum px_effect_outcome outcome = code == PX_OK ? PX_EFFECT_DONE
-                                         : code == PX_OUTCOME_UNKNOWN || code == PX_CANCELLED
-                                             ? PX_EFFECT_UNKNOWN
-                                             : PX_EFFECT_FAILED;
-        px_effect_end(gate->opts.state, px_str_of(call->effect_id), outcome);
-        call->effect_open = false;
-    }
-    gate->stats.total++;
-    gate->stats.failed += code != PX_OK;
-    if (call->counted) {
-        gate->stats.in_flight--;
-        call->principal->in_flight--;
-    }
-}
+/* ---- its end ---- */
 
 static void release(struct px_call *call) {
+    call->gone = true;
     px_item_unref(call->item);
     px_principal_drop(call->gate, call->principal);
     px_scope_close(&call->scope); /* the call's own memory goes with it, when the turn ends */
 }
 
+/* 8: the log, then the answer. */
 static void finish(void *user) {
     struct px_call *call = user;
+    px_tell_now(call);
+    if (call->gone)
+        return;
+    px_call_settle(call);
     call->result.typed = call->item->output != NULL;
-    settle(call, call->result.code);
     px_op_done(&call->op);
     call->sink->done(call->user, &call->result);
     release(call);
@@ -109,6 +36,7 @@ static void finish(void *user) {
 static void end(struct px_call *call) {
     call->state = PX_CALL_ENDED;
     px_timer_disarm(&call->deadline);
+    px_work_cancel(&call->work);
     px_work_init(&call->work, "call/finish", finish, call);
     px_work_post(call->gate->opts.loop, &call->work);
 }
@@ -118,29 +46,9 @@ static void fail(struct px_call *call, struct px_error error) {
     end(call);
 }
 
-/* ---- cancelling ---- */
-
-static void call_cancel(struct px_op *op) {
-    struct px_call *call = px_container_of(op, struct px_call, op);
-    bool may_have_happened = call->effect_open && call->state == PX_CALL_RUNNING;
-    if (call->state == PX_CALL_ENDED) { /* it went as the result says; only nobody hears it */
-        settle(call, call->result.code);
-        release(call);
-        return;
-    }
-    if (call->state == PX_CALL_RUNNING)
-        px_run_end(&call->run, call->session->closing ? PX_WHY_GONE : PX_WHY_CALLER);
-    call->result.error.message = call->session->closing ? PX_LIT("the planner's connection ended")
-                                                        : PX_LIT("cancelled by the planner");
-    settle(call, may_have_happened ? PX_OUTCOME_UNKNOWN : PX_CANCELLED);
-    release(call);
-}
-
-static const struct px_op_kind call_kind = {"call", call_cancel};
-
 /* A tool that may have changed something and did not get to say so. */
 static struct px_error ended_by_host(struct px_call *call, int32_t code, const char *what) {
-    if (call->effect_open)
+    if (call->effect_begun && call->dispatched)
         return px_failure(call, PX_OUTCOME_UNKNOWN, PX_LIT("Look whether it happened before you try again."),
                           "%s; it may or may not have happened", what);
     return px_failure(call, code,
@@ -149,38 +57,69 @@ static struct px_error ended_by_host(struct px_call *call, int32_t code, const c
                       "%s", what);
 }
 
+/* ---- 7: the plugin has answered ---- */
+
+static void shape_answer(struct px_call *call) {
+    struct px_error error;
+    switch (call->run.answer) {
+    case PX_RUN_REPLY: px_shape_reply(call); break;
+    case PX_RUN_ASK: px_shape_ask(call); break;
+    case PX_RUN_FAIL:
+        error = call->run.error;
+        if (call->run.ended_by_host && call->effect_begun)
+            error = ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
+        px_shape_failure(call, &error);
+        break;
+    case PX_RUN_NONE: break;
+    }
+}
+
+static void run_done(void *user) {
+    struct px_call *call = user;
+    shape_answer(call);
+    end(call);
+}
+
+static void run_progress(void *user, uint64_t done, uint64_t total, px_str message) {
+    px_tell_progress(user, done, total, message);
+}
+
+static void run_log(void *user, uint32_t level, px_str logger, px_str data_json) {
+    px_tell_log(user, level, logger, data_json);
+}
+
+static const struct px_run_sink run_sink = {run_done, run_progress, run_log};
+
 static void deadline_passed(void *user) {
     struct px_call *call = user;
     char what[96];
     uint64_t ms = (px_loop_now(call->gate->opts.loop) - call->began_ns) / PX_MS;
     snprintf(what, sizeof what, "no answer within %llu ms", (unsigned long long)ms);
     if (call->state == PX_CALL_RUNNING && px_run_end(&call->run, PX_WHY_DEADLINE)) {
-        run_done(call); /* partial results, given inside cancel() */
+        run_done(call); /* in time after all; or partial results, given inside cancel() */
         return;
     }
-    px_op_cancel(&call->effect);
+    px_call_drop_effect(call);
     fail(call, ended_by_host(call, PX_TIMEOUT, what));
 }
 
-/* ---- 7: the plugin has answered ---- */
+/* ---- cancelling ---- */
 
-static void run_done(void *user) {
-    struct px_call *call = user;
-    switch (call->run.answer) {
-    case PX_RUN_REPLY: px_shape_reply(call); break;
-    case PX_RUN_ASK: px_shape_ask(call); break;
-    case PX_RUN_FAIL:
-        if (call->run.ended_by_host && call->effect_open) {
-            struct px_error error = ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
-            px_shape_failure(call, &error);
-        } else {
-            px_shape_failure(call, &call->run.error);
-        }
-        break;
-    case PX_RUN_NONE: return;
+static void call_cancel(struct px_op *op) {
+    struct px_call *call = px_container_of(op, struct px_call, op);
+    bool left = px_session_ended(call->session);
+    if (call->state == PX_CALL_RUNNING && px_run_end(&call->run, left ? PX_WHY_GONE : PX_WHY_CALLER)) {
+        shape_answer(call); /* it went as the answer says; only nobody hears it */
+    } else if (call->state != PX_CALL_ENDED) {
+        struct px_error error = ended_by_host(
+            call, PX_CANCELLED, left ? "the planner's connection ended" : "cancelled by the planner");
+        px_shape_failure(call, &error);
     }
-    end(call);
+    px_call_settle(call);
+    release(call);
 }
+
+static const struct px_op_kind call_kind = {"call", call_cancel};
 
 /* ---- 6: dispatch ---- */
 
@@ -189,7 +128,7 @@ static void dispatch(struct px_call *call) {
     struct px_call_in in = {.kind = (uint32_t)call->req.kind,
                             .log_level = call->req.log_level,
                             .deadline_ns = call->deadline.deadline_ns,
-                            .max_answer = PX_MAX(call->gate->limits.max_result_bytes, (uint64_t)4 << 20),
+                            .max_answer = px_gate_max_answer(call->gate),
                             .name = call->req.kind == PX_CALL_READ ? call->req.uri : call->item->own,
                             .args_json = call->req.args_json,
                             .params_json = call->req.params_json,
@@ -198,19 +137,19 @@ static void dispatch(struct px_call *call) {
                             .responses_json = call->req.responses_json,
                             .state = call->ask_state,
                             .meta_json = call->req.meta_json};
-    call->session->seen |= call->item->labels;
     call->state = PX_CALL_RUNNING;
-    call->running = true;
+    call->dispatched = true;
     int r = px_run_start(&call->run, call->item, &in, call->scope, &run_sink, call, &err);
-    if (!r)
+    if (!r) {
+        call->session->seen |= call->item->labels;
         return;
-    call->running = false;
+    }
+    call->dispatched = false;
     call->state = PX_CALL_EFFECT; /* the plugin has not seen it */
-    if (r == -ENOENT || r == -EAGAIN)
-        fail(call, px_failure(call, PX_UNAVAILABLE, PX_LIT("Try again later, or use another service."), "%s",
-                              err.msg));
-    else
-        fail(call, px_failure(call, PX_INTERNAL, PX_LIT(""), "%s", err.msg));
+    bool unavailable = r == -ENOENT || r == -EAGAIN;
+    fail(call, px_failure(call, unavailable ? PX_UNAVAILABLE : PX_INTERNAL,
+                          unavailable ? PX_LIT("Try again later, or use another service.") : PX_LIT(""), "%s",
+                          err.msg));
 }
 
 /* ---- 4: the effect is on record ---- */
@@ -218,17 +157,26 @@ static void dispatch(struct px_call *call) {
 static void effect_recorded(void *user, int status) {
     struct px_call *call = user;
     call->effect = NULL;
-    if (status) {
+    call->effect_begun = status == 0;
+    if (status)
         fail(call, px_failure(call, PX_UNAVAILABLE, PX_LIT("Only read-only tools work until this is mended."),
                               "the effect cannot be put on record (%s), so nothing was done",
                               status == -ENOSPC ? "the disk is full" : "the state file cannot be written"));
-        return;
-    }
-    call->effect_open = true;
-    dispatch(call);
+    else
+        dispatch(call);
 }
 
-static void record_effect(struct px_call *call) {
+/* The effect of an earlier call, which asked something first: on record once. -ENOENT: it is not waiting any more. */
+static int resume_effect(struct px_call *call) {
+    if (!call->effect_id[0])
+        return -ENOENT;
+    int r = px_effect_resume(call->gate->opts.state, call->scope, px_str_of(call->effect_id),
+                             px_str_of(call->id), effect_recorded, call, &call->effect);
+    call->resumed = r == 0;
+    return r;
+}
+
+static int begin_effect(struct px_call *call) {
     px_id_make(call->effect_id);
     struct px_effect effect = {.id = px_str_of(call->effect_id),
                                .call_id = px_str_of(call->id),
@@ -238,9 +186,16 @@ static void record_effect(struct px_call *call) {
                                .digest = px_str_n((const char *)call->digest, sizeof call->digest),
                                .idempotency_key = call->req.idempotency_key,
                                .began_unix_ms = call->began_unix_ms};
+    return px_effect_begin(call->gate->opts.state, call->scope, &effect, effect_recorded, call,
+                           &call->effect);
+}
+
+static void record_effect(struct px_call *call) {
     call->state = PX_CALL_EFFECT;
-    int r =
-        px_effect_begin(call->gate->opts.state, call->scope, &effect, effect_recorded, call, &call->effect);
+    int r = resume_effect(call);
+    if (r == -ENOENT)
+        r = begin_effect(call);
+    call->effect_begun = r == 0;
     if (r)
         fail(call, px_failure(call, PX_UNAVAILABLE, PX_LIT("Try again later."),
                               "the effect cannot be put on record: %s", strerror(-r)));
@@ -252,14 +207,12 @@ static bool admit(struct px_call *call) {
     const struct px_gate_limits *limits = &call->gate->limits;
     uint32_t own = px_session_standing(call->session)->policy->in_flight;
     own = own ? own : limits->in_flight_per_principal;
-    const char *whose = call->gate->stats.in_flight >= limits->in_flight ? "in all"
-                        : call->principal->in_flight >= own              ? "of this principal"
-                                                                         : NULL;
-    if (whose) {
+    bool all = call->gate->stats.in_flight >= limits->in_flight;
+    if (all || call->principal->in_flight >= own) {
         struct px_error error =
             px_failure(call, PX_RATE_LIMITED, PX_LIT("Wait for some of your calls to end, then try again."),
-                       "%u calls %s are in flight already", whose[0] == 'i' ? limits->in_flight : own, whose);
-        error.flags = PX_ERROR_RETRYABLE;
+                       "%u calls %s are in flight already", all ? limits->in_flight : own,
+                       all ? "in all" : "of this principal");
         error.retry_after_ms = 100;
         fail(call, error);
         return false;
@@ -270,31 +223,55 @@ static bool admit(struct px_call *call) {
     return true;
 }
 
-static bool check_arguments(struct px_call *call) {
-    const struct px_json *args;
-    struct px_schema_report report;
-    struct px_err err;
-    if (!call->item->input)
-        return true;
-    if (px_json_parse(&call->scope->arena, call->req.args_json, NULL, &args, NULL, &err)) {
-        fail(call, px_failure(call, PX_INVALID_ARGUMENTS, PX_LIT("Send one JSON object."), "arguments: %s",
-                              err.msg));
-        return false;
-    }
-    if (px_schema_validate(call->item->input, args, &report) == 0)
-        return true;
+static void refuse_arguments(struct px_call *call, const struct px_schema_report *report) {
     struct px_buf words;
     px_buf_init(&words, 4096);
-    for (size_t i = 0; i < report.n; i++)
-        px_buf_addf(&words, "%s%s%s%s", i ? "; " : "", report.problems[i].path,
-                    report.problems[i].path[0] ? ": " : "", report.problems[i].message);
-    if (!report.n)
+    for (size_t i = 0; i < report->n; i++)
+        px_buf_addf(&words, "%s%s%s%s", i ? "; " : "", report->problems[i].path,
+                    report->problems[i].path[0] ? ": " : "", report->problems[i].message);
+    if (!report->n)
         px_buf_text(&words, "they do not fit the tool's schema");
     fail(call, px_failure(call, PX_INVALID_ARGUMENTS,
                           PX_LIT("Correct the arguments to fit the tool's inputSchema."),
                           "arguments: " PX_FMT, PX_ARG(px_buf_view(&words))));
     px_buf_finish(&words);
+}
+
+static bool check_arguments(struct px_call *call) {
+    const struct px_json *args;
+    struct px_schema_report report;
+    struct px_err err;
+    if (!call->item->input || (call->req.kind != PX_CALL_TOOL && call->req.kind != PX_CALL_PROMPT))
+        return true;
+    int r = px_json_parse(&call->scope->arena, call->req.args_json, NULL, &args, NULL, &err);
+    if (r) {
+        fail(call, px_failure(call, r == -EINVAL ? PX_INVALID_ARGUMENTS : PX_TOO_LARGE,
+                              PX_LIT("Send one JSON object."), "arguments: %s", err.msg));
+        return false;
+    }
+    if (px_schema_validate(call->item->input, args, &report) == 0)
+        return true;
+    refuse_arguments(call, &report);
     return false;
+}
+
+/* What comes with the arguments. */
+static bool check_rest(struct px_call *call) {
+    struct px_err err;
+    if (call->req.idempotency_key.n > PX_IDEMPOTENCY_MAX) {
+        fail(call, px_failure(call, PX_INVALID_ARGUMENTS, PX_LIT("Use a shorter key."),
+                              "the idempotency key is longer than %d bytes", PX_IDEMPOTENCY_MAX));
+        return false;
+    }
+    int r = 0;
+    if (call->req.request_state.p)
+        r = px_ask_open(call, &err);
+    else if (call->req.responses_json.p)
+        r = px_err_set(&err, -EINVAL, "inputResponses: the requestState that they belong to is missing");
+    if (r)
+        fail(call, px_failure(call, r == -ENOMEM ? PX_UNAVAILABLE : PX_INVALID_ARGUMENTS,
+                              PX_LIT("Make the call again from its beginning."), "%s", err.msg));
+    return !r;
 }
 
 static void begin(void *user) {
@@ -309,13 +286,8 @@ static void begin(void *user) {
     if (!admit(call))
         return;
     px_timer_arm(&call->deadline, call->deadline.deadline_ns);
-    if (call->req.kind == PX_CALL_TOOL && !check_arguments(call))
+    if (!check_arguments(call) || !check_rest(call))
         return;
-    if (call->req.request_state.p && px_ask_open(call, &err)) {
-        fail(call, px_failure(call, PX_INVALID_ARGUMENTS, PX_LIT("Make the call again from its beginning."),
-                              "%s", err.msg));
-        return;
-    }
     if (call->req.kind == PX_CALL_TOOL && !px_item_read_only(call->item))
         record_effect(call);
     else
@@ -323,13 +295,6 @@ static void begin(void *user) {
 }
 
 /* ---- beginning ---- */
-
-static bool keep(struct px_scope *scope, px_str *s) {
-    if (!s->p)
-        return true;
-    *s = px_arena_str(&scope->arena, *s);
-    return s->p != NULL;
-}
 
 static int copy_request(struct px_call *call) {
     struct px_call_req *req = &call->req;
@@ -339,21 +304,49 @@ static int copy_request(struct px_call *call) {
                        &req->meta_json,     &req->caps_json,       &req->responses_json,
                        &req->request_state, &req->idempotency_key, &req->parent};
     for (size_t i = 0; i < PX_COUNT(texts); i++) {
-        if (!keep(call->scope, texts[i]))
+        if (!texts[i]->p)
+            continue;
+        *texts[i] = px_arena_str(&call->scope->arena, *texts[i]);
+        if (!texts[i]->p)
             return -ENOMEM;
     }
     return 0;
 }
 
+static void init(struct px_call *call) {
+    struct px_gate *gate = call->gate;
+    const struct px_gate_limits *limits = &gate->limits;
+    const struct px_call_req *req = &call->req;
+    uint64_t timeout = PX_MIN(req->timeout_ns ? req->timeout_ns : limits->timeout_ns, limits->max_timeout_ns);
+    call->req.result_bytes =
+        PX_MIN(req->result_bytes ? req->result_bytes : limits->result_bytes, limits->max_result_bytes);
+    call->item = px_item_ref(req->item);
+    call->principal = call->session->principal;
+    call->principal->refs++;
+    call->began_ns = px_loop_now(gate->opts.loop);
+    call->began_unix_ms = px_clock_unix_ms();
+    px_id_make(call->id);
+    px_key_digest(gate->digest_key, px_call_subject(call), call->digest);
+    px_timer_init(&call->deadline, gate->opts.loop, "call/deadline", deadline_passed, call);
+    call->deadline.deadline_ns = call->began_ns + timeout;
+    px_tell_init(call);
+    px_work_init(&call->work, "call/begin", begin, call);
+    px_work_post(gate->opts.loop, &call->work);
+    call->session->used = true;
+}
+
 int px_gate_call(struct px_gate *gate, struct px_session *session, const struct px_call_req *req,
                  const struct px_call_sink *sink, void *user, struct px_op **ret_op, struct px_err *err) {
     struct px_scope *scope;
-    struct px_loop *loop = gate->opts.loop;
-    int r = px_scope_open(loop, session->scope, "call", (size_t)64 << 20, &scope);
+    *ret_op = NULL;
+    if (px_session_ended(session))
+        return px_err_set(err, -ESHUTDOWN, "the session has ended");
+    int r = px_scope_open(gate->opts.loop, session->scope, "call", px_gate_call_memory(gate), &scope);
     if (r)
         return px_err_errno(err, r, "a call");
     struct px_call *call = px_scope_alloc(scope, sizeof *call);
-    if (call) {
+    r = call ? 0 : -ENOMEM;
+    if (!r) {
         call->gate = gate;
         call->session = session;
         call->scope = scope;
@@ -362,27 +355,13 @@ int px_gate_call(struct px_gate *gate, struct px_session *session, const struct 
         call->user = user;
         r = copy_request(call);
     }
-    if (!call || r || (r = px_op_begin(&call->op, &call_kind, session->scope)) < 0) {
+    if (!r)
+        r = px_op_begin(&call->op, &call_kind, session->scope);
+    if (r) {
         px_scope_close(&scope);
-        return px_err_errno(err, r ? r : -ENOMEM, "a call");
+        return px_err_errno(err, r, "a call");
     }
-    const struct px_gate_limits *limits = &gate->limits;
-    uint64_t timeout = PX_MIN(req->timeout_ns ? req->timeout_ns : limits->timeout_ns, limits->max_timeout_ns);
-    call->req.result_bytes =
-        PX_MIN(req->result_bytes ? req->result_bytes : limits->result_bytes, limits->max_result_bytes);
-    call->item = px_item_ref(req->item);
-    call->principal = session->principal;
-    call->principal->refs++;
-    call->began_ns = px_loop_now(loop);
-    call->began_unix_ms = px_clock_unix_ms();
-    px_id_make(call->id);
-    px_key_digest(gate->digest_key, call->req.args_json.p ? call->req.args_json : call->req.uri,
-                  call->digest);
-    px_timer_init(&call->deadline, loop, "call/deadline", deadline_passed, call);
-    call->deadline.deadline_ns = call->began_ns + timeout;
-    px_work_init(&call->work, "call/begin", begin, call);
-    px_work_post(loop, &call->work);
-    session->used = true;
+    init(call);
     *ret_op = &call->op;
     return 0;
 }

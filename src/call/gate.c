@@ -1,4 +1,5 @@
 #include "call/private.h"
+#include <assert.h>
 #include <errno.h>
 
 static void fill_limits(struct px_gate_limits *limits) {
@@ -66,6 +67,7 @@ void px_gate_destroy(struct px_gate **pgate) {
     *pgate = NULL;
     if (!gate)
         return;
+    assert(gate->stats.sessions == 0);
     px_shapes_finish(gate);
     px_rules_finish(&gate->rules);
     px_map_finish(&gate->principals);

@@ -27,8 +27,9 @@ struct px_gate_limits {
     uint32_t in_flight_per_principal; /* 0: 64 */
     uint64_t timeout_ns;              /* a call's deadline when it names none; 0: 30 s */
     uint64_t max_timeout_ns;          /* the cap on what a caller may ask; 0: 10 min */
-    uint64_t result_bytes;            /* budget of a result when the call names none; 0: 64 KiB */
-    uint64_t max_result_bytes;        /* the cap; 0: 4 MiB */
+    uint64_t result_bytes; /* budget of a result when the call names none; 0: 64 KiB. It bounds the structured
+                                         value, and the text or the blocks, each (and what the host adds: 1 KiB) */
+    uint64_t max_result_bytes; /* the cap; 0: 4 MiB */
 };
 struct px_gate_opts {
     struct px_loop *loop;
@@ -55,7 +56,8 @@ struct px_peer {
     const gid_t *groups;
     size_t n_groups;
 };
-/** The principal is "uid:N". A session ends with px_session_close: its calls are cancelled (PX_WHY_GONE).
+/** The principal is "uid:N". A session ends with px_session_close, or when `parent` closes (it must be closed all the same):
+ *  its calls are cancelled (PX_WHY_GONE).
  *  -EACCES: this peer may not connect (policy). */
 PX_MUSTCHECK int px_session_open(struct px_gate *gate, struct px_scope *parent, const struct px_peer *peer,
                                  struct px_session **ret, struct px_err *err);
@@ -82,9 +84,9 @@ struct px_call_req {
     px_str args_json;     /* absent: {} */
     px_str params_json;   /* PX_CALL_COMPLETE */
     px_str meta_json, caps_json;
-    px_str responses_json;  /* MCP's inputResponses */
+    px_str responses_json;  /* MCP's inputResponses; only with request_state */
     px_str request_state;   /* MCP's requestState, as the client sent it; absent: none */
-    px_str idempotency_key; /* absent: none; recorded with the effect */
+    px_str idempotency_key; /* absent: none; recorded with the effect; at most 256 bytes */
     px_str parent;          /* id of the call that made this one; absent: none */
     uint64_t timeout_ns;    /* 0: the default; capped */
     uint64_t result_bytes;  /* 0: the default; capped */
@@ -92,7 +94,8 @@ struct px_call_req {
     bool wants_progress;
 };
 
-/** How a call ended. Everything points into the call's own memory and lives until the `done` callback returns. */
+/** How a call ended. Everything points into the call's own memory and lives until the `done` callback returns. JSON has no
+ *  line ends in it, and secrets are redacted everywhere. */
 struct px_result {
     px_str id;              /* of the call, 26 characters */
     int32_t code;           /* enum px_code; PX_OK also when is_error */
@@ -103,11 +106,12 @@ struct px_result {
     px_str meta_json;       /* an object, or absent */
     px_str result_json;     /* prompts, reads, completions: the result object's members; absent on failure */
     px_str requests_json;   /* asks (input_required): the requests; absent: none */
-    px_str request_state;   /* asks: signed, for the client to hand back; absent: none */
+    px_str request_state;   /* asks: sealed, for the client to hand back; absent: none */
     bool asks;
     struct px_error error; /* when code is not PX_OK */
 };
 
+/** All of them come from the loop, never while a plugin is on the stack; they may do anything, even close the session. */
 struct px_call_sink {
     /** Once, from the loop; not after the op was cancelled. */
     void (*done)(void *user, const struct px_result *result);

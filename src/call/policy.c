@@ -17,13 +17,8 @@ static bool any_is(struct px_patterns patterns, px_str name) {
 }
 
 /* What a pattern is held against. A resource is known to planners by its URI, which is no name. */
-static px_str policy_name(const struct px_item *item, char *buf, size_t cap) {
-    if (item->list == PX_LIST_TOOLS || item->list == PX_LIST_PROMPTS)
-        return item->name;
-    struct px_err whole;
-    px_err_set(&whole, 0, PX_FMT "_" PX_FMT, PX_ARG(item->service), PX_ARG(item->own));
-    px_str_copy(buf, cap, px_str_of(whole.msg));
-    return px_str_of(buf);
+static px_str policy_name(const struct px_item *item) {
+    return item->policy_name.p ? item->policy_name : item->name;
 }
 
 static int check_profile(const struct px_profile *profile, const struct px_item *item, px_str name,
@@ -56,8 +51,7 @@ static int check_writes(const struct px_policy *policy, const struct px_item *it
 
 int px_policy_check(const struct px_policy *policy, const struct px_profile *profile,
                     const struct px_item *item, uint32_t seen, struct px_err *err) {
-    char buf[256];
-    px_str name = policy_name(item, buf, sizeof buf);
+    px_str name = policy_name(item);
     bool reads = item->list != PX_LIST_TOOLS || px_item_read_only(item);
     if (any_matches(policy->deny, name))
         return px_err_set(err, PX_POLICY_REFUSED, "policy \"" PX_FMT "\" denies " PX_FMT,

@@ -12,7 +12,7 @@
 #include "service/services.h"
 #include "state/key.h"
 
-enum { PX_PRINCIPAL_MAX = 80, PX_GROUPS_MAX = 64 };
+enum { PX_PRINCIPAL_MAX = 80, PX_IDEMPOTENCY_MAX = 256 };
 
 /** What all sessions of one principal share. */
 struct px_principal {
@@ -34,17 +34,21 @@ struct px_gate {
 
 struct px_session {
     struct px_gate *gate;
-    struct px_scope *scope;
+    struct px_scope *scope; /* NULL: it has closed, perhaps with its parent's */
     struct px_principal *principal;
-    struct px_peer peer;
-    gid_t groups[PX_GROUPS_MAX];
+    struct px_peer peer;         /* its groups are ours */
     char token[64], profile[64]; /* empty: none */
     struct px_standing standing;
     uint64_t rules_version; /* of `standing` */
     uint32_t seen;          /* PX_LABEL_… of what its calls have touched */
-    bool used, closing;
+    bool used;
+    gid_t groups[];
 };
+static inline bool px_session_ended(const struct px_session *session) {
+    return !session->scope || session->scope->closed;
+}
 
+/* A call that waits at the plugin has `run` in use from RUNNING on, until it is settled. */
 enum px_call_state {
     PX_CALL_POSTED,  /* px_gate_call has returned; nothing was looked at yet */
     PX_CALL_EFFECT,  /* waits until the effect is on record */
@@ -68,9 +72,17 @@ struct px_call {
     struct px_timer deadline;
     struct px_run run;
     struct px_op *effect;
-    bool counted, effect_open, running;
-    uint64_t began_ns, progress;
+    bool counted;      /* among those in flight */
+    bool effect_begun; /* it will be on record; so its end must be, too */
+    bool dispatched;   /* the plugin has seen it */
+    bool resumed;      /* the effect is one that an earlier call asked about */
+    bool gone;         /* only the memory is left, until the turn ends */
+    uint64_t began_ns;
     int64_t began_unix_ms;
+    bool progressed;
+    uint64_t progress;
+    struct px_buf told; /* progress and log lines that nobody was told yet; see tell.c */
+    struct px_work tell;
     uint8_t digest[PX_DIGEST_SIZE];
     px_str ask_state; /* the plugin's own state, from a request state that was verified */
     struct px_result result;
@@ -82,14 +94,57 @@ const struct px_standing *px_session_standing(struct px_session *session);
 /** Policy, with what the session has seen so far. PX_POLICY_… */
 int px_session_check(struct px_session *session, const struct px_item *item, struct px_err *err);
 
+/** The most that a plugin may answer with, and the memory of a call that gets as much. */
+static inline uint64_t px_gate_max_answer(const struct px_gate *gate) {
+    return PX_MAX(gate->limits.max_result_bytes, (uint64_t)4 << 20);
+}
+static inline size_t px_gate_call_memory(const struct px_gate *gate) {
+    return 16 * px_gate_max_answer(gate);
+}
+
+/** What the call is about: the arguments; of a completion, its parameters; of a read, the URI. */
+static inline px_str px_call_subject(const struct px_call *call) {
+    const struct px_call_req *req = &call->req;
+    return req->args_json.p ? req->args_json : req->params_json.p ? req->params_json : req->uri;
+}
+
+/* settle.c: the end of a call, but for its answer: the row, the effect's end, the counters. Once. */
+void px_call_settle(struct px_call *call);
+/** It will not be waited for that the effect is on record; who keeps the records knows what that means for it. */
+void px_call_drop_effect(struct px_call *call);
+
+/* tell.c: progress and log lines. The first two are called with a plugin on the stack. */
+void px_tell_init(struct px_call *call);
+void px_tell_finish(struct px_call *call);
+void px_tell_progress(struct px_call *call, uint64_t done, uint64_t total, px_str message);
+void px_tell_log(struct px_call *call, uint32_t level, px_str logger, px_str data_json);
+/** What waits, now. The call may be `gone` afterwards. */
+void px_tell_now(struct px_call *call);
+
+/* clean.c: what leaves the host. */
+/** Secrets redacted; `cut`: it may end in the middle of one. Absent stays absent. */
+px_str px_clean_text(struct px_arena *arena, px_str text, bool cut);
+/** The same for JSON on one line; absent: it cannot be shown without spoiling it. */
+px_str px_clean_json(struct px_arena *arena, px_str json);
+/** In place, so the text must be a copy of ours: line ends between tokens become blanks. One message is one line. */
+void px_json_one_line(px_str json);
+
 /* shape.c: from the plugin's answer to the call's result. */
 /** Fill call->result from run.reply; a reply that is not acceptable becomes an `internal` failure. */
 void px_shape_reply(struct px_call *call);
-/** The same from a question: run.ask_requests, run.ask_state. */
+/** Fill call->result with the plugin's question. */
 void px_shape_ask(struct px_call *call);
+/** MCP content: the text, and, when there is more, that in a block of its own. */
+px_str px_text_blocks(struct px_call *call, px_str text, px_str more);
+/** Move what was written into the call's memory; `otherwise` when that failed. Ends the buffer. */
+px_str px_call_take(struct px_call *call, struct px_buf *buf, px_str otherwise);
+
+/* failure.c */
 /** Fill call->result with a failure. Words are redacted. */
 void px_shape_failure(struct px_call *call, const struct px_error *error);
-/** Make a px_error of these words, in the call's memory. */
+/** With an `internal` one that names the plugin. */
+void px_plugin_is_wrong(struct px_call *call, const char *what);
+/** Make a px_error of these words (at most 2,047 bytes), in the call's memory. */
 struct px_error px_failure(struct px_call *call, int32_t code, px_str advice, const char *format, ...)
     PX_PRINTF(4, 5);
 
@@ -102,16 +157,19 @@ struct px_cut {
     uint64_t kept, dropped, bytes; /* items kept and dropped; bytes before the cut */
     bool done;
 };
-/** Make `json` fit into `budget` bytes by dropping elements from the end of its longest array (the value itself, or one up to
- *  three objects down). -EMSGSIZE: there is nothing that could be cut. */
-PX_MUSTCHECK int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, px_str *ret,
-                               struct px_cut *cut);
-/** The same for text: whole lines from the beginning. */
+/** Bytes of a text; `escaped`: as it stands inside a JSON string, at most. */
+uint64_t px_budget_cost(px_str text, bool escaped);
+/** Make `json` fit into `budget` by dropping elements from the end of its longest arrays (the value itself, or some up to
+ *  three objects down). -EMSGSIZE: it cannot be done, or nothing of the lists would be left; -ENOMEM. */
+PX_MUSTCHECK int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, bool escaped,
+                               px_str *ret, struct px_cut *cut);
+/** Text as it stands in a JSON string: whole lines from its beginning; or, when not even one fits, a part of the first. */
 px_str px_budget_cut_text(px_str text, uint64_t budget, struct px_cut *cut);
 
-/* ask.c: the request state that a client hands back, signed. */
+/* ask.c: the request state that a client hands back, sealed. */
 PX_MUSTCHECK int px_ask_seal(struct px_call *call, px_str state, px_str *ret);
-/** Check what came back: ours, of this principal, tool and arguments, not too old. Sets call->ask_state. */
+/** Open what came back: ours, of this principal, tool and arguments, not too old. Sets call->ask_state, and effect_id when the
+ *  question was about an effect. */
 PX_MUSTCHECK int px_ask_open(struct px_call *call, struct px_err *err);
 
 #endif

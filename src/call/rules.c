@@ -83,11 +83,12 @@ const struct px_profile *px_rules_profile(const struct px_rules *rules, px_str n
 }
 
 px_str px_rules_token(const struct px_rules *rules, px_str token) {
+    static const px_str prefix = PX_LIT_INIT("token:");
     px_str found = {0};
     for (size_t i = 0; i < rules->set.n_principals; i++) {
         const struct px_principal_conf *who = &rules->set.principals[i];
-        if (who->token_hash.p && px_token_matches(who->token_hash, token))
-            found = px_str_n(who->who.p + 6, who->who.n - 6); /* behind "token:" */
+        if (who->token_hash.p && px_str_starts(who->who, prefix) && px_token_matches(who->token_hash, token))
+            found = px_str_n(who->who.p + prefix.n, who->who.n - prefix.n);
     }
     return found;
 }
@@ -119,7 +120,7 @@ static const struct px_principal_conf *find(const struct px_rules *rules, const 
         if (!group && px_str_starts(who->who, PX_LIT("gid:")) &&
             in_groups(peer, px_str_n(who->who.p + 4, who->who.n - 4)))
             group = who;
-        if (px_str_is(who->who, "*"))
+        if (!anyone && px_str_is(who->who, "*"))
             anyone = who;
     }
     return token.p ? NULL : group ? group : anyone;
@@ -134,12 +135,13 @@ void px_rules_resolve(const struct px_rules *rules, const struct px_peer *peer, 
         ret->policy = policy_named(rules, who->policy.p ? who->policy : PX_LIT("default"));
         ret->admin = who->admin ? who->admin > 0 : trusted_uid;
         ret->refuse = who->refuse;
-        if (who->profile.p && !(ret->forced = px_rules_profile(rules, who->profile)))
+        if (who->profile.n && !(ret->forced = px_rules_profile(rules, who->profile)))
             ret->policy = &no_policy; /* a profile that is not there must not mean "none" */
     } else {
         ret->policy = token.p ? &no_policy : policy_named(rules, PX_LIT("default"));
         ret->refuse = token.p != NULL; /* the token has gone */
     }
-    if (profile.p && !(ret->chosen = px_rules_profile(rules, profile)))
+    ret->admin = ret->admin && !ret->refuse;
+    if (profile.n && !(ret->chosen = px_rules_profile(rules, profile)))
         ret->policy = &no_policy;
 }

@@ -1,5 +1,4 @@
 #include "call/private.h"
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -44,29 +43,39 @@ const struct px_standing *px_session_standing(struct px_session *session) {
     return &session->standing;
 }
 
+/* The parent may close before the session is. */
+static void scope_closed(void *user) {
+    ((struct px_session *)user)->scope = NULL;
+}
+
+static int open_scope(struct px_session *session, struct px_scope *parent) {
+    int r = px_scope_open(session->gate->opts.loop, parent, "session", 1 << 20, &session->scope);
+    if (!r && (r = px_scope_on_close(session->scope, scope_closed, session)) < 0)
+        px_scope_close(&session->scope);
+    return r;
+}
+
 int px_session_open(struct px_gate *gate, struct px_scope *parent, const struct px_peer *peer,
                     struct px_session **ret, struct px_err *err) {
     char name[PX_PRINCIPAL_MAX];
-    struct px_session *session = calloc(1, sizeof *session);
+    size_t groups = peer->n_groups * sizeof *peer->groups;
+    struct px_session *session = calloc(1, sizeof *session + groups);
     if (!session)
         return px_err_set(err, -ENOMEM, "no memory for a session");
     session->gate = gate;
     session->peer = *peer;
     session->peer.groups = session->groups;
-    session->peer.n_groups = PX_MIN(peer->n_groups, (size_t)PX_GROUPS_MAX);
-    if (session->peer.n_groups)
-        memcpy(session->groups, peer->groups, session->peer.n_groups * sizeof *session->groups);
+    if (groups)
+        memcpy(session->groups, peer->groups, groups);
     snprintf(name, sizeof name, "uid:%u", peer->uid);
     int r = 0;
     if (px_session_standing(session)->refuse)
         r = px_err_set(err, -EACCES, "%s may not connect: the configuration refuses it", name);
-    if (!r && (r = principal_take(gate, name, &session->principal)) < 0)
+    else if ((r = principal_take(gate, name, &session->principal)) < 0 ||
+             (r = open_scope(session, parent)) < 0)
         px_err_errno(err, r, "a session for %s", name);
-    if (!r && (r = px_scope_open(gate->opts.loop, parent, "session", 1 << 20, &session->scope)) < 0) {
-        px_principal_drop(gate, session->principal);
-        px_err_errno(err, r, "a session for %s", name);
-    }
     if (r) {
+        px_principal_drop(gate, session->principal);
         free(session);
         return r;
     }
@@ -80,7 +89,6 @@ void px_session_close(struct px_session **psession) {
     *psession = NULL;
     if (!session)
         return;
-    session->closing = true;
     px_scope_close(&session->scope);
     px_principal_drop(session->gate, session->principal);
     session->gate->stats.sessions--;
@@ -106,21 +114,23 @@ bool px_session_admin(const struct px_session *session) {
 int px_session_token(struct px_session *session, px_str token, struct px_err *err) {
     char name[PX_PRINCIPAL_MAX];
     struct px_principal *principal;
+    struct px_standing standing;
     if (session->used || session->token[0])
         return px_err_set(err, -EBUSY, "a token is presented once, before any call");
     px_str found = px_rules_token(&session->gate->rules, token);
     if (!found.p || found.n >= sizeof session->token)
         return px_err_set(err, -EACCES, "no such token");
-    snprintf(name, sizeof name, "token:" PX_FMT, PX_ARG(found));
+    snprintf(name, sizeof name, "token:" PX_FMT, (int)found.n, found.p);
+    px_rules_resolve(&session->gate->rules, &session->peer, found, px_str_of(session->profile), &standing);
+    if (standing.refuse)
+        return px_err_set(err, -EACCES, "%s may not connect: the configuration refuses it", name);
     int r = principal_take(session->gate, name, &principal);
     if (r)
         return px_err_errno(err, r, "a session for %s", name);
     px_principal_drop(session->gate, session->principal);
     session->principal = principal;
     px_str_copy(session->token, sizeof session->token, found);
-    session->rules_version = 0;
-    if (px_session_standing(session)->refuse)
-        return px_err_set(err, -EACCES, "%s may not connect: the configuration refuses it", name);
+    session->rules_version = 0; /* look at the rules again */
     return 0;
 }
 

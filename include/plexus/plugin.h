@@ -193,7 +193,8 @@ struct px_ev {
                                      however; not: it could not start, timed out, or went over max_bytes) */
 };
 
-/** Returns PX_GO, PX_PAUSE (no DATA, nor the END behind it, until op->resume()) or PX_ENOUGH (cancel this operation; no END comes). */
+/** Returns PX_GO, PX_PAUSE (no DATA, nor the END behind it, until op->resume(); a child's stderr comes all the same) or
+ *  PX_ENOUGH (cancel this operation; no END comes). */
 typedef int32_t (*px_on)(void *user, const struct px_ev *ev);
 enum { PX_GO = 0, PX_PAUSE = 1, PX_ENOUGH = 2 };
 
@@ -323,14 +324,16 @@ struct px_host_call {
     int32_t (*reply)(px_call_h call, const struct px_reply *reply);
     int32_t (*fail)(px_call_h call, const struct px_error *error);
     /** Ask the planner for more (MCP's input_required). `requests_json`: an object of named requests, each
-     *  {"method":…,"params":…} of a kind that caps_json declares; `state`: at most 16 KiB, signed by the host and bound to
+     *  {"method":…,"params":…} of a kind that caps_json declares; `state`: at most 16 KiB, sealed by the host and bound to
      *  principal, tool and arguments. Either may be absent, not both. This call ends here. Later call() runs again, as a
      *  new call, with the responses and the state; perhaps at another instance or after a restart, so keep nothing that
-     *  it needs only in memory; perhaps never. -ENOTSUP: this planner cannot be asked; -EMSGSIZE; -EINVAL: the call is
-     *  still open. */
+     *  it needs only in memory; perhaps never. -ENOTSUP: this planner cannot be asked that; -EMSGSIZE; -EINVAL: the call
+     *  is still open. */
     int32_t (*ask)(px_call_h call, px_str requests_json, px_str state);
-    /** done must grow; total 0: not known. Dropped, without an error, when the planner did not ask for progress. */
+    /** done must grow; total 0: not known; message: at most 4 KiB are kept. Dropped, without an error, when the planner did
+     *  not ask for progress, and beyond 256 KiB in a turn (log() too). */
     int32_t (*progress)(px_call_h call, uint64_t done, uint64_t total, px_str message);
+    /** data_json: at most 64 KiB (-EMSGSIZE). */
     int32_t (*log)(px_call_h call, uint32_t level, px_str logger, px_str data_json);
 };
 
@@ -338,7 +341,7 @@ struct px_host_call {
 struct px_host_scope {
     uint32_t size, reserved;
     px_scope_h (*of_service)(px_service_h service);
-    int32_t (*open)(px_scope_h parent, px_scope_h *ret_scope);
+    int32_t (*open)(px_scope_h parent, px_scope_h *ret_scope); /* -E2BIG: 64 in one another */
     int32_t (*close)(
         px_scope_h scope); /* cancels its operations; not for a call's or service's own scope: -EPERM */
     int32_t (*on_close)(px_scope_h scope, void (*fn)(void *user), void *user); /* run in reverse order */
@@ -421,7 +424,8 @@ struct px_host_catalog {
      *  after open() returned PX_MORE (an error then means that the instance has failed to open, and it is ended), and at
      *  any time later. */
     int32_t (*ready)(px_service_h service, const struct px_error *error);
-    /** A resource changed: planners that subscribed to it are told; the host knows which. */
+    /** A resource changed: planners that subscribed to it are told; the host knows which. -EAGAIN: thousands wait to be
+     *  told already. */
     int32_t (*touched)(px_service_h service, px_str uri);
 };
 
@@ -435,7 +439,7 @@ struct px_host_log {
 struct px_host_secret {
     uint32_t size, reserved;
     int32_t (*get)(px_scope_h scope, px_str pointer,
-                   px_str *ret_value); /* lives as long as the scope; -ENOENT */
+                   px_str *ret_value); /* lives as long as the scope; do not copy it; -ENOENT */
     /** Redact a value learnt at run time (8 characters or more) wherever the host writes, while the service lives. */
     int32_t (*hide)(px_service_h service, px_str value);
 };
@@ -455,8 +459,10 @@ struct px_process_req {
     uint32_t frame;     /* enum px_frame: of stdout; stderr comes in lines */
     uint32_t reserved;
     uint64_t timeout_ns; /* 0: as long as its scope */
-    uint64_t max_bytes;  /* WHOLE only: more output ends the child, and END brings -EMSGSIZE; 0: 1 MiB */
-    uint64_t max_line;   /* LINE, and stderr: a longer line is dropped and reported as GAP; 0: 1 MiB */
+    uint64_t
+        max_bytes; /* WHOLE only: more output ends the child, and END brings -EMSGSIZE; 0: 1 MiB; at most 64 MiB */
+    uint64_t
+        max_line; /* LINE, and stderr: a longer line is dropped and reported as GAP; 0: 1 MiB; at most 64 MiB */
 };
 
 struct px_host_process {
@@ -488,8 +494,9 @@ struct px_open_in {
     uint32_t size, flags;
     px_service_h service;
     px_str name; /* the service's: "github_work" */
-    px_str
-        config_json; /* its "config", an object, valid against config_schema; secrets stand as {"$secret": "/pointer"} */
+    /* its "config", an object on one line, valid against config_schema. Secrets stand as {"$secret": "/pointer"}; for the
+     * schema each is a string, of which it knows the length alone (so many "x") */
+    px_str config_json;
 };
 
 #define PX_PLUGIN_EXCLUSIVE 1u /* two instances of one service must not live at once */

@@ -171,7 +171,7 @@ static int see_files(struct px_services *services, size_t folder, const struct n
 
 static int scan_folder(struct px_services *services, size_t i, struct px_err *err) {
     const char *folder = services->folders[i];
-    struct names *names;
+    struct names *names = NULL;
     struct stat st;
     if (stat(folder, &st) < 0)
         return px_err_errno(err, -errno, "stat");

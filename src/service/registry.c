@@ -287,11 +287,11 @@ static bool differs(const struct list *old, const struct list *fresh, px_str ser
 }
 
 /* `fresh` takes the place of the list. */
-static void commit(struct px_registry *registry, enum px_list which, px_str service,
-                   const struct list *fresh) {
+static void commit(struct px_registry *registry, enum px_list which, px_str service, const struct list *fresh,
+                   bool differs_from_old) {
     struct list *list = &registry->lists[which], old = *list;
     *list = *fresh;
-    list->changed = old.changed || differs(&old, fresh, service);
+    list->changed = old.changed || differs_from_old;
     if (list->changed)
         px_work_post(registry->loop, &registry->announce);
     for (size_t i = 0; i < old.n_all; i++) {
@@ -308,10 +308,19 @@ int px_registry_replace(struct px_registry *registry, enum px_list which, px_str
     if (r)
         list_finish(&fresh);
     else
-        commit(registry, which, service, &fresh);
+        commit(registry, which, service, &fresh, differs(&registry->lists[which], &fresh, service));
     return r;
 }
 
+static bool offers(const struct list *list, px_str service) {
+    for (size_t i = 0; i < list->n_all; i++) {
+        if (px_str_eq(list->all[i]->service, service))
+            return true;
+    }
+    return false;
+}
+
+/* Of another instance: what is listed may look the same, and do something else. */
 int px_registry_replace_all(struct px_registry *registry, px_str service, struct px_item **const items[],
                             const size_t n[], struct px_err *err) {
     struct list fresh[LISTS] = {0};
@@ -324,7 +333,8 @@ int px_registry_replace_all(struct px_registry *registry, px_str service, struct
         if (r)
             list_finish(&fresh[list]);
         else
-            commit(registry, (enum px_list)list, service, &fresh[list]);
+            commit(registry, (enum px_list)list, service, &fresh[list],
+                   n[list] || offers(&registry->lists[list], service));
     }
     return r;
 }

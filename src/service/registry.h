@@ -44,7 +44,7 @@ void px_item_unref(struct px_item *item);
 
 struct px_registry;
 /** Told after a list changed, and when a resource was touched: from the loop, at most once a turn for each list and each
- *  URI, and never while a plugin is on the stack. A list that was set to what it was has not changed. */
+ *  URI, and never while a plugin is on the stack. A list that its plugin set to what it was has not changed. */
 struct px_registry_sink {
     void (*changed)(void *ctx, enum px_list list);
     void (*touched)(void *ctx, px_str uri);

@@ -221,7 +221,7 @@ static void test_a_reader_that_never_reads_is_ended(void **state) {
     size_t n = px_mcp_peer_output(f.peer).n;
     assert_true(n > 10000 && n < 14000);
     fake_reply_text(fake_call(), "too late"); /* nothing is added any more */
-    hold(&f, 100); /* nor taken */
+    hold(&f, 100);                            /* nor taken */
     assert_null(fake_call());
     assert_int_equal(px_mcp_peer_output(f.peer).n, n);
     fix_take(&f);

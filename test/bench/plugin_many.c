@@ -1,31 +1,38 @@
-/* A plugin for the benchmarks: `echo`, and 499 tools with schemas of the size that real ones have. */
+/* A plugin for the benchmarks: `echo`, `write` (which is not read-only), and 498 tools with schemas of the size that real ones have. */
 #include <plexus/plugin.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { TOOLS = 500, WRITE = TOOLS - 1 };
+
 static const struct px_host *host;
-static struct px_tool tools[500];
-static char names[500][16];
+static struct px_tool tools[TOOLS];
+static char names[TOOLS][16];
 
 static const char schema[] =
     "{\"type\":\"object\",\"properties\":{\"message\":{\"type\":\"string\",\"maxLength\":4096,\"description\":\"What to say.\"},"
     "\"times\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},\"loud\":{\"type\":\"boolean\"}},"
     "\"required\":[\"message\"],\"additionalProperties\":false}";
 
-static int32_t on_open(const struct px_host *h, const struct px_open_in *in, void **ret_self) {
-    host = h;
-    *ret_self = NULL;
-    for (int i = 0; i < 500; i++) {
-        snprintf(names[i], sizeof names[i], i ? "tool_%03d" : "echo", i);
+/* The table is 500 lines that nobody wants to read: it is made when the file is loaded. */
+__attribute__((constructor)) static void make_tools(void) {
+    for (int i = 0; i < TOOLS; i++) {
+        snprintf(names[i], sizeof names[i], i == 0 ? "echo" : i == WRITE ? "write" : "tool_%03d", i);
         tools[i] =
             (struct px_tool){.size = sizeof tools[i],
                              .id = (uint64_t)i,
-                             .hints = PX_HINT_READ_ONLY,
+                             .hints = i == WRITE ? PX_HINT_DESTRUCTIVE_SET : PX_HINT_READ_ONLY,
                              .name = names[i],
                              .description = "Says what it was told. One of many, to see what many cost.",
                              .input_schema = schema};
     }
-    return h->catalog->set(in->service, PX_LIST_TOOLS, tools, 500, sizeof tools[0], NULL);
+}
+
+static int32_t on_open(const struct px_host *h, const struct px_open_in *in, void **ret_self) {
+    (void)in;
+    host = h;
+    *ret_self = NULL;
+    return 0;
 }
 
 static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
@@ -40,4 +47,5 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
     host->call->reply(call, &reply);
 }
 
-PX_PLUGIN(.name = "many", .version = "1", .summary = "for the benchmarks", .open = on_open, .call = on_call);
+PX_PLUGIN(.name = "many", .version = "1", .summary = "for the benchmarks", .tools = tools, .n_tools = TOOLS,
+          .tool_size = sizeof tools[0], .open = on_open, .call = on_call);

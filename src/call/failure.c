@@ -59,14 +59,14 @@ static px_str clean_details(struct px_call *call, px_str details) {
     return px_clean_json(&call->scope->arena, scan.value);
 }
 
-/* "rate_limited: words advice", as one block of text. */
+/* "rate_limited: words", and the advice on a line of its own: one block of text. */
 static px_str words_of(struct px_call *call, const struct px_error *error) {
     struct px_buf words;
     px_buf_init(&words, 64 * 1024);
     px_buf_text(&words, px_code_name(error->code));
     px_buf_text(&words, ": ");
     px_buf_str(&words, error->message);
-    px_buf_text(&words, error->advice.n ? " " : "");
+    px_buf_text(&words, error->advice.n ? "\n" : "");
     px_buf_str(&words, error->advice);
     px_str content = px_text_blocks(call, px_buf_view(&words), (px_str){0});
     px_buf_finish(&words);

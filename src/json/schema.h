@@ -33,6 +33,9 @@ struct px_schema_opts {
  *  against the rules of its draft, not against it. */
 PX_MUSTCHECK int px_schema_compile(px_str text, const struct px_schema_opts *opts, struct px_schema **ret,
                                    struct px_err *err);
+/** For a text that is known to compile, with no options: it is kept, and compiled when it is first used. (If it does not
+ *  compile after all, nothing is valid against it.) A host with hundreds of tools starts without compiling any. */
+PX_MUSTCHECK int px_schema_defer(px_str text, struct px_schema **ret);
 void px_schema_destroy(struct px_schema *schema);
 
 enum { PX_SCHEMA_PROBLEMS = 8 };

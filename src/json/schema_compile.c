@@ -294,6 +294,33 @@ int px_schema_compile(px_str text, const struct px_schema_opts *opts, struct px_
     return r;
 }
 
+int px_schema_defer(px_str text, struct px_schema **ret) {
+    struct px_schema *schema = calloc(1, sizeof *schema);
+    if (!schema)
+        return -ENOMEM;
+    px_arena_init_small(&schema->arena, MOST_MEMORY);
+    schema->deferred = px_arena_str(&schema->arena, text);
+    if (!schema->deferred.p) {
+        px_schema_destroy(schema);
+        return -ENOMEM;
+    }
+    *ret = schema;
+    return 0;
+}
+
+int px_schema_undefer(struct px_schema *schema) {
+    static const struct px_schema_opts none;
+    struct px_compiler c = {.schema = schema, .opts = &none};
+    px_str text = schema->deferred;
+    schema->deferred = (px_str){0};
+    compiler_init(&c, c.opts);
+    int r = compile_text(&c, text);
+    compiler_finish(&c);
+    if (r)
+        schema->root = NULL;
+    return r;
+}
+
 void px_schema_destroy(struct px_schema *schema) {
     if (!schema)
         return;

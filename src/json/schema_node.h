@@ -132,7 +132,10 @@ struct px_schema {
     struct px_arena arena;
     const struct px_schema_node *root;
     struct px_owned *owned; /* regular expressions and maps, to be freed */
+    px_str deferred;        /* not compiled yet; in the arena */
 };
+/** Compile what was deferred. Negative: it does not compile, and nothing is valid against it. */
+int px_schema_undefer(struct px_schema *schema);
 struct px_owned {
     struct px_owned *next;
     struct px_regex *regex;

@@ -189,6 +189,10 @@ int px_schema_validate(const struct px_schema *schema, const struct px_json *ins
     struct px_run run = {.root = instance, .report = report, .most_steps = PX_RUN_MOST_STEPS};
     if (report)
         report->n = report->more = report->gave_up = 0;
+    if (schema->deferred.p && px_schema_undefer((struct px_schema *)(uintptr_t)schema) && report)
+        report->gave_up = true;
+    if (!schema->root)
+        return -EBADMSG;
     px_arena_init(&run.scratch, PX_RUN_MOST_SCRATCH);
     bool ok = run_in(&run, PX_RUN_FAST, schema);
     if (!ok && report && !run.gave_up) {

@@ -13,7 +13,7 @@ static int build_item(struct px_instance *inst, enum px_list list, const void *o
     if (list == PX_LIST_TOOLS) {
         struct px_tool tool;
         px_sized_copy(&tool, sizeof tool, one, size);
-        return px_item_of_tool(&tool, service, ret, err);
+        return px_item_of_tool(&tool, service, false, ret, err);
     }
     if (list == PX_LIST_PROMPTS) {
         struct px_prompt prompt;

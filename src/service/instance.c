@@ -207,7 +207,7 @@ static int stage_static_tools(struct px_instance *inst, struct px_err *err) {
         struct px_tool tool;
         px_sized_copy(&tool, sizeof tool, (const char *)vtable->tools + (size_t)i * vtable->tool_size,
                       vtable->tool_size);
-        int r = px_item_of_tool(&tool, px_str_of(inst->name), &items[i], err);
+        int r = px_item_of_tool(&tool, px_str_of(inst->name), true, &items[i], err);
         if (r)
             return r;
         items[i]->instance = inst;

@@ -185,14 +185,16 @@ int px_item_take_listed(struct px_item *item, int r, struct px_buf *listed, stru
 
 static const char no_arguments[] = "{\"type\":\"object\",\"additionalProperties\":false}";
 
-/* MCP asks for a root of type "object". *ret_value: the scanned text. */
-static int compile(const char *text, const char *which, struct px_schema **ret, px_str *ret_value,
-                   struct px_err *err) {
+/* MCP asks for a root of type "object". *ret_value: the scanned text. What was vetted is known to compile. */
+static int compile(const char *text, const char *which, bool vetted, struct px_schema **ret,
+                   px_str *ret_value, struct px_err *err) {
     struct px_json_scan scan;
     px_str type;
     int r = px_json_scan(px_str_of(text), NULL, &scan, NULL, err);
     if (!r)
-        r = px_schema_compile(scan.value, NULL, ret, err);
+        r = vetted ? px_schema_defer(scan.value, ret) : px_schema_compile(scan.value, NULL, ret, err);
+    if (r == -ENOMEM)
+        px_err_set(err, r, "no memory");
     if (r)
         return px_err_prefix(err, r, "%s: ", which);
     *ret_value = scan.value;
@@ -238,7 +240,8 @@ static int list_tool(const struct px_tool *tool, struct px_item *item, px_str in
     return px_item_take_listed(item, r, &listed, err);
 }
 
-int px_item_of_tool(const struct px_tool *tool, px_str service, struct px_item **ret, struct px_err *err) {
+int px_item_of_tool(const struct px_tool *tool, px_str service, bool vetted, struct px_item **ret,
+                    struct px_err *err) {
     px_str own = px_str_of(tool->name), input = {0}, output = {0};
     if (!px_item_good_name(own))
         return px_err_set(err, -EINVAL, "tool name \"%.64s\": expected [A-Za-z0-9_-]+",
@@ -251,10 +254,10 @@ int px_item_of_tool(const struct px_tool *tool, px_str service, struct px_item *
     }
     item->hints = tool->hints;
     item->labels = tool->labels;
-    r = compile(tool->input_schema ? tool->input_schema : no_arguments, "input_schema", &item->input, &input,
-                err);
+    r = compile(tool->input_schema ? tool->input_schema : no_arguments, "input_schema", vetted, &item->input,
+                &input, err);
     if (!r && tool->output_schema)
-        r = compile(tool->output_schema, "output_schema", &item->output, &output, err);
+        r = compile(tool->output_schema, "output_schema", vetted, &item->output, &output, err);
     if (!r)
         r = list_tool(tool, item, input, output, err);
     if (r) {

@@ -91,7 +91,8 @@ struct px_service {
     bool wanted, paused, dirty;
 };
 
-enum { PX_FOLDERS_MAX = 8 };
+/* PX_LIBS_MAX: versions of plugins that may be loaded in one life; PX_VET_SECONDS: how long one may take to load. */
+enum { PX_FOLDERS_MAX = 8, PX_LIBS_MAX = 512, PX_VET_SECONDS = 5 };
 
 struct px_services {
     struct px_services_opts opts;
@@ -102,8 +103,9 @@ struct px_services {
     struct px_registry *registry;
     struct px_list_node services; /* px_service */
     struct px_list_node draining; /* px_instance.in_draining */
-    struct px_list_node libs;     /* px_lib, ever loaded */
-    struct px_list_node files;    /* px_plugin_file */
+    struct px_list_node libs;     /* px_lib, ever loaded: code is never unloaded */
+    uint32_t n_libs;
+    struct px_list_node files; /* px_plugin_file */
     struct px_folders *watch;
     bool pause_all, stopping, settled;
     struct px_work reconcile;

@@ -22,9 +22,10 @@ void px_registry_clear(struct px_registry *registry, px_str service);
 int px_registry_touch(struct px_registry *registry, px_str uri);
 
 /* item.c: from what a plugin declares (zero-extended copies of its structs) to an item. `service` is the service's name.
- * -EINVAL with words. */
-PX_MUSTCHECK int px_item_of_tool(const struct px_tool *tool, px_str service, struct px_item **ret,
-                                 struct px_err *err);
+ * -EINVAL with words. `vetted`: its schemas are known to compile (the tools of a vtable, which --vet has looked at): they are
+ * compiled when they are first used. */
+PX_MUSTCHECK int px_item_of_tool(const struct px_tool *tool, px_str service, bool vetted,
+                                 struct px_item **ret, struct px_err *err);
 PX_MUSTCHECK int px_item_of_prompt(const struct px_prompt *prompt, px_str service, struct px_item **ret,
                                    struct px_err *err);
 PX_MUSTCHECK int px_item_of_resource(const struct px_resource *resource, enum px_list list, px_str service,

@@ -15,7 +15,7 @@ static int check_tools(const struct px_lib *lib, struct px_jw *w, struct px_err 
         struct px_item *item;
         px_sized_copy(&tool, sizeof tool, (const char *)lib->vtable.tools + (size_t)i * lib->vtable.tool_size,
                       lib->vtable.tool_size);
-        int r = px_item_of_tool(&tool, px_str_of(lib->vtable.name), &item, err);
+        int r = px_item_of_tool(&tool, px_str_of(lib->vtable.name), false, &item, err);
         if (r)
             return r;
         px_jw_str(w, item->name);
@@ -55,6 +55,16 @@ static int look(const char *file, struct px_jw *w, struct px_err *err) {
     return r;
 }
 
+/* A constructor that waits for something must not make us wait: what ends us says why. Only what is safe in a handler;
+ * the number is PX_VET_SECONDS. */
+static void on_alarm(int sig) {
+    static const char words[] =
+        "\n{\"ok\":false,\"error\":\"loading it took more than 5 s: does a constructor wait for "
+        "something?\"}\n";
+    (void)sig;
+    _exit(write(STDOUT_FILENO, words, sizeof words - 1) < 0 ? 2 : 1);
+}
+
 int px_plugin_vet(const char *file) {
     struct px_buf out;
     struct px_jw w;
@@ -63,7 +73,10 @@ int px_plugin_vet(const char *file) {
     px_jw_init(&w, &out);
     if (!file)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGALRM, on_alarm);
+    alarm(PX_VET_SECONDS);
     int r = look(file, &w, &err);
+    alarm(0);
     if (!r && out.failed)
         r = px_err_errno(&err, out.failed, "its tools");
     if (r) {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 enum { VETTING_MAX = 2, VET_OUTPUT_MAX = 16 << 20, TRIES_MAX = 5 };
-static const uint64_t vet_timeout_ns = 5 * PX_S, try_again_ns = 1 * PX_S;
+static const uint64_t vet_timeout_ns = (PX_VET_SECONDS + 1) * PX_S, try_again_ns = 1 * PX_S;
 /* In the store; no service can have this name. */
 static const px_str store_name = PX_LIT_INIT("/plugins");
 
@@ -117,6 +117,12 @@ static void load(struct vetting *v) {
     struct px_lib *lib = loaded_before(services, v->hash);
     struct px_err err;
     if (!lib) {
+        if (services->n_libs >= PX_LIBS_MAX) {
+            px_err_set(&err, -ENOSPC, "%d versions of plugins were loaded since the start: restart the host",
+                       PX_LIBS_MAX);
+            refuse(services, v->file, &err);
+            return;
+        }
         if (px_lib_load(v->memfd, v->file->path, &lib, &err)) {
             refuse(services, v->file, &err);
             return;
@@ -124,6 +130,7 @@ static void load(struct vetting *v) {
         v->memfd = -1;
         memcpy(lib->hash, v->hash, sizeof lib->hash);
         px_list_add(&services->libs, &lib->node);
+        services->n_libs++;
     }
     loaded(services, v->file, lib);
 }
@@ -163,7 +170,7 @@ static int verdict(const struct vetting *v, const struct px_child_ev *exit, stru
     if (v->timed_out)
         return px_err_set(err, -ETIMEDOUT,
                           "loading it took more than %u s: does a constructor wait for something?",
-                          (unsigned)(vet_timeout_ns / PX_S));
+                          PX_VET_SECONDS);
     if (exit->signalled)
         return px_err_set(err, -ENOEXEC, "loading it ended the process with signal %d", exit->status);
     if (px_json_scan(last_line(px_buf_view(&v->out)), NULL, &scan, NULL, NULL) ||

@@ -169,7 +169,7 @@ enum px_ev_kind {
     PX_EV_DATA =
         2, /* a piece: a line or chunk of output (sub: 1 stdout, 2 stderr), a tick of a periodic timer */
     PX_EV_ROOM = 3, /* a refused write may be tried again */
-    PX_EV_GAP = 4,  /* something was dropped (count: bytes): a line over its cap */
+    PX_EV_GAP = 4,  /* something was dropped (count: bytes; sub as in DATA): a line over its cap */
     PX_EV_END = 5   /* the last event */
 };
 
@@ -288,6 +288,8 @@ struct px_call_in {
     px_str responses_json; /* after ask(): the planner's responses, keyed as the requests were; else absent */
     px_str state;          /* after ask(): the state you gave; else absent */
     px_str meta_json; /* the request's _meta, an object, without what belongs to the protocol; or absent */
+    /** The budget of the result, in bytes: what is over it is cut, on whole items; 0: not known. */
+    uint64_t result_bytes;
 };
 
 /* Why a call ended without the plugin: cancel()'s last argument. */
@@ -455,7 +457,7 @@ struct px_process_req {
     uint32_t n_argv, n_env;
     const px_pair *env; /* the whole environment; a child inherits none of the host's */
     px_str cwd;         /* optional; "/" otherwise. A worker is always where the host is */
-    px_str config_json; /* a worker's configuration */
+    px_str config_json; /* a worker's configuration; one line: -EINVAL */
     uint32_t frame;     /* enum px_frame: of stdout; stderr comes in lines */
     uint32_t reserved;
     uint64_t timeout_ns; /* 0: as long as its scope */
@@ -607,7 +609,7 @@ PX_ENDS_WITH_(struct px_ev, error);
 PX_ENDS_WITH_(struct px_tool, extra);
 PX_ENDS_WITH_(struct px_prompt, extra);
 PX_ENDS_WITH_(struct px_resource, extra);
-PX_ENDS_WITH_(struct px_call_in, meta_json);
+PX_ENDS_WITH_(struct px_call_in, result_bytes);
 PX_ENDS_WITH_(struct px_reply, result_json);
 PX_ENDS_WITH_(struct px_host_call, log);
 PX_ENDS_WITH_(struct px_host_scope, keep);

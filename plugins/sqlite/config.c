@@ -30,8 +30,8 @@ const char sq_config_schema[] =
     "\"description\":\"How long a call may run; at most until its deadline.\"},"
     "\"max_rows\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100000,\"default\":1000,"
     "\"description\":\"Rows in one answer.\"},"
-    "\"max_bytes\":{\"type\":\"integer\",\"minimum\":4096,\"maximum\":4194304,\"default\":61440,"
-    "\"description\":\"Bytes of JSON in one answer. What is over the host's own limit (result_bytes, 64 KiB) is cut there.\"},"
+    "\"max_bytes\":{\"type\":\"integer\",\"minimum\":4096,\"maximum\":4194304,\"default\":1048576,"
+    "\"description\":\"Bytes of JSON in one answer; fewer when the caller can take fewer.\"},"
     "\"workers\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":8,\"default\":2,"
     "\"description\":\"Processes that run statements, started when needed.\"},"
     "\"queue\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":1000,\"default\":64,"
@@ -144,7 +144,7 @@ int sq_config_read(const struct px_host_json *json, const struct px_host_scope *
     int more, rc;
     *c = (struct sq_config){.budget_ms = number(&r, config, "/budget_ms", 5000),
                             .max_rows = number(&r, config, "/max_rows", 1000),
-                            .max_bytes = number(&r, config, "/max_bytes", 61440),
+                            .max_bytes = number(&r, config, "/max_bytes", 1048576),
                             .workers = number(&r, config, "/workers", 2),
                             .queue = number(&r, config, "/queue", 64),
                             .idle_s = number(&r, config, "/idle_s", 60),

@@ -215,7 +215,9 @@ static px_str request(struct sq_pool *p, const struct sq_job *job, int64_t ms) {
     px_str args = job->in->args_json;
     size_t room = args.n + 256;
     struct sq_out o = sq_out_over(p->host->scope->alloc(p->host->call->scope(job->call), room), room);
-    uint64_t most = job->in->max_answer;
+    /* What the caller can take, less what stands around the rows. */
+    uint64_t most = PX_HAS(job->in, result_bytes) && job->in->result_bytes ? job->in->result_bytes / 16 * 15
+                                                                           : job->in->max_answer;
     if (!o.p)
         return (px_str){NULL, 0};
     sq_out_open(&o, '{');

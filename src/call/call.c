@@ -136,7 +136,8 @@ static void dispatch(struct px_call *call) {
                             .caps_json = call->req.caps_json,
                             .responses_json = call->req.responses_json,
                             .state = call->ask_state,
-                            .meta_json = call->req.meta_json};
+                            .meta_json = call->req.meta_json,
+                            .result_bytes = call->req.result_bytes};
     call->state = PX_CALL_RUNNING;
     call->dispatched = true;
     int r = px_run_start(&call->run, call->item, &in, call->scope, &run_sink, call, &err);

@@ -5,7 +5,8 @@
  * and everything on it carries its id.
  *
  * Every message is also validated against the specification's JSON Schema of its version, when it is there:
- * schema-<version>.json or <version>/schema.json in the folder PX_MCP_SCHEMAS (default: ../shared/mcp beside the sources). */
+ * schema-<version>.json or <version>/schema.json in the folder PX_MCP_SCHEMAS (default: ../shared/mcp beside the sources).
+ * When it is not there, a line says so; with CI=true in the environment, and a version from 2025-06-18 on, the test fails. */
 #ifndef PX_TEST_WIRE_H
 #define PX_TEST_WIRE_H
 

@@ -121,6 +121,18 @@ def test_core_files(host, plexusd):
     assert os.stat(f"/proc/{host.pid}/environ").st_uid == 0
 
 
+def test_open_files(plexusd):
+    """Each planner is a descriptor: we take as many as we may, whatever soft limit we were started with."""
+    host = plexusd(prefix=("/bin/bash", "-c", 'ulimit -Sn 256 && ulimit -Hn 2048 && exec "$@"', "sh")).start()
+    assert open_files(host.pid) == ["2048", "2048"]
+
+
+def open_files(pid):
+    with open(f"/proc/{pid}/limits") as limits:
+        line = next(line for line in limits if line.startswith("Max open files"))
+    return line.split()[3:5]  # soft, hard
+
+
 def test_two_daemons_on_one_state_folder(host, plexusd, folder):
     config = base_config(folder / "host1", state_dir=str(folder / "state"))
     second = plexusd(config=config)

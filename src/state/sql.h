@@ -49,6 +49,8 @@ enum px_db_file { PX_STATE_DB, PX_LOG_DB };
     X(LOG_COMMIT, PX_LOG_DB, "COMMIT")                                                                       \
     X(LOG_ROLLBACK, PX_LOG_DB, "ROLLBACK")                                                                   \
     X(LOG_PROBE, PX_LOG_DB, "INSERT OR REPLACE INTO meta(name, value) VALUES('probe', randomblob(16))")      \
+    X(AGE_GET, PX_LOG_DB, "SELECT value FROM meta WHERE name = 'age'")                                       \
+    X(AGE_PUT, PX_LOG_DB, "INSERT OR REPLACE INTO meta(name, value) VALUES('age', ?1)")                      \
     X(CALL_ADD, PX_LOG_DB,                                                                                   \
       "INSERT INTO calls(began_unix_ms, duration_us, principal, service, tool, id, parent, profile, code,"   \
       " bytes, digest, detail, args) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")        \

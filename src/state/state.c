@@ -86,8 +86,8 @@ static void try_again(void *user) {
 
 static void keep_house(void *user) {
     struct px_state *state = user;
-    int64_t now = px_clock_unix_ms();
     uint64_t began = px_clock_mono_ns();
+    int64_t now = px_age_now(state);
     px_effects_catch_up(state);
     bool more = px_effects_prune(state, now);
     more |= px_calllog_prune(state, now);
@@ -163,6 +163,7 @@ static void set_keep(struct px_state *state, const struct px_state_keep *keep) {
 
 static void init(struct px_state *state, struct px_loop *loop) {
     state->loop = loop;
+    state->age.mono_ns = px_loop_now(loop);
     px_list_init(&state->keys);
     px_work_init(&state->nudge, "state/nudge", nudged, state);
     px_work_init(&state->health_work, "state/health", px_health_tell, state);
@@ -206,6 +207,7 @@ int px_state_open(const struct px_state_opts *opts, struct px_state **ret, struc
         return r;
     }
     init(state, opts->loop);
+    state->wall_ms = opts->wall_ms ? opts->wall_ms : px_clock_unix_ms;
     set_keep(state, &opts->keep);
     char *checker = opts->checker ? px_str_dup(px_str_of(opts->checker)) : NULL;
     px_check_init(state, checker);

@@ -35,7 +35,8 @@ struct px_state;
  *  number, or its writes wait for the next turn. */
 enum { PX_STATE_HOOK_ORDER = 1000 };
 
-/** How much is kept. The oldest rows go first, a few hundred at a time. 0: the default. */
+/** How much is kept. The oldest rows go first, a few hundred at a time. 0: the default. A wall clock that jumps by more than
+ *  an hour makes nothing older until it has stayed there for a day of running (age.c). */
 struct px_state_keep {
     uint64_t log_days, log_rows, log_bytes; /* 30; 1,000,000; 1 GiB of log.db */
     uint64_t effect_days, effect_rows;      /* 30; 1,000,000 */
@@ -47,8 +48,9 @@ struct px_state_opts {
     const char
         *checker; /* run as `CHECKER --quick-check FILE`; NULL: after an unclean stop nothing is checked */
     struct px_state_keep keep;
-    const char *vfs; /* for tests: a VFS of SQLite's; NULL: its own */
-    bool no_sync;    /* for tests: leave out every fsync */
+    const char *vfs;          /* for tests: a VFS of SQLite's; NULL: its own */
+    bool no_sync;             /* for tests: leave out every fsync */
+    int64_t (*wall_ms)(void); /* for tests: the wall clock that ages are counted by; NULL: the system's */
 };
 
 /** -EACCES: the directory is someone else's, or others may write it; -EBUSY: another process has it; -ENOTSUP: a file is

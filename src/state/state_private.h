@@ -37,8 +37,19 @@ struct px_calllog {
     void *on_row_user;
 };
 
+/* age.c: the time by which things are old. */
+struct px_age {
+    bool known;          /* loaded */
+    int64_t unix_ms;     /* our own time, */
+    uint64_t mono_ns;    /* as it was then */
+    uint64_t doubted_ns; /* for how long the wall clock has been doubted; 0: it is not */
+    int64_t marked_ms;   /* our time that is in the file */
+};
+
 struct px_state {
     struct px_loop *loop;
+    int64_t (*wall_ms)(void);
+    struct px_age age;
     struct px_dir dir;
     struct px_db dbs[2]; /* by enum px_db_file */
     struct px_state_keep keep;
@@ -87,7 +98,7 @@ void px_effects_finish(struct px_state *state);
 /** Mark what an earlier run left open, and write the ends that could not be written before. */
 void px_effects_catch_up(struct px_state *state);
 void px_effects_settled(struct px_state *state, bool committed);
-/** Delete a piece of what is too old or too much; whether there is more. */
+/** Delete a piece of what is too old or too much; whether there is more. `now_unix_ms`: px_age_now. */
 bool px_effects_prune(struct px_state *state, int64_t now_unix_ms);
 
 /* calllog.c */
@@ -97,6 +108,10 @@ void px_calllog_finish(struct px_state *state);
 /** Write up to `rows` of those that wait, in a transaction of its own. */
 void px_calllog_flush(struct px_state *state, uint32_t rows);
 bool px_calllog_prune(struct px_state *state, int64_t now_unix_ms);
+
+/* age.c */
+/** The time that ages are counted from: the wall clock's, or less when that has jumped. */
+int64_t px_age_now(struct px_state *state);
 
 /* key.c */
 void px_keys_catch_up(struct px_state *state);

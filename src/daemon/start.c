@@ -128,16 +128,15 @@ static int open_front(struct px_daemon *d, struct px_err *err) {
 static int open_loop(struct px_daemon *d, struct px_err *err) {
     static const int signals[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1, 0};
     int r = px_loop_create(NULL, &d->loop, err);
-    if (r == 0 && (r = px_scope_open(d->loop, NULL, "daemon", 0, &d->scope)) < 0)
+    if (r < 0)
+        return r;
+    px_notify_init(&d->notify, d->loop);
+    px_timer_init(&d->late, d->loop, "daemon/late", on_late, d);
+    px_work_init(&d->reload, "daemon/reload", px_daemon_reload, d);
+    r = px_scope_open(d->loop, NULL, "daemon", 0, &d->scope);
+    if (r < 0)
         return px_err_errno(err, r, "the daemon's scope");
-    if (r == 0)
-        r = px_signals_start(d->loop, signals, on_signal, d, &d->signals, err);
-    if (r == 0) {
-        px_timer_init(&d->late, d->loop, "daemon/late", on_late, d);
-        px_work_init(&d->reload, "daemon/reload", px_daemon_reload, d);
-        px_notify_init(&d->notify, d->loop);
-    }
-    return r;
+    return px_signals_start(d->loop, signals, on_signal, d, &d->signals, err);
 }
 
 int px_daemon_start(struct px_daemon *d, struct px_err *err) {

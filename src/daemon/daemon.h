@@ -16,9 +16,6 @@
 #include "reactor/signal.h"
 #include "state/state.h"
 
-/* Services get this long to open before the host says that it is ready without them. */
-enum { PX_LATE_S = 15 };
-
 struct px_daemon {
     struct px_options options;
     const char *self;        /* the program, for children */
@@ -43,7 +40,6 @@ struct px_daemon {
     bool hurry;               /* a second signal, or no more time */
     struct px_hook watch;     /* while draining: is it over? */
     struct px_timer deadline; /* of draining */
-    struct px_timer late;     /* something has kept READY back for too long */
     struct px_work reload;
 };
 

@@ -82,7 +82,6 @@ void px_daemon_reload(void *daemon) {
         px_config_destroy(&d->config);
         d->config = config;
         d->reloading = true; /* READY follows when the services have settled */
-        px_timer_arm_in(&d->late, PX_LATE_S * PX_S);
         px_log(PX_LOG_NOTICE, "daemon", "configuration read again", PX_KI("services", config->n_confs));
     }
     px_report_finish(&report);

@@ -35,8 +35,10 @@ static void on_signal(void *user, int signal) {
         px_daemon_stop(d, signal);
 }
 
-static void say_ready(struct px_daemon *d) {
-    px_timer_disarm(&d->late);
+static void on_settled(void *user) {
+    struct px_daemon *d = user;
+    if ((d->ready && !d->reloading) || d->draining)
+        return;
     px_notify_send(&d->notify, "READY=1");
     px_daemon_notify_status(d);
     if (!d->ready)
@@ -49,20 +51,6 @@ static void say_ready(struct px_daemon *d) {
         px_log(PX_LOG_INFO, "daemon", "the new configuration is in place");
     d->ready = true;
     d->reloading = false;
-}
-
-static void on_settled(void *user) {
-    struct px_daemon *d = user;
-    if ((!d->ready || d->reloading) && !d->draining)
-        say_ready(d);
-}
-
-/* One service that takes for ever must not keep the others from their planners. */
-static void on_late(void *user) {
-    struct px_daemon *d = user;
-    px_log(PX_LOG_WARNING, "daemon", "some services are still opening; not waiting for them",
-           PX_KI("after_s", PX_LATE_S));
-    say_ready(d);
 }
 
 static int open_state(struct px_daemon *d, struct px_err *err) {
@@ -131,7 +119,6 @@ static int open_loop(struct px_daemon *d, struct px_err *err) {
     if (r < 0)
         return r;
     px_notify_init(&d->notify, d->loop);
-    px_timer_init(&d->late, d->loop, "daemon/late", on_late, d);
     px_work_init(&d->reload, "daemon/reload", px_daemon_reload, d);
     r = px_scope_open(d->loop, NULL, "daemon", 0, &d->scope);
     if (r < 0)
@@ -160,16 +147,13 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
         r = open_front(d, err);
     if (r == 0)
         r = px_daemon_apply(d, d->config, err);
-    if (r == 0) {
-        px_timer_arm_in(&d->late, PX_LATE_S * PX_S);
+    if (r == 0)
         px_notify_watchdog(&d->notify);
-    }
     return r;
 }
 
 void px_daemon_finish(struct px_daemon *d) {
     if (d->loop) {
-        px_timer_disarm(&d->late);
         px_timer_disarm(&d->deadline);
         px_work_cancel(&d->reload);
         if (d->watch.fn)

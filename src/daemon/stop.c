@@ -32,7 +32,6 @@ static void begin(struct px_daemon *d) {
     px_notify_send(&d->notify, "STOPPING=1\nSTATUS=Waiting for %u calls", calls.in_flight);
     px_front_drain(d->front, planners_left, d);
     px_services_drain(d->services);
-    px_timer_disarm(&d->late);
     px_timer_arm_in(&d->deadline,
                     d->config->drain_ns + PX_S); /* services end theirs at drain_ns; answers leave then */
     d->watch = (struct px_hook){.name = "daemon/drain", .order = 0, .fn = watch, .user = d};

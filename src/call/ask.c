@@ -67,7 +67,9 @@ int px_ask_seal(struct px_call *call, px_str state, px_str *ret) {
 static int read_clear(struct px_call *call, px_str clear, struct px_err *err) {
     int64_t expiry;
     memcpy(&expiry, clear.p, sizeof expiry);
-    if (expiry < call->began_unix_ms)
+    int64_t left_ms = expiry - call->began_unix_ms;
+    if (left_ms < 0 ||
+        left_ms > 2 * lifetime_ms) /* the latter: the wall clock was put back, by more than is common */
         return px_err_set(err, -EINVAL, "requestState: it is too old");
     if (clear.p[8]) {
         memcpy(call->effect_id, clear.p + 8, PX_ID_LEN);

@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import select
 import socket
 import time
 
@@ -245,3 +246,27 @@ def test_no_drift_under_a_mixed_load(plexusd):
         round_trip()
     until(lambda: len(os.listdir(f"/proc/{host.pid}/fd")) <= fds, "descriptors")
     assert host.memory() - memory < 8 << 20
+
+
+def test_a_slow_query_costs_the_loop_nothing(plexusd, folder):
+    """While a worker counts, the host answers others: of its own time the query takes next to none."""
+    databases = {name: {"path": str(folder / f"{name}.db"), "create": True, "budget_ms": 1000} for name in ("slow", "other")}
+    data = {"plugin": "sqlite", "config": {"databases": databases, "default": "other"}}
+    host = plexusd(base_config(folder, services={"data": data, "demo": {"plugin": "example"}})).start()
+    with host.planner() as slow, host.planner() as other:
+        other.data_of("data_list_tables")  # its database is there
+        before = other.status()["loop"]
+        began = time.monotonic()
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+        running = slow.begin_call("data_query", {"database": "slow", "sql": endless})
+        for _ in range(10):
+            ids = [other.begin_call("demo_echo", {"text": str(i)}) for i in range(19)] + [other.begin_call("data_list_tables")]
+            texts = [other.answer(id)["result"]["content"][0]["text"] for id in ids]
+            assert texts[:19] == [str(i) for i in range(19)]
+        assert not select.select([slow.socket], [], [], 0)[0], "it still runs"
+        error = slow.answer(running)["result"]["structuredContent"]["error"]
+        took = time.monotonic() - began
+        after = other.status()["loop"]
+    assert error["code"] == "timeout" and took > 0.9, (error, took)
+    for name in ("slowest_us", "lag_us"):
+        assert after[name] == before[name] or after[name] < took / 4 * 1e6, (before, after)

@@ -209,15 +209,19 @@ static void answered(struct sq_worker *w, const struct px_ev *ev) {
 
 /* ---- sending ---- */
 
+/* What the caller can take; 0: an older host does not say. */
+static uint64_t result_bytes(const struct px_call_in *in) {
+    return PX_HAS(in, result_bytes) ? in->result_bytes : 0;
+}
+
 /* The line for a worker. Line breaks in JSON are only ever white space: spaces instead make it one line. */
 static px_str request(struct sq_pool *p, const struct sq_job *job, int64_t ms) {
     const struct sq_config *c = p->config;
     px_str args = job->in->args_json;
     size_t room = args.n + 256;
     struct sq_out o = sq_out_over(p->host->scope->alloc(p->host->call->scope(job->call), room), room);
-    /* What the caller can take, less what stands around the rows. */
-    uint64_t most = PX_HAS(job->in, result_bytes) && job->in->result_bytes ? job->in->result_bytes / 16 * 15
-                                                                           : job->in->max_answer;
+    uint64_t budget = result_bytes(job->in);
+    uint64_t most = budget ? budget / 16 * 15 : job->in->max_answer; /* less what stands around the rows */
     if (!o.p)
         return (px_str){NULL, 0};
     sq_out_open(&o, '{');

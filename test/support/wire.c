@@ -48,6 +48,9 @@ static const char *schema_dir(void) {
     return dir && *dir ? dir : PX_SOURCE_DIR "/../shared/mcp";
 }
 
+/* Read before a test takes away the last descriptor. */
+static char *texts[PX_COUNT(versions)];
+
 static char *read_schema(enum wire_version version) {
     const char *dir = schema_dir();
     char path[1024];
@@ -57,6 +60,12 @@ static char *read_schema(enum wire_version version) {
         return text;
     snprintf(path, sizeof path, "%s/%s/schema.json", dir, versions[version]);
     return read_file(path);
+}
+
+static const char *schema_text(enum wire_version version) {
+    if (!texts[version])
+        texts[version] = read_schema(version);
+    return texts[version];
 }
 
 /* Where everything is tested, that is a failure, but for the oldest two, which need not be there; elsewhere it is said once
@@ -74,7 +83,7 @@ static void missing(enum wire_version version) {
 }
 
 static struct px_schema *compile(enum wire_version version, const char *def) {
-    char *text = read_schema(version);
+    const char *text = schema_text(version);
     char root[256];
     struct px_schema *schema = NULL;
     struct px_err err = {0};
@@ -92,7 +101,6 @@ static struct px_schema *compile(enum wire_version version, const char *def) {
         .draft = version < WIRE_2025_11_25 ? PX_SCHEMA_07 : PX_SCHEMA_2020_12, .docs = docs, .n_docs = 1};
     if (px_schema_compile(px_str_of(root), &opts, &schema, &err))
         fail_msg("schema %s %s: %s", versions[version], def, err.msg);
-    free(text);
     return schema;
 }
 
@@ -177,6 +185,8 @@ static struct wire_req *find(struct wire *w, px_str id) {
 
 void wire_init(struct wire *w) {
     *w = (struct wire){0};
+    for (enum wire_version version = WIRE_2025_06_18; version <= WIRE_2026_07_28; version++)
+        schema_text(version);
 }
 
 void wire_finish(struct wire *w) {
@@ -190,6 +200,10 @@ void wire_finish(struct wire *w) {
     for (size_t i = 0; i < n_cached; i++)
         px_schema_destroy(cache[i].schema);
     n_cached = 0;
+    for (size_t i = 0; i < PX_COUNT(texts); i++) {
+        free(texts[i]);
+        texts[i] = NULL;
+    }
     *w = (struct wire){0};
 }
 

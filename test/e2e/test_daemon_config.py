@@ -33,6 +33,8 @@ WRONG = [
     ('{"policies": {"p": {"alow": []}}}', 'did you mean "allow"?'),
     ('{"socket": {"path": "/s", "mode": 660}}', "socket.mode: expected a string"),
     ('{"services": {"demo": {"plugin": "example", "enabled": 1}}}', "services.demo.enabled: expected true or false"),
+    ('{"services": {"all": {"plugin": "example"}}}', "services.all: "),  # pause all is every service
+    ('{"services": {"plexus": {"plugin": "example"}}}', "services.plexus: "),
     ('{"include": "nowhere"}', "plexus.json:1:13: include: cannot read the folder"),
 ]
 

@@ -22,7 +22,8 @@ static void start(struct test_host *h) {
     if (px_loop_create(NULL, &h->loop, &err) || px_scope_open(h->loop, NULL, "test", 0, &h->scope))
         fail_msg("loop: %s", err.msg);
     if (px_state_open(
-            &(struct px_state_opts){.loop = h->loop, .scope = h->scope, .dir = state, .no_sync = true},
+            &(struct px_state_opts){
+                .loop = h->loop, .scope = h->scope, .dir = state, .no_sync = true, .vfs = h->vfs},
             &h->state, &err))
         fail_msg("state: %s", err.msg);
     struct px_services_opts opts = {.loop = h->loop,
@@ -60,7 +61,11 @@ static void stop(struct test_host *h) {
 }
 
 void test_host_open(struct test_host *h) {
-    *h = (struct test_host){0};
+    test_host_open_on(h, NULL);
+}
+
+void test_host_open_on(struct test_host *h, const char *vfs) {
+    *h = (struct test_host){.vfs = vfs};
     snprintf(h->dir, sizeof h->dir, "/tmp/px-test-XXXXXX");
     assert_non_null(mkdtemp(h->dir));
     snprintf(h->plugins, sizeof h->plugins, "%s/plugins", h->dir);

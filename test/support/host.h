@@ -10,6 +10,7 @@
 
 struct test_host {
     char dir[64], plugins[96];
+    const char *vfs; /* of SQLite's, for the state files; NULL: its own. */
     struct px_loop *loop;
     struct px_scope *scope;
     struct px_state *state;
@@ -30,6 +31,8 @@ struct test_outcome {
 };
 
 void test_host_open(struct test_host *h);
+/** The same, with the state files on a VFS of the test's. */
+void test_host_open_on(struct test_host *h, const char *vfs);
 /** Another start on the same state and plugins. */
 void test_host_restart(struct test_host *h);
 void test_host_close(struct test_host *h);

@@ -3,7 +3,7 @@
 #include "json/slice.h"
 #include <errno.h>
 
-enum { LEVELS = 3, CUTS_MAX = 16 };
+enum { LEVELS = 3, CUTS_MAX = 16, WORST = 6 }; /* WORST: bytes that one byte of text may become */
 
 /* ---- what text costs ---- */
 
@@ -89,11 +89,16 @@ static int close_array(struct px_arena *arena, px_str json, px_str array, const 
 int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, bool escaped, px_str *ret,
                   struct px_cut *cut) {
     *cut = (struct px_cut){.bytes = json.n};
+    if (json.n <= budget / WORST) {
+        *ret = json;
+        return 0;
+    }
     for (int i = 0; i < CUTS_MAX; i++) {
         px_str array = {0};
         uint64_t cost = px_budget_cost(json, escaped);
         if (cost <= budget) {
             *ret = json;
+            cut->done = cut->dropped > 0; /* it may have been white space alone */
             return cut->done && !cut->kept ? -EMSGSIZE : 0;
         }
         find_longest(json, LEVELS, &array);
@@ -105,7 +110,6 @@ int px_budget_cut(struct px_arena *arena, px_str json, uint64_t budget, bool esc
         int r = close_array(arena, json, array, end, &json);
         if (r)
             return r;
-        cut->done = true;
     }
     return -EMSGSIZE;
 }
@@ -123,6 +127,8 @@ px_str px_budget_cut_text(px_str text, uint64_t budget, struct px_cut *cut) {
     uint64_t cost = 0;
     size_t at = 0, lines_end = 0, n;
     *cut = (struct px_cut){.bytes = text.n};
+    if (text.n <= budget / WORST)
+        return text;
     while (at < text.n) {
         cost += escaped_cost(px_str_n(text.p + at, text.n - at), &n);
         if (cost > budget)

@@ -86,11 +86,16 @@ static void skipping_counts_and_keeps_nothing(void **state) {
         assert_int_equal(px_lines_feed(&l, px_str_n(much, sizeof much)), 0);
         assert_int_equal(px_lines_next(&l, &line), 0);
         assert_null(px_lines_rest(&l).p);
+        assert_false(px_lines_skip(&l));
     }
     assert_int_equal(px_lines_feed(&l, PX_LIT("x")), 0);
     assert_null(px_lines_rest(&l).p);
+    assert_false(px_lines_skip(&l));
     assert_int_equal(px_lines_feed(&l, PX_LIT("x\nafter\n")), 0);
+    assert_true(px_lines_skip(&l)); /* and takes nothing of what is behind it */
+    assert_int_equal(l.skipped, 20 + 3000 * 1000 + 3);
     next_is(&l, "after");
+    assert_true(px_lines_skip(&l));
     assert_int_equal(l.skipped, 20 + 3000 * 1000 + 3);
     assert_int_equal(px_lines_next(&l, &line), 0);
     /* What holds no newline is not searched again: else a long line in small pieces is quadratic. */

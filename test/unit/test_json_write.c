@@ -37,13 +37,15 @@ static void writes_everything(void **state) {
     px_jw_object(&w);
     px_jw_key_str(&w, PX_LIT(""));
     px_jw_text(&w, NULL);
+    px_jw_key_raw(&w, PX_LIT("\"as \\u0069t is\""));
+    px_jw_u64(&w, 1);
     px_jw_object_end(&w);
     px_jw_object_end(&w);
     assert_int_equal(buf.failed, 0);
     assert_text(px_buf_view(&buf),
                 "{\"a\":[-9223372036854775808,-1,0,18446744073709551615,[],{},true,false,null],"
                 "\"q\\\"\\n\":\"text\",\"none\":null,\"empty\":\"\",\"raw\":[1, 2],\"no raw\":null,"
-                "\"o\":{\"\":null}}");
+                "\"o\":{\"\":null,\"as \\u0069t is\":1}}");
     px_buf_finish(&buf);
 }
 

@@ -249,6 +249,50 @@ static void the_oldest_are_pruned(void **unused) {
     fix_finish(&f);
 }
 
+/* A call that asks something is over; the one that brings the answer goes on with the same effect. */
+static void goes_on_after_a_question(void **unused) {
+    (void)unused;
+    struct fix f;
+    struct begun begun = {0};
+    struct px_op *op;
+    char id[PX_ID_SIZE], next[PX_ID_SIZE];
+    fix_init(&f);
+    fix_open(&f);
+    begin_and_wait(&f, id);
+    px_id_make(next);
+    px_str i = px_str_of(id), n = px_str_of(next);
+    assert_int_equal(px_effect_resume(f.state, f.work, i, n, on_begun, &begun, NULL),
+                     -ENOENT); /* still open */
+    px_effect_end(f.state, i, PX_EFFECT_ASKED);
+    assert_int_equal(list(&f, true, 0, 0).n, 0); /* nobody needs to look */
+    fix_reopen(&f);
+    assert_int_equal(list(&f, true, 0, 0).n, 0); /* nor after a restart */
+    assert_int_equal(px_effect_resume(f.state, f.work, PX_LIT("nonsense"), n, on_begun, &begun, NULL),
+                     -EINVAL);
+    uint64_t commits = fix_stats(&f).commits;
+    assert_int_equal(px_effect_resume(f.state, f.work, i, n, on_begun, &begun, NULL), 0);
+    fix_turn(&f);
+    assert_int_equal(begun.calls, 0); /* not before the commit */
+    assert_int_equal(fix_stats(&f).commits, commits + 1);
+    fix_until(&f, begun.calls);
+    assert_int_equal(begun.status, 0);
+    assert_int_equal(number(&f, "SELECT count(*) FROM effects"), 1);
+    assert_int_equal(number(&f, "SELECT outcome FROM effects"), PX_EFFECT_OPEN);
+    assert_int_equal(number(&f, "SELECT ended_unix_ms IS NULL AND call_id <> id FROM effects"), 1);
+    assert_int_equal(px_effect_resume(f.state, f.work, i, n, on_begun, &begun, NULL), -ENOENT); /* once */
+    px_effect_end(f.state, i,
+                  PX_EFFECT_ASKED); /* it asks again; the answer is given up before it is on record */
+    assert_int_equal(px_effect_resume(f.state, f.work, i, n, on_begun, &begun, &op), 0);
+    px_op_cancel(&op);
+    fix_turn(&f);
+    fix_turn(&f);
+    assert_int_equal(begun.calls, 1);
+    assert_int_equal(number(&f, "SELECT outcome FROM effects"), PX_EFFECT_ASKED);
+    fix_reopen(&f);
+    assert_int_equal(number(&f, "SELECT outcome FROM effects"), PX_EFFECT_ASKED);
+    fix_finish(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_durable_before_it_leaves),
@@ -256,6 +300,7 @@ int main(void) {
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(is_on_record_as_failed_when_its_caller_is_gone),
         cmocka_unit_test(the_oldest_are_pruned),
+        cmocka_unit_test(goes_on_after_a_question),
     };
     px_log_set_level(PX_LOG_CRITICAL);
     return cmocka_run_group_tests(tests, NULL, NULL);

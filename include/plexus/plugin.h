@@ -457,7 +457,7 @@ struct px_process_req {
     uint32_t n_argv, n_env;
     const px_pair *env; /* the whole environment; a child inherits none of the host's */
     px_str cwd;         /* optional; "/" otherwise. A worker is always where the host is */
-    px_str config_json; /* a worker's configuration; one line: -EINVAL */
+    px_str config_json; /* a worker's configuration, one JSON value */
     uint32_t frame;     /* enum px_frame: of stdout; stderr comes in lines */
     uint32_t reserved;
     uint64_t timeout_ns; /* 0: as long as its scope */

@@ -39,21 +39,26 @@ static void on_term(int sig) {
 
 /* ---- input ---- */
 
+/* "MAX CONFIG": the first line, but for a cancel that has overtaken it. */
+static void first_line(struct worker *w, px_str line) {
+    const char *blank = memchr(line.p, ' ', line.n);
+    if (!blank || px_str_u64(px_str_n(line.p, (size_t)(blank - line.p)), &w->max_line) || !w->max_line)
+        w->eof = true;
+    else
+        px_buf_str(&w->config, px_str_n(blank + 1, line.n - (size_t)(blank + 1 - line.p)));
+}
+
 /* A line for line(), or a word of the protocol. */
 static void sort_line(struct worker *w, px_str line) {
     uint64_t n;
-    if (!w->max_line) { /* the first: the configuration */
-        px_str first = line;
-        const char *blank = memchr(first.p, ' ', first.n);
-        if (!blank || px_str_u64(px_str_n(first.p, (size_t)(blank - first.p)), &w->max_line))
-            w->eof = true;
-        else
-            px_buf_str(&w->config, px_str_n(blank + 1, first.n - (size_t)(blank + 1 - first.p)));
+    if (px_str_starts(line, PX_LIT("x "))) {
+        if (px_str_u64(px_str_n(line.p + 2, line.n - 2), &n) == 0)
+            w->cancelled = PX_MAX(w->cancelled, n);
+    } else if (!w->max_line) {
+        first_line(w, line);
     } else if (line.n && line.p[0] == '=') {
         px_buf_add(&w->queue, line.p + 1, line.n - 1);
         px_buf_char(&w->queue, '\n');
-    } else if (px_str_starts(line, PX_LIT("x ")) && px_str_u64(px_str_n(line.p + 2, line.n - 2), &n) == 0) {
-        w->cancelled = PX_MAX(w->cancelled, n);
     } else if (px_str_is(line, ".")) {
         w->eof = true;
     }
@@ -177,7 +182,7 @@ static int take_descriptors(struct worker *w) {
 }
 
 /* The plugin's open() may keep slices of it: it lives in the worker's scope. */
-static int first_line(struct worker *w, px_str *ret_config) {
+static int take_config(struct worker *w, px_str *ret_config) {
     while (!w->max_line && !w->eof)
         read_more(w, true);
     if (!w->max_line)
@@ -214,7 +219,7 @@ static int work(struct worker *w, const struct px_worker *plugin) {
                                   .ctx = w};
     px_str config, line;
     void *self = NULL;
-    int r = first_line(w, &config);
+    int r = take_config(w, &config);
     if (!r)
         r = plugin->open(&host, (px_scope_h){w->scope_handle}, config, &self);
     if (r < 0) {

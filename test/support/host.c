@@ -45,16 +45,17 @@ static void start(struct test_host *h) {
 
 static void stop(struct test_host *h) {
     px_session_close(&h->session);
-    px_services_drain(h->services);
-    for (int i = 0; i < 500 && !px_services_drained(h->services); i++)
+    if (h->services)
+        px_services_drain(h->services);
+    for (int i = 0; i < 500 && h->services && !px_services_drained(h->services); i++)
         assert_int_equal(px_loop_turn(h->loop, PX_MS), 0);
     px_services_destroy(&h->services);
     px_gate_destroy(&h->gate);
     px_scope_close(&h->scope);
-    for (int i = 0; i < 300; i++)
-        assert_int_equal(px_loop_turn(h->loop, PX_MS / 10), 0);
-    for (int i = 0; i < 1000 && px_children_alive(h->loop); i++) /* workers that still end */
-        assert_int_equal(px_loop_turn(h->loop, 10 * PX_MS), 0);
+    for (int i = 0; i < 100 && px_children_alive(h->loop); i++) /* workers that still end */
+        assert_int_equal(px_loop_turn(h->loop, PX_MS), 0);
+    px_children_kill(h->loop);
+    assert_int_equal(px_loop_turn(h->loop, 0), 0);
     px_state_close(&h->state);
     px_loop_destroy(h->loop);
     px_arena_stock_free();

@@ -13,7 +13,7 @@
 static struct px_item *good_tool(const struct px_tool *tool, const char *service) {
     struct px_item *item;
     struct px_err err;
-    if (px_item_of_tool(tool, px_str_of(service), &item, &err))
+    if (px_item_of_tool(tool, px_str_of(service), false, &item, &err))
         fail_msg("%s", err.msg);
     return item;
 }
@@ -21,7 +21,7 @@ static struct px_item *good_tool(const struct px_tool *tool, const char *service
 static void expect_bad(const struct px_tool *tool, const char *words) {
     struct px_item *item = NULL;
     struct px_err err = {0};
-    assert_true(px_item_of_tool(tool, PX_LIT("s"), &item, &err) < 0);
+    assert_true(px_item_of_tool(tool, PX_LIT("s"), false, &item, &err) < 0);
     assert_null(item);
     if (!strstr(err.msg, words))
         fail_msg("\"%s\" lacks \"%s\"", err.msg, words);

@@ -265,6 +265,11 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
     px_scope_h scope = h->call->scope(call), service = h->scope->of_service(r->service);
     px_op_h op = {0};
     px_str s = {0};
+    struct pending *p = pend(r, call);
+    if (!p) {
+        text(r, call, "no memory");
+        return;
+    }
     switch ((enum id)in->id) {
     case TWICE:
         text(r, call, "first");
@@ -331,7 +336,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         h->call->log(call, PX_LEVEL_INFO, PX_LIT("rogue"), PX_LIT("{\"x\":1}"));
         if (h->call->log(call, PX_LEVEL_INFO, PX_LIT("rogue"), PX_LIT("{nonsense")) >= 0)
             abort();
-        h->timer->start(scope, 50000000, 0, answer_ok, pend(r, call), NULL);
+        h->timer->start(scope, 50000000, 0, answer_ok, p, NULL);
         break;
     case ALLOC: {
         uint64_t got = 0;
@@ -345,7 +350,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         if (h->timer->start(scope, 1, 0, endless, NULL, &op) >= 0 || op.v)
             abort();
         break;
-    case EVENT_SCOPE: h->timer->start(scope, 1000000, 1000000, event_scope, pend(r, call), NULL); break;
+    case EVENT_SCOPE: h->timer->start(scope, 1000000, 1000000, event_scope, p, NULL); break;
     case PARTIAL:
     case ANSWER_IN_CANCEL: h->call->set_user(call, r); break;
     case ASK: {
@@ -402,7 +407,6 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         break;
     }
     case STORE: {
-        struct pending *p = pend(r, call);
         h->store->put(scope, PX_LIT("k"), PX_LIT("value"), stored, p, NULL);
         if (h->store->put(scope, PX_LIT(""), PX_LIT("value"), stored, p, NULL) >= 0)
             abort();
@@ -412,7 +416,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         px_str argv[] = {PX_LIT("/bin/sh"), PX_LIT("-c"), PX_LIT("echo $PATH-$X; exit 3")};
         px_pair env[] = {{PX_LIT("X"), PX_LIT("y z")}};
         struct px_process_req req = {.size = sizeof req, .argv = argv, .n_argv = 3, .env = env, .n_env = 1};
-        if (h->process->start(scope, &req, child_event, pend(r, call), NULL) < 0)
+        if (h->process->start(scope, &req, child_event, p, NULL) < 0)
             text(r, call, "no child");
         break;
     }
@@ -421,7 +425,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
                             "b");
         h->call->reply(call, &reply);
         break;
-    case CANCEL_SELF: h->timer->start(scope, 1000, 1000000, cancel_self, pend(r, call), NULL); break;
+    case CANCEL_SELF: h->timer->start(scope, 1000, 1000000, cancel_self, p, NULL); break;
     case CLOSE_FOREIGN:
         text(r, call, checks(h->scope->close(scope) >= 0 || h->scope->close(service) >= 0));
         break;
@@ -438,7 +442,7 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
     case WORKER: {
         struct px_process_req req = {
             .size = sizeof req, .flags = PX_PROCESS_WORKER, .config_json = PX_LIT("{\"greet\":\"hi\"}")};
-        if (h->process->start(scope, &req, worker_event, pend(r, call), NULL) < 0)
+        if (h->process->start(scope, &req, worker_event, p, NULL) < 0)
             text(r, call, "no worker");
         break;
     }

@@ -70,16 +70,16 @@ static const char ask_schema[] =
     "}";
 
 int px_shapes_init(struct px_gate *gate, struct px_err *err) {
-    int r = px_schema_compile(px_str_of(content_schema), NULL, &gate->content, err);
+    int r = px_schema_defer(px_str_of(content_schema), &gate->content);
     if (!r)
-        r = px_schema_compile(px_str_of(prompt_schema), NULL, &gate->prompt, err);
+        r = px_schema_defer(px_str_of(prompt_schema), &gate->prompt);
     if (!r)
-        r = px_schema_compile(px_str_of(read_schema), NULL, &gate->read, err);
+        r = px_schema_defer(px_str_of(read_schema), &gate->read);
     if (!r)
-        r = px_schema_compile(px_str_of(complete_schema), NULL, &gate->complete, err);
+        r = px_schema_defer(px_str_of(complete_schema), &gate->complete);
     if (!r)
-        r = px_schema_compile(px_str_of(ask_schema), NULL, &gate->ask, err);
-    return r ? px_err_prefix(err, r, "the shapes of answers: ") : 0;
+        r = px_schema_defer(px_str_of(ask_schema), &gate->ask);
+    return r ? px_err_errno(err, r, "the shapes of answers") : 0; /* constants: compiled when first used */
 }
 
 void px_shapes_finish(struct px_gate *gate) {

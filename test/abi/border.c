@@ -226,6 +226,55 @@ static void talk(struct job *job, const struct px_call_in *in) {
     }
 }
 
+/* A tool that changes the world, and the ways in which that can end. */
+static void fail_with(px_call_h call, int32_t code) {
+    const struct px_error error = {.size = sizeof error, .code = code, .message = PX_LIT("as was asked")};
+    host->call->fail(call, &error);
+}
+
+static const char *how_of(px_str args, char to[32]) {
+    px_str how = {0};
+    if (host->json->at(args, PX_LIT("/how"), &how))
+        return "ok";
+    snprintf(to, 32, "%.*s", how.n < 2 ? 0 : (int)how.n - 2, how.p + 1);
+    return to;
+}
+
+static void write_tool(struct border *self, px_call_h call, const struct px_call_in *in) {
+    struct px_reply reply = {.size = sizeof reply, .structured_json = PX_LIT("{\"done\":true}")};
+    static char huge[5 << 20];
+    char room[32];
+    const char *how = how_of(in->args_json, room);
+    border_trace(self, "writes %s%s", how, in->responses_json.p ? " with an answer" : "");
+    if (strcmp(how, "error") == 0)
+        reply.flags = PX_REPLY_IS_ERROR;
+    if (strcmp(how, "bad json") == 0)
+        reply.structured_json = PX_LIT("{\"done\":");
+    if (strcmp(how, "bad shape") == 0)
+        reply.structured_json = PX_LIT("{\"done\":1}");
+    if (strcmp(how, "huge") == 0) {
+        memset(huge, 'x', sizeof huge);
+        reply.structured_json = (px_str){huge, sizeof huge};
+    }
+    if (strcmp(how, "large") == 0) { /* more than the budget, and nothing to cut */
+        memset(huge, 'x', 100000);
+        memcpy(huge, "{\"done\":true,\"text\":\"", 21);
+        memcpy(huge + 100000, "\"}", 2);
+        reply.structured_json = (px_str){huge, 100002};
+    }
+    if (strncmp(how, "fail ", 5) == 0)
+        fail_with(call, atoi(how + 5));
+    else if (strcmp(how, "ask") == 0 && !in->responses_json.p)
+        host->call->ask(
+            call,
+            PX_LIT("{\"sure\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"Sure?\","
+                   "\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}}}"),
+            PX_LIT("asked"));
+    else if (strncmp(how, "hold", 4) != 0)
+        host->call->reply(call, &reply);
+    self->in_cancel = strcmp(how, "hold fail") == 0 ? 2 : strcmp(how, "hold ok") == 0;
+}
+
 /* ---- the plugin ---- */
 
 static void on_call(void *user, px_call_h call, const struct px_call_in *in) {
@@ -242,6 +291,7 @@ static void on_call(void *user, px_call_h call, const struct px_call_in *in) {
     case REFUSED_ANSWER: refused_answer(job); break;
     case SECRETS: secrets(self, job); break;
     case TALK: talk(job, in); break;
+    case WRITE: write_tool(self, call, in); break;
     case HOLD: border_trace(self, "holds"); break;
     case CLOSE_OTHER:
         CHECK(job, host->scope->close(somebody) == 0);
@@ -259,7 +309,14 @@ static void on_call(void *user, px_call_h call, const struct px_call_in *in) {
 
 static void on_cancel(void *user, px_call_h call, void *call_user, uint32_t why) {
     border_enter();
+    struct border *self = user;
+    const struct px_reply reply = {.size = sizeof reply, .structured_json = PX_LIT("{\"done\":true}")};
     border_trace(user, "cancel %u %d %d", why, call_user == user, host->call->scope(call).v != 0);
+    if (self->in_cancel == 1)
+        host->call->reply(call, &reply);
+    if (self->in_cancel == 2)
+        fail_with(call, PX_NOT_FOUND);
+    self->in_cancel = 0;
     border_leave();
 }
 
@@ -351,6 +408,12 @@ static const struct px_tool tools[] = {
      .name = "talk",
      .hints = PX_HINT_READ_ONLY,
      .input_schema = "{\"type\":\"object\",\"properties\":{\"how\":{\"type\":\"string\"}}}"},
+    {.size = sizeof(struct px_tool),
+     .id = WRITE,
+     .name = "write",
+     .hints = PX_HINT_DESTRUCTIVE_SET,
+     .input_schema = "{\"type\":\"object\",\"properties\":{\"how\":{\"type\":\"string\"}}}",
+     .output_schema = "{\"type\":\"object\",\"properties\":{\"done\":{\"type\":\"boolean\"}}}"},
     READS(W_CANCEL, "w_cancel"),
     READS(W_DIE, "w_die"),
     READS(W_FLOOD, "w_flood"),

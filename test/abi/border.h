@@ -24,6 +24,7 @@ enum {
     SCOPE_ORDER,
     SECRETS,
     TALK,
+    WRITE,
     W_CANCEL,
     W_DIE,
     W_FLOOD,
@@ -37,6 +38,7 @@ struct border {
     px_service_h service;
     px_scope_h own; /* a scope below the service's, for CLOSE_OTHER */
     px_call_h old;  /* one that was answered */
+    int in_cancel;  /* what cancel() answers: 0: nothing, 1: it is done, 2: it failed */
     char name[40];
 };
 

@@ -18,9 +18,11 @@ void px_instance_ref(struct px_instance *inst) {
 
 void px_secrets_free(struct px_service_secret *secrets, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        px_redact_remove(secrets[i].value);
-        explicit_bzero((char *)(uintptr_t)secrets[i].value.p, secrets[i].value.n);
-        free((char *)(uintptr_t)secrets[i].value.p);
+        if (secrets[i].value.p) {
+            px_redact_remove(secrets[i].value);
+            explicit_bzero((char *)(uintptr_t)secrets[i].value.p, secrets[i].value.n);
+            free((char *)(uintptr_t)secrets[i].value.p);
+        }
         free((char *)(uintptr_t)secrets[i].pointer.p);
     }
     free(secrets);
@@ -42,7 +44,6 @@ int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_se
         if (!copy[i].pointer.p || !copy[i].value.p) {
             if (!copy[i].value.p)
                 px_redact_remove(from[i].value);
-            copy[i].value.n = copy[i].value.p ? copy[i].value.n : 0;
             px_secrets_free(copy, i + 1);
             return -ENOMEM;
         }

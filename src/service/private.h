@@ -89,6 +89,7 @@ struct px_service {
     struct px_lib *tried;        /* the plugin that next or the failure belongs to */
     char why[240];               /* why there is no instance, or why the last one failed */
     bool wanted, paused, dirty;
+    bool collides; /* the last instance could not be offered: a name is another service's */
 };
 
 /* PX_LIBS_MAX: versions of plugins that may be loaded in one life; PX_VET_SECONDS: how long one may take to load. */

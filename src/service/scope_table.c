@@ -29,6 +29,8 @@ int px_host_scope_name(struct px_scope *scope, struct px_instance *inst, enum px
 
 struct px_host_scope_ref *px_host_scope_get(px_scope_h h) {
     struct px_host_scope_ref *ref = px_slots_get(&px_host_g.scopes, h.v);
+    if (ref && ref->kind == PX_SCOPE_OF_EVENT && !ref->instance)
+        ref = NULL; /* no event is handled now */
     if (!ref)
         px_host_g.stale++;
     return ref;

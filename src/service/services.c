@@ -39,6 +39,19 @@ static void service_free(struct px_service *service) {
     free(service);
 }
 
+/* It offers nothing any more; who collided with it may have its turn. */
+static void withdraw(struct px_services *services, const struct px_service *gone) {
+    px_registry_clear(services->registry, px_str_of(gone->name));
+    PX_LIST_EACH (node, &services->services) {
+        struct px_service *service = px_list_entry(node, struct px_service, node);
+        if (!service->collides || service == gone)
+            continue;
+        service->collides = false;
+        service->dirty = true;
+        px_services_poke(services);
+    }
+}
+
 static void retire(struct px_services *services, struct px_instance **inst) {
     if (!*inst)
         return;
@@ -79,7 +92,7 @@ static void open_next(struct px_services *services, struct px_service *service, 
         return;
     }
     if (replaces) {
-        px_registry_clear(services->registry, px_str_of(service->name));
+        withdraw(services, service);
         retire(services, &service->current);
     }
     if (in_the_way(services, service->name, lib))
@@ -104,7 +117,9 @@ static void promote(struct px_services *services, struct px_service *service) {
     }
     if (next->state == PX_INSTANCE_OPENING)
         return;
-    if (px_instance_publish(next, &err)) {
+    int r = px_instance_publish(next, &err);
+    if (r) {
+        service->collides = r == -EEXIST;
         next->failed = true;
         retire(services, &service->next);
         fail(service, &err);
@@ -114,6 +129,7 @@ static void promote(struct px_services *services, struct px_service *service) {
     service->current = next;
     service->next = NULL;
     service->why[0] = 0;
+    service->collides = false;
     px_log(PX_LOG_INFO, "service", old ? "replaced" : "ready", PX_KV("service", service->name),
            PX_KV("plugin", service->plugin));
     if (old)
@@ -123,7 +139,7 @@ static void promote(struct px_services *services, struct px_service *service) {
 static void reconcile_one(struct px_services *services, struct px_service *service) {
     if (!service->wanted || services->stopping) {
         if (service->current)
-            px_registry_clear(services->registry, px_str_of(service->name));
+            withdraw(services, service);
         retire(services, &service->next);
         retire(services, &service->current);
         if (!service->wanted)
@@ -135,7 +151,7 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
         if (being_looked_at(services))
             return;
         if (service->current)
-            px_registry_clear(services->registry, px_str_of(service->name));
+            withdraw(services, service);
         retire(services, &service->next);
         retire(services, &service->current);
         struct px_err err;

@@ -242,7 +242,7 @@ static const char *how_of(px_str args, char to[32]) {
 
 static void write_tool(struct border *self, px_call_h call, const struct px_call_in *in) {
     struct px_reply reply = {.size = sizeof reply, .structured_json = PX_LIT("{\"done\":true}")};
-    static char huge[5 << 20];
+    char *huge = malloc(5 << 20); /* static memory would be there once for each load */
     char room[32];
     const char *how = how_of(in->args_json, room);
     border_trace(self, "writes %s%s", how, in->responses_json.p ? " with an answer" : "");
@@ -253,8 +253,8 @@ static void write_tool(struct border *self, px_call_h call, const struct px_call
     if (strcmp(how, "bad shape") == 0)
         reply.structured_json = PX_LIT("{\"done\":1}");
     if (strcmp(how, "huge") == 0) {
-        memset(huge, 'x', sizeof huge);
-        reply.structured_json = (px_str){huge, sizeof huge};
+        memset(huge, 'x', 5 << 20);
+        reply.structured_json = (px_str){huge, 5 << 20};
     }
     if (strcmp(how, "large") == 0) { /* more than the budget, and nothing to cut */
         memset(huge, 'x', 100000);
@@ -272,6 +272,7 @@ static void write_tool(struct border *self, px_call_h call, const struct px_call
             PX_LIT("asked"));
     else if (strncmp(how, "hold", 4) != 0)
         host->call->reply(call, &reply);
+    free(huge);
     self->in_cancel = strcmp(how, "hold fail") == 0 ? 2 : strcmp(how, "hold ok") == 0;
 }
 

@@ -60,8 +60,8 @@ static void processes_fail(struct job *job, px_scope_h scope, px_op_h *op) {
 static void starts_fail(struct job *job) {
     px_scope_h scope = host->call->scope(job->call), closed = {0};
     px_op_h op = {77};
-    static char big[300 * 1024];
-    px_str too_big = {big, sizeof big}, long_key = {big, 257};
+    char *big = calloc(1, 300 * 1024);
+    px_str too_big = {big, 300 * 1024}, long_key = {big, 257};
     CHECK(job, host->scope->open(scope, &closed) == 0 && host->scope->close(closed) == 0);
     fails(job, host->timer->start(scope, 1, 0, NULL, job, &op), -EINVAL, &op, __LINE__);
     fails(job, host->timer->start(scope, 1, 999999, never, job, &op), -EINVAL, &op, __LINE__);
@@ -71,10 +71,11 @@ static void starts_fail(struct job *job) {
     fails(job, host->store->list(scope, PX_LIT("k"), PX_LIT(""), NULL, job, &op), -EINVAL, &op, __LINE__);
     fails(job, host->store->get(scope, PX_LIT(""), never, job, &op), -EMSGSIZE, &op, __LINE__);
     fails(job, host->store->get(scope, PX_LIT("\xff"), never, job, &op), -EILSEQ, &op, __LINE__);
-    memset(big, 'k', sizeof big);
+    memset(big, 'k', 300 * 1024);
     fails(job, host->store->get(scope, long_key, never, job, &op), -EMSGSIZE, &op, __LINE__);
     fails(job, host->store->put(scope, PX_LIT("k"), too_big, never, job, &op), -EMSGSIZE, &op, __LINE__);
     fails(job, host->store->remove(closed, PX_LIT("k"), never, job, &op), -ESTALE, &op, __LINE__);
+    free(big);
     processes_fail(job, scope, &op);
     CHECK(job, host->op->cancel(NULL) == -EINVAL);
     CHECK(job, host->timer->start(scope, 80000000, 0, answer_at_end, job, NULL) == 0);

@@ -77,9 +77,9 @@ static int32_t stopped(void *user, const struct px_ev *ev) {
 /* ---- writing ---- */
 
 static int32_t written(void *user, const struct px_ev *ev) {
-    static char piece[200 * 1024];
+    char *piece = calloc(1, 2 << 20);
     struct job *job = user;
-    px_str half = {piece, sizeof piece};
+    px_str half = {piece, 200 * 1024};
     int r = 0;
     border_enter();
     switch (ev->kind) {
@@ -109,6 +109,7 @@ static int32_t written(void *user, const struct px_ev *ev) {
     }
     default: break;
     }
+    free(piece);
     border_leave();
     return PX_GO;
 }

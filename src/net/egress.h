@@ -1,0 +1,53 @@
+/* egress.h: where the requests of one service may go: the address guard.
+ *
+ * A *configured origin* stands literally in the configuration. It may be an address of any kind, when that stands there literally
+ * (http://127.0.0.1:8080, http://localhost:8080); a configured *name* must resolve to public addresses, unless the service has
+ * `allow_private`, which adds loopback, private and shared ones. Every other origin (an upstream's further hosts, a
+ * redirect, a URL from an argument) must match a pattern of hosts and its ports, and is only ever connected to at public
+ * addresses. Link-local, metadata, multicast, unspecified and reserved addresses are never connected to, unless one stands
+ * literally in the configuration; our own listeners are never.
+ *
+ * Both questions are asked again for every connection, new or reused, before a byte is sent. Immutable, counted. */
+#ifndef PX_NET_EGRESS_H
+#define PX_NET_EGRESS_H
+
+#include "net/addr.h"
+#include "net/url.h"
+
+struct px_egress;
+
+struct px_egress_conf {
+    const px_str *origins; /* configured: "https://api.example.com"; parsed with px_url_parse */
+    size_t n_origins;
+    const px_str *
+        hosts; /* patterns of other hosts: "uploads.example.com", "*.example.com" (any depth, not the domain itself), "*" */
+    size_t n_hosts;
+    const uint16_t *ports; /* allowed for `hosts`; none: 443, and 80 with plain_http */
+    size_t n_ports;
+    bool plain_http; /* http:// is allowed for `hosts` */
+    bool allow_private;
+    px_str
+        proxy; /* an http:// or https:// URL, literally configured; absent: none. With one, names are resolved here all the same, and the guard looks at the target's addresses */
+    const char *ca_file;              /* PEM, trusted besides the system's; NULL: none. Read now */
+    const char *cert_file, *key_file; /* client certificate and its key, PEM; NULL: none. Read now */
+};
+/** Everything is copied; files are read. -EINVAL with words that name the part. */
+PX_MUSTCHECK int px_egress_create(const struct px_egress_conf *conf, struct px_egress **ret,
+                                  struct px_err *err);
+struct px_egress *px_egress_ref(struct px_egress *egress);
+void px_egress_unref(struct px_egress *egress); /* NULL is fine */
+
+/** Whether this is a configured origin: credentials may go there. */
+bool px_egress_configured(const struct px_egress *egress, const struct px_url *url);
+/** May this URL be asked? -EACCES with words: what was refused, why, and which setting would allow it. */
+PX_MUSTCHECK int px_egress_check_url(const struct px_egress *egress, const struct px_url *url,
+                                     struct px_err *err);
+/** May this address (with its port) be connected to for that URL? -EACCES with words. */
+PX_MUSTCHECK int px_egress_check_addr(const struct px_egress *egress, const struct px_url *url,
+                                      const struct px_addr *addr, struct px_err *err);
+
+/** Our own listeners: added when one is opened. A wildcard address stands for every address with that port. -ENOSPC: 64. */
+PX_MUSTCHECK int px_egress_own_add(const struct px_addr *addr);
+void px_egress_own_remove(const struct px_addr *addr);
+
+#endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * plexus/plugin.h: the plugin ABI, draft 0.1.
+ * plexus/plugin.h: the plugin ABI, draft 0.2.
  *
  * A plugin is one shared object that teaches the host one kind of service. It exports one constant,
  * `px_plugin_v1`, made with PX_PLUGIN(...); the host hands it one table of tables, `struct px_host`. This header
@@ -14,7 +14,8 @@
  * How the parts fit
  *   open()   is called for every configured instance of the plugin (a "service"), with its configuration.
  *   call()   is called for everything a planner asks of that service: a tool, a prompt, a resource, a
- *            completion. The plugin answers then or later with host->call->reply() or ->fail().
+ *            completion. The plugin answers then or later with host->call->reply() or ->fail(). For a tool with a
+ *            `route` it is not called: the host makes the requests, as the plugin's `api` and the route say.
  *   cancel() tells the plugin that a call ended some other way.
  *   close()  asks the instance to stop; fini() frees it, when everything it started has ended.
  *
@@ -70,10 +71,13 @@
  *       counted; it is safe to hold one for ever.
  *   16. Everything stored in one loop turn commits together; PX_EV_END of a store operation means it is durable.
  *   17. Exceptions and longjmp never cross the border.
- *   18. Plugins are trusted code: a loop that never returns is not contained (the watchdog restarts the host).
+ *   18. After the first byte of an answer was handed on, or a byte of a request that is not safe may have left, the host
+ *       does not send it again.
+ *   19. Plugins are trusted code: a loop that never returns is not contained (the watchdog restarts the host).
  *
  * Changes
  *   0.1  first draft: calls, scopes, operations, JSON, timers, store, catalog, log, secrets, processes, workers.
+ *   0.2  services over HTTP: px_tool.route, px_plugin.api and .classify, px_ev.resp, host->http.
  */
 #ifndef PLEXUS_PLUGIN_H
 #define PLEXUS_PLUGIN_H
@@ -86,7 +90,7 @@ extern "C" {
 #endif
 
 #define PX_ABI_MAJOR        0u
-#define PX_ABI_MINOR        1u
+#define PX_ABI_MINOR        2u
 #define PX_ABI_MINOR_OLDEST 1u /* the oldest minor whose layouts are beginnings of these */
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
@@ -165,9 +169,10 @@ struct px_error {
 /* ---- events: the one callback ------------------------------------------------------------------------------ */
 
 enum px_ev_kind {
-    PX_EV_HEAD = 1, /* it has begun: a child runs (count: its pid) */
+    PX_EV_HEAD =
+        1, /* it has begun: a child runs (count: its pid); status line and headers are there (resp) */
     PX_EV_DATA =
-        2, /* a piece: a line or chunk of output (sub: 1 stdout, 2 stderr), a tick of a periodic timer */
+        2, /* a piece: a line or chunk of output (sub: 1 stdout, 2 stderr) or of a body, a tick of a periodic timer */
     PX_EV_ROOM = 3, /* a refused write may be tried again */
     PX_EV_GAP = 4,  /* something was dropped (count: bytes; sub as in DATA): a line over its cap */
     PX_EV_END = 5   /* the last event */
@@ -176,6 +181,8 @@ enum px_ev_kind {
 #define PX_EV_SIGNALLED 1u /* END of a child: status is the signal that ended it */
 #define PX_EV_ABSENT    2u /* END of store->get(): there is no such key (status 0, error NULL) */
 #define PX_EV_TIMED_OUT 4u /* END: the operation's own timeout */
+
+struct px_http_response;
 
 struct px_ev {
     uint32_t size, kind; /* enum px_ev_kind */
@@ -190,7 +197,9 @@ struct px_ev {
     px_str json; /* one JSON value */
     const struct px_error
         *error; /* END: NULL when the operation did what it was asked (a child: it ran and ended,
-                                     however; not: it could not start, timed out, or went over max_bytes) */
+                                     however; not: it could not start, timed out, or went over max_bytes; a request:
+                                     NULL when its answer was judged to be good) */
+    const struct px_http_response *resp; /* HTTP: there whenever a status line came; else NULL */
 };
 
 /** Returns PX_GO, PX_PAUSE (no DATA, nor the END behind it, until op->resume(); a child's stderr comes all the same) or
@@ -233,6 +242,9 @@ struct px_tool {
     const char *output_schema; /* optional: JSON Schema of structured_json, root type "object" */
     const char
         *extra; /* optional: JSON object of more members of MCP's Tool ("_meta", "icons"), as they are */
+    const char *
+        route; /* optional: JSON (route.schema.json); the host does the tool, call() is not asked. It adds `fields`,
+                          `limit`, `cursor` and `dry_run` to the arguments where they apply */
 };
 
 /** Offered as `<service>_<name>`, like a tool. */
@@ -447,7 +459,12 @@ struct px_host_secret {
 };
 
 /* How output is cut into DATA events. */
-enum px_frame { PX_FRAME_WHOLE = 0, PX_FRAME_RAW = 1, PX_FRAME_LINE = 2 };
+enum px_frame {
+    PX_FRAME_WHOLE = 0,
+    PX_FRAME_RAW = 1,
+    PX_FRAME_LINE = 2,
+    PX_FRAME_SSE = 3
+}; /* SSE: HTTP only */
 
 #define PX_PROCESS_WORKER 1u /* run this plugin's own px_worker_v1; argv is not used, frame is LINE */
 
@@ -475,6 +492,71 @@ struct px_host_process {
                      px_op_h *ret_op);
 };
 
+/* ---- HTTP ---- */
+
+#define PX_REQUEST_SAFE        1u /* it only reads, although its method does not say so */
+#define PX_REQUEST_NO_IDENTITY 2u /* without the upstream's credentials */
+
+/* Which redirects are followed (at most 5). Credentials never go to another origin. */
+enum px_redirects {
+    PX_REDIRECTS_SAME_ORIGIN = 0,
+    PX_REDIRECTS_NONE = 1,   /* a 3xx is an answer like any other */
+    PX_REDIRECTS_ALLOWED = 2 /* also to the upstream's origins and hosts */
+};
+
+/** A request to one of the api's upstreams. The host resolves names, guards addresses, adds the upstream's headers and
+ *  credentials, verifies TLS, and judges the answer. */
+struct px_http_request {
+    uint32_t size, flags; /* flags: PX_REQUEST_… */
+    px_str upstream;      /* absent: the api's first */
+    px_str method;        /* absent: GET */
+    px_str
+        path; /* a template as in a route: "/items/{id}", filled from args_json; values are percent-encoded */
+    px_str args_json;              /* an object; absent: {} */
+    px_str url;                    /* instead of path: absolute, within the upstream's origins and hosts */
+    const px_pair *headers;        /* over the upstream's, by name */
+    uint32_t n_headers, pair_size; /* pair_size: sizeof(px_pair) */
+    px_str body, content_type;     /* body absent: none. content_type absent: application/json */
+    uint32_t frame;                /* enum px_frame: of the body */
+    uint32_t redirects;            /* enum px_redirects */
+    uint64_t
+        timeout_ns; /* of everything; 0: the upstream's; a stream (frame not WHOLE) has none but its scope */
+    uint64_t idle_ns; /* without a byte; 0: 30 s */
+    uint64_t
+        max_bytes; /* WHOLE: of the body, decoded (0: the upstream's, 16 MiB); LINE, SSE: of a piece (0: 1 MiB; a longer one
+                            is dropped and reported as GAP); at most 64 MiB */
+};
+
+/** What came. Lives as the event does. */
+struct px_http_response {
+    uint32_t size, status;
+    const px_pair *headers; /* names in lower case */
+    uint32_t n_headers, pair_size;
+    px_str body; /* END of a WHOLE: decoded; unchecked bytes */
+    px_str url;  /* that answered, after redirects */
+};
+
+/** A judgement of an answer: classify()'s. Filled in already from the rules of the route and the api; change what is wrong. */
+struct px_verdict {
+    uint32_t size, flags; /* flags: PX_ERROR_RETRYABLE */
+    int32_t code;         /* enum px_code; PX_OK: a good answer */
+    uint32_t reserved;
+    int64_t retry_after_ms; /* 0: not known */
+    px_str message, advice; /* copied when classify() returns */
+};
+
+struct px_host_http {
+    uint32_t size, reserved;
+    /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (SSE: sub is 0, data
+     *  the event's data, json absent), GAP, END. PX_PAUSE holds the upstream back. -ENOENT: no such upstream; -EINVAL: the
+     *  request cannot be made (the log says why). */
+    int32_t (*start)(px_scope_h scope, const struct px_http_request *req, px_on on, void *user,
+                     px_op_h *ret_op);
+    /** A route (JSON) with these arguments. END: json is the structured result or absent, data the text; error as usual. */
+    int32_t (*route)(px_scope_h scope, px_str route_json, px_str args_json, px_on on, void *user,
+                     px_op_h *ret_op);
+};
+
 /** All tables. Constant for the life of the process; keep the pointer. A table this host does not have is NULL. */
 struct px_host {
     uint32_t size, abi_minor;
@@ -488,6 +570,7 @@ struct px_host {
     const struct px_host_log *log;
     const struct px_host_secret *secret;
     const struct px_host_process *process;
+    const struct px_host_http *http;
 };
 
 /* ---- the vtable ------------------------------------------------------------------------------------------------ */
@@ -522,6 +605,11 @@ struct px_plugin {
     void (*close)(void *self);
     /** Optional: free `self`. Nothing of the service is alive any more; only log->write() may be used. */
     void (*fini)(void *self);
+    const char *api; /* optional: JSON (api.schema.json): upstreams, identities, values, error rules */
+    /** Optional: judge an answer, after the rules that are data; before the host decides whether to try again. `id`: the tool's; 0
+     *  for requests started in code. Host functions that start or answer anything are refused here (-EPERM): look, and fill in. */
+    void (*classify)(void *self, px_str upstream, uint64_t id, const struct px_http_response *resp,
+                     struct px_verdict *verdict);
 };
 
 /** A worker: the part of a plugin that may block. The host runs it in a child process of its own, one request line at a
@@ -605,8 +693,12 @@ struct px_note {
     _Static_assert(offsetof(type, member) + sizeof(((type *)0)->member) == sizeof(type), #type)
 #endif
 PX_ENDS_WITH_(struct px_error, details_json);
-PX_ENDS_WITH_(struct px_ev, error);
-PX_ENDS_WITH_(struct px_tool, extra);
+PX_ENDS_WITH_(struct px_ev, resp);
+PX_ENDS_WITH_(struct px_http_request, max_bytes);
+PX_ENDS_WITH_(struct px_http_response, url);
+PX_ENDS_WITH_(struct px_verdict, advice);
+PX_ENDS_WITH_(struct px_host_http, route);
+PX_ENDS_WITH_(struct px_tool, route);
 PX_ENDS_WITH_(struct px_prompt, extra);
 PX_ENDS_WITH_(struct px_resource, extra);
 PX_ENDS_WITH_(struct px_call_in, result_bytes);
@@ -622,9 +714,9 @@ PX_ENDS_WITH_(struct px_host_log, write);
 PX_ENDS_WITH_(struct px_host_secret, hide);
 PX_ENDS_WITH_(struct px_process_req, max_line);
 PX_ENDS_WITH_(struct px_host_process, start);
-PX_ENDS_WITH_(struct px_host, process);
+PX_ENDS_WITH_(struct px_host, http);
 PX_ENDS_WITH_(struct px_open_in, config_json);
-PX_ENDS_WITH_(struct px_plugin, fini);
+PX_ENDS_WITH_(struct px_plugin, classify);
 PX_ENDS_WITH_(struct px_worker_host, ctx);
 PX_ENDS_WITH_(struct px_worker, close);
 PX_ENDS_WITH_(struct px_note, abi_minor_needed);

@@ -1,21 +1,44 @@
-/* template.h: JSON templates: text that becomes JSON with some arguments put in, never by text substitution.
- *   {"$arg": "name"}    is replaced by the member `name` of the arguments ("/a/b": by the value at that pointer);
- *                       absent: the member or element that holds it is dropped.
- *   {"$arg": "name", "default": …}   absent: the default (copied, itself no template).
- * An object with "$arg" and any other key is an error. Everything else is copied, without white space between
- * tokens; arguments are copied byte for byte. */
+/* template.h: JSON templates: text that becomes JSON with some values put in, never by text substitution.
+ *   {"$arg": "name"}      the member `name` of the arguments ("/a/b": the value at that pointer)
+ *   {"$config": "/ptr"}   \
+ *   {"$secret": "/ptr"}    } what a source gives for that kind and name; $secret only where secrets may stand
+ *   {"$value": "name"}    /
+ *   {"$concat": [...]}    a string of its parts, themselves templates: strings as they are, numbers and booleans as JSON prints them.
+ *                         A part that is absent makes the whole absent; one that is null, array or object is an error.
+ * With "default" beside it: what stands there (a template too) when it is absent. Whatever is absent after that drops the member or element
+ * that holds it. An object with a "$…" key may have only "default" and the keys that `also` names (a query's "style").
+ * Everything else is copied, without white space between tokens; values are copied byte for byte. */
 #ifndef PX_JSON_TEMPLATE_H
 #define PX_JSON_TEMPLATE_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 
 /** `template_json` and `args_json` (an object; absent: {}) must be valid JSON. A template that is itself an absent argument
- *  gives null. -EINVAL with words; errors of the buffer. */
+ *  gives null. Only $arg and $concat. -EINVAL with words; errors of the buffer. */
 PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json,
                                        struct px_err *err);
 /** Call `each` with every argument name or pointer that a template uses. */
 PX_MUSTCHECK int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name),
                                        void *user, struct px_err *err);
+
+/** Where values come from. */
+struct px_template_source {
+    px_str args_json; /* absent: {} */
+    /** kind: "$config", "$secret" or "$value". *ret: a JSON value that lives until the filling ends. 0; -ENOENT: absent;
+     *  anything else ends the filling, with words in err. NULL: none of them is known (-EINVAL). */
+    int (*get)(void *ctx, const char *kind, px_str name, px_str *ret, struct px_err *err);
+    void *ctx;
+    const char *const *also; /* further keys that may stand beside a "$…" key, NULL-terminated; NULL: none */
+};
+/** 1: the template as a whole is absent (nothing was appended); 0; -EINVAL with words; errors of the buffer and of the source. */
+PX_MUSTCHECK int px_json_template_fill_from(struct px_buf *to, px_str template_json,
+                                            const struct px_template_source *source, struct px_err *err);
+/** Call `each` with every "$…" use: its kind and name; for checking. It may fail (its words are kept). */
+PX_MUSTCHECK int px_json_template_uses(px_str template_json,
+                                       int (*each)(void *user, const char *kind, px_str name,
+                                                   bool has_default, struct px_err *err),
+                                       void *user, const char *const *also, struct px_err *err);
 
 #endif

@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+static void put_abi(struct px_jw *w) {
+    char text[24];
+    snprintf(text, sizeof text, "%u.%u", PX_ABI_MAJOR, PX_ABI_MINOR);
+    px_jw_text(w, text);
+}
+
 static int check_tools(const struct px_lib *lib, struct px_jw *w, struct px_err *err) {
     px_jw_key(w, "tools");
     px_jw_array(w);
@@ -44,7 +50,7 @@ static int look(const char *file, struct px_jw *w, struct px_err *err) {
     px_jw_key(w, "summary");
     px_jw_text(w, lib->vtable.summary ? lib->vtable.summary : "");
     px_jw_key(w, "abi");
-    px_jw_text(w, "0.1");
+    put_abi(w);
     px_jw_key(w, "worker");
     px_jw_bool(w, lib->has_worker);
     px_jw_key(w, "config_schema");

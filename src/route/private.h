@@ -1,0 +1,248 @@
+/* private.h: the structs that the files of this room share.
+ *
+ *   api.c     api.json -> px_api            route.c     route.json -> px_route
+ *   site.c    px_api + configuration -> px_site
+ *   request.c px_route + px_site + arguments + place in the pages -> px_route_request -> px_http_req
+ *   verdict.c px_http_result + rules -> px_route_verdict
+ *   page.c    where in the pages a call is; cursors
+ *   answer.c  px_http_result -> items, value, text, blocks
+ *   call.c    the flow
+ */
+#ifndef PX_ROUTE_PRIVATE_H
+#define PX_ROUTE_PRIVATE_H
+
+#include "base/list.h"
+#include "reactor/loop.h"
+#include "route/call.h"
+#include "json/select.h"
+#include "json/slice.h"
+#include "json/template.h"
+#include "json/tree.h"
+
+/* api.schema.json and route.schema.json, as text. */
+extern const unsigned char px_api_schema_text[], px_route_schema_text[];
+extern const size_t px_api_schema_size, px_route_schema_size;
+
+/* ---- declared: texts live in the api's or route's own arena ---- */
+
+/** A name and a template: a header, a parameter, a variable. */
+struct px_param {
+    px_str name, value; /* value: JSON, a template */
+    px_str style;       /* of parameters; absent: repeat */
+};
+struct px_params {
+    struct px_param *list;
+    size_t n;
+};
+
+struct px_status_set {
+    uint64_t bits[10]; /* 0 to 639; none set: any */
+    bool any;
+};
+struct px_rule {
+    struct px_status_set status;
+    struct px_params headers, body; /* value: a JSON scalar; names: of headers in lower case, pointers */
+    int32_t code;
+    int retryable; /* -1: as the code is */
+    px_str after_header, after_body, after_unit, message, advice;
+};
+struct px_rules {
+    struct px_rule *list;
+    size_t n;
+};
+
+enum px_identity_kind { PX_IDENTITY_BEARER, PX_IDENTITY_BASIC, PX_IDENTITY_API_KEY };
+enum px_identity_place { PX_IN_HEADER, PX_IN_QUERY, PX_IN_COOKIE };
+struct px_identity {
+    px_str name, secret, user, in_name, prefix;
+    enum px_identity_kind kind;
+    enum px_identity_place place;
+    bool optional;
+};
+struct px_upstream {
+    px_str name;
+    px_str base_url, join_upstream, join_reference, origins, hosts, ports, plain_http; /* templates */
+    const struct px_identity *identity;                                                /* NULL: none */
+    struct px_params headers, query;
+    struct px_rules errors;
+    px_str *message; /* pointers */
+    size_t n_message;
+    px_str request_id; /* lower case; absent: the usual ones */
+    uint64_t timeout_ns, max_bytes;
+};
+struct px_value {
+    px_str name, at;
+    uint64_t ttl_ns;
+    struct px_route *route;
+};
+struct px_api {
+    struct px_arena arena;
+    struct px_upstream *upstreams;
+    struct px_identity *identities;
+    struct px_value *values;
+    size_t n_upstreams, n_identities, n_values;
+    struct px_rules errors;
+};
+
+/** A path template, cut into its parts. */
+enum px_path_part_kind { PX_PATH_TEXT, PX_PATH_ARG, PX_PATH_ARGS, PX_PATH_VALUE, PX_PATH_CONFIG };
+struct px_path_part {
+    enum px_path_part_kind kind; /* PX_PATH_ARGS: {+name} */
+    px_str text;                 /* literal, or the name */
+};
+struct px_path {
+    struct px_path_part *parts;
+    size_t n;
+};
+/** -EINVAL with words that say at which character. */
+PX_MUSTCHECK int px_path_parse(struct px_arena *arena, px_str text, struct px_path *ret, struct px_err *err);
+
+enum px_result_kind { PX_RESULT_JSON, PX_RESULT_TEXT, PX_RESULT_BINARY, PX_RESULT_NONE, PX_RESULT_AUTO };
+enum px_page_kind {
+    PX_PAGE_NONE,
+    PX_PAGE_LINK,
+    PX_PAGE_CURSOR,
+    PX_PAGE_NUMBER,
+    PX_PAGE_OFFSET,
+    PX_PAGE_GRAPHQL
+};
+struct px_page_spec {
+    enum px_page_kind kind;
+    px_str at, header, query, body, variable, more;
+    uint32_t first;
+    px_str size_query, size_body, size_variable;
+    uint32_t size_max, limit, max_limit, max_pages; /* size_max 0: no parameter */
+};
+struct px_route {
+    struct px_arena arena;
+    const struct px_api *api;
+    const struct px_upstream *upstream;
+    const struct px_identity *identity; /* NULL: none */
+    px_str label, method;
+    bool safe, read_only, graphql;
+    struct px_path path;
+    bool has_path;
+    px_str url; /* a template; absent: path, or GraphQL */
+    struct px_params query, headers, form, variables;
+    px_str body;                /* a template; absent: none */
+    px_str raw_value, raw_type; /* templates */
+    bool raw_base64;
+    px_str graphql_text, operation;
+    enum px_result_kind result;
+    px_str at, items; /* pointers; items absent: not said */
+    px_str *keep;     /* pointers */
+    size_t n_keep;
+    px_str decode_at, decode_to;
+    struct px_page_spec page;
+    px_str fields_text;
+    struct px_select *fields; /* NULL: everything */
+    struct px_rules errors;
+    enum px_http_redirects redirects;
+    uint64_t timeout_ns, max_bytes; /* 0: the upstream's */
+    px_str *masked;                 /* arguments that are `writeOnly` in the input schema: shown as "***" */
+    size_t n_masked;
+};
+
+/* ---- bound ---- */
+
+struct px_site_upstream {
+    const struct px_upstream *decl;
+    struct px_arena arena; /* the site's; credentials are wiped with it */
+    px_str base_url;       /* normalised, without a final "/"; absent: absolute URLs only */
+    struct px_url base;
+    struct px_egress *egress;
+    px_pair *headers; /* resolved */
+    size_t n_headers;
+};
+/** What an identity adds to a request; held by the site, registered for redaction. */
+struct px_credential {
+    const struct px_identity *decl;
+    px_str name, value; /* the header, parameter or cookie */
+    bool missing;       /* the configuration has no such secret */
+};
+struct px_kept_value; /* values.c */
+struct px_site {
+    struct px_site_opts opts; /* texts are the site's own */
+    struct px_arena arena;
+    struct px_site_upstream *upstreams;
+    struct px_credential *credentials; /* beside api->identities */
+    struct px_list_node values;        /* px_kept_value */
+};
+/** A value of the configuration, by pointer; -ENOENT. For templates. `secrets`: $secret is known too. */
+struct px_site_source {
+    struct px_template_source source;
+    struct px_site *site;
+    struct px_arena *arena;
+    bool secrets;
+    const px_str *values; /* looked-up ones, beside api->values; NULL: none */
+};
+void px_site_source_init(struct px_site_source *source, struct px_site *site, struct px_arena *arena,
+                         px_str args_json, bool secrets, const px_str *values);
+
+/* ---- one request ---- */
+
+/** Where in the pages: what the next request is to say. */
+struct px_page_state {
+    px_str url;    /* link: the whole next URL; absent: the route's own */
+    px_str cursor; /* text; absent: the first page */
+    uint64_t number, offset;
+    bool started;  /* number, offset count */
+    uint64_t size; /* of the page; 0: no parameter */
+    uint64_t skip; /* items of this page that were given already */
+};
+struct px_route_request {
+    px_str method, url;
+    px_pair *headers, *credentials;
+    size_t n_headers, n_credentials;
+    px_str body; /* absent: none */
+    px_str content_type;
+    bool body_is_text; /* can be shown */
+    bool base64;
+};
+/** Arguments, values and the page become a request. Everything lives in `arena`. -EINVAL: an argument cannot stand where it would
+ *  (words for the planner: which, why); -ENOENT: the identity's secret is missing (words: which configuration key). */
+PX_MUSTCHECK int px_request_build(struct px_arena *arena, const struct px_route *route, struct px_site *site,
+                                  px_str args_json, const px_str *values, const struct px_page_state *page,
+                                  struct px_route_request *ret, struct px_err *err);
+/** As px_http_req, with timeouts and caps of route and upstream. */
+void px_request_to_http(const struct px_route *route, struct px_site *site,
+                        const struct px_route_request *req, struct px_http_req *ret);
+/** As a JSON object {"method","url","headers",…,"body"}; credentials and secrets masked as "***", masked arguments too. For dry_run
+ *  and verbose. The body as JSON when it is, else as text, else {"base64":…}; up to 64 KiB of it. */
+PX_MUSTCHECK int px_request_show(struct px_buf *to, const struct px_route *route, struct px_site *site,
+                                 const struct px_route_request *req, px_str args_json);
+/** Which looked-up values the route uses: ret[i] for each of api->values. */
+void px_route_values(const struct px_route *route, bool *ret);
+
+/* ---- judging ---- */
+
+/** `body_json`: the body, when it is valid JSON; else absent. Texts live in `arena`. */
+void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
+                      const struct px_upstream *upstream, const struct px_api *api,
+                      const struct px_http_result *result, px_str body_json, struct px_route_verdict *ret);
+/** A failed transfer: code, words, whether it may be tried again. `write`: a byte that left means PX_OUTCOME_UNKNOWN. */
+void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *result, bool write,
+                           struct px_route_verdict *ret);
+/** A px_error with details {"status","request_id","upstream","url" (without query),"body" (a cut)}. */
+struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstream *upstream,
+                                 const struct px_http_result *result, const struct px_route_verdict *verdict);
+
+/* ---- looked-up values: values.c ---- */
+
+/** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same. `done` from the loop;
+ *  status 0: `values` beside api->values (absent: not used); else `verdict` says. */
+typedef void (*px_values_cb)(void *user, int status, const px_str *values, const struct px_error *error);
+PX_MUSTCHECK int px_values_get(struct px_site *site, struct px_scope *scope, const struct px_route *route,
+                               px_values_cb done, void *user, struct px_op **ret_op, struct px_err *err);
+void px_values_finish(struct px_site *site);
+
+/* ---- cursors ---- */
+
+/** Sealed, and bound to service, tool, principal and the arguments (without limit, cursor, fields, dry_run). */
+PX_MUSTCHECK int px_cursor_seal(struct px_arena *arena, const struct px_route_call_opts *call,
+                                const struct px_page_state *page, px_str *ret);
+/** -EINVAL with words: it is not ours, or for another call. */
+PX_MUSTCHECK int px_cursor_open(struct px_arena *arena, const struct px_route_call_opts *call, px_str text,
+                                struct px_page_state *ret, struct px_err *err);
+
+#endif

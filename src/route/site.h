@@ -1,0 +1,63 @@
+/* site.h: an api bound to one service's configuration: base URLs, who may be reached, credentials, looked-up values. */
+#ifndef PX_ROUTE_SITE_H
+#define PX_ROUTE_SITE_H
+
+#include "net/http.h"
+#include "route/api.h"
+
+struct px_site;
+
+/** How requests leave. px_http_start fits; the guard will stand here; tests have their own. */
+struct px_site_transport {
+    int (*start)(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb, void *user,
+                 struct px_op **ret_op, struct px_err *err);
+    void *ctx;
+};
+/** What an administrator says of a service's network (config.schema.json: services.NAME.network). */
+struct px_site_network {
+    bool allow_private;
+    px_str proxy;
+    const char *ca_file, *cert_file, *key_file; /* NULL: none */
+};
+enum { PX_SITE_KEY = 32 };
+struct px_site_opts {
+    struct px_loop *loop;
+    struct px_scope *scope; /* the service's: looked-up values are fetched in it */
+    const struct px_api *api;
+    px_str service;     /* name */
+    px_str config_json; /* secrets stand as {"$secret": "/pointer"} */
+    /** The value of a secret of the configuration; -ENOENT. */
+    int (*secret)(void *ctx, px_str pointer, px_str *ret);
+    void *secret_ctx;
+    struct px_site_network network;
+    struct px_site_transport transport;
+    const uint8_t *cursor_key; /* PX_SITE_KEY bytes: seals next_cursor */
+};
+/** Resolve every upstream: base_url, hosts, headers, identity. -EINVAL with words that name the upstream and the
+ *  configuration's key. A secret that an identity needs and that is not there makes its calls fail as `unauthorized`, not
+ *  the site. Copies the texts of opts. */
+PX_MUSTCHECK int px_site_create(const struct px_site_opts *opts, struct px_site **ret, struct px_err *err);
+/** Its calls have ended. NULL is fine. */
+void px_site_destroy(struct px_site **site);
+
+/** For requests started in code (px_host_http): an upstream's parts, and what is said here over them. */
+struct px_site_request {
+    px_str upstream, method;
+    px_str path, args_json; /* a path template and its arguments */
+    px_str url;             /* or an absolute URL within the upstream's origin and hosts */
+    const px_pair *headers;
+    size_t n_headers;
+    px_str body, content_type;
+    bool no_identity;
+    enum px_http_frame frame;
+    enum px_http_redirects redirects;
+    uint32_t max_redirects;
+    struct px_http_timeouts timeouts;
+    uint64_t max_bytes;
+};
+/** -ENOENT: no such upstream; -EINVAL: the path and its arguments; -EACCES: its identity has no secret. */
+PX_MUSTCHECK int px_site_request(struct px_site *site, struct px_scope *scope,
+                                 const struct px_site_request *req, px_http_cb cb, void *user,
+                                 struct px_op **ret_op, struct px_err *err);
+
+#endif

@@ -1,34 +1,13 @@
 /* A result that is too large for a model is cut on whole items: a model that sees half an item invents the rest. */
 #include "call/private.h"
 #include "json/slice.h"
+#include "json/write.h"
 #include <errno.h>
 
 enum { LEVELS = 3, CUTS_MAX = 16, WORST = 6 }; /* WORST: bytes that one byte of text may become */
 
-/* ---- what text costs ---- */
-
-/* Of the byte or character that `s` begins with, inside a JSON string. Never less than what writing it takes. */
-static uint64_t escaped_cost(px_str s, size_t *ret_bytes) {
-    unsigned char c = (unsigned char)s.p[0];
-    *ret_bytes = 1;
-    if (c >= 0x80) {
-        size_t n = px_str_utf8_at(s);
-        *ret_bytes = n ? n : 1;
-        return n ? n : 3; /* U+FFFD */
-    }
-    if (c == '"' || c == '\\' || c == '\b' || c == '\t' || c == '\n' || c == '\f' || c == '\r')
-        return 2;
-    return c < 0x20 ? 6 : 1;
-}
-
 uint64_t px_budget_cost(px_str text, bool escaped) {
-    uint64_t cost = 0;
-    size_t n;
-    if (!escaped)
-        return text.n;
-    for (size_t i = 0; i < text.n; i += n)
-        cost += escaped_cost(px_str_n(text.p + i, text.n - i), &n);
-    return cost;
+    return escaped ? px_json_escaped_size(text) : text.n;
 }
 
 /* ---- JSON ---- */
@@ -130,7 +109,7 @@ px_str px_budget_cut_text(px_str text, uint64_t budget, struct px_cut *cut) {
     if (text.n <= budget / WORST)
         return text;
     while (at < text.n) {
-        cost += escaped_cost(px_str_n(text.p + at, text.n - at), &n);
+        cost += px_json_escaped_step(px_str_n(text.p + at, text.n - at), &n);
         if (cost > budget)
             break;
         at += n;

@@ -157,7 +157,7 @@ struct px_cut {
     uint64_t kept, dropped, bytes; /* items kept and dropped; bytes before the cut */
     bool done;
 };
-/** Bytes of a text; `escaped`: as it stands inside a JSON string, at most. */
+/** Bytes of a text; `escaped`: as it stands inside a JSON string. */
 uint64_t px_budget_cost(px_str text, bool escaped);
 /** Make `json` fit into `budget` by dropping elements from the end of its longest arrays (the value itself, or some up to
  *  three objects down). -EMSGSIZE: it cannot be done, or nothing of the lists would be left; -ENOMEM. */

@@ -106,6 +106,37 @@ int px_json_quote(struct px_buf *to, px_str text) {
     return to->failed;
 }
 
+/* ---- what text costs: the sizes of what add_special writes ---- */
+
+uint64_t px_json_escaped_step(px_str s, size_t *ret_bytes) {
+    unsigned char c = (unsigned char)s.p[0];
+    *ret_bytes = 1;
+    if (c >= 0x80) {
+        int n = px_utf8_step(s.p, s.p + s.n);
+        *ret_bytes = (size_t)(n > 0 ? n : -n);
+        return n > 0 ? (uint64_t)n : 3; /* U+FFFD */
+    }
+    if (c == '"' || c == '\\')
+        return 2;
+    return c >= 0x20 ? 1 : short_escapes[c] ? 2 : 6;
+}
+
+uint64_t px_json_escaped_size(px_str text) {
+    const char *p = text.p, *end = text.n ? p + text.n : p;
+    uint64_t size = 0;
+    while (p < end) {
+        const char *stop = px_plain_end(p, end);
+        size += (uint64_t)(stop - p);
+        p = stop;
+        size_t n;
+        if (p < end) {
+            size += px_json_escaped_step(px_str_n(p, (size_t)(end - p)), &n);
+            p += n;
+        }
+    }
+    return size;
+}
+
 /* ---- the writer ---- */
 
 /* The comma that stands before the next thing at this level, or 0. */

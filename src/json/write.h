@@ -41,4 +41,9 @@ void px_jw_null(struct px_jw *w);
 /** A quoted string into a buffer, outside any writer; absent is empty. */
 int px_json_quote(struct px_buf *to, px_str text);
 
+/** Bytes that `text` takes inside a JSON string, without the quotes: exactly those that are written here. */
+uint64_t px_json_escaped_size(px_str text);
+/** Of the byte or character that `s` (not empty) begins with; *ret_bytes: how many bytes of `s` it is. */
+uint64_t px_json_escaped_step(px_str s, size_t *ret_bytes);
+
 #endif

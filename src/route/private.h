@@ -4,8 +4,9 @@
  *   site.c    px_api + configuration -> px_site
  *   request.c px_route + px_site + arguments + place in the pages -> px_route_request -> px_http_req
  *   verdict.c px_http_result + rules -> px_route_verdict
- *   page.c    where in the pages a call is; cursors
  *   answer.c  px_http_result -> items, value, text, blocks
+ *   page.c    where in the pages a call is
+ *   cursor.c  that place as a text for the planner
  *   call.c    the flow
  */
 #ifndef PX_ROUTE_PRIVATE_H
@@ -18,6 +19,7 @@
 #include "json/slice.h"
 #include "json/template.h"
 #include "json/tree.h"
+#include "json/write.h"
 
 /* api.schema.json and route.schema.json, as text. */
 extern const unsigned char px_api_schema_text[], px_route_schema_text[];
@@ -216,7 +218,8 @@ void px_route_values(const struct px_route *route, bool *ret);
 
 /* ---- judging ---- */
 
-/** `body_json`: the body, when it is valid JSON; else absent. Texts live in `arena`. */
+/** `body_json`: the body, when it is valid JSON (px_answer_json); else absent. Texts live in `arena`. `route` is NULL for a
+ *  request started in code. */
 void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
                       const struct px_upstream *upstream, const struct px_api *api,
                       const struct px_http_result *result, px_str body_json, struct px_route_verdict *ret);
@@ -227,6 +230,76 @@ void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *
 struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstream *upstream,
                                  const struct px_http_result *result, const struct px_route_verdict *verdict);
 
+/* ---- the answer: answer.c ---- */
+
+enum px_answer_kind {
+    PX_ANSWER_NOTHING, /* only the status: no body, HEAD, result "none" */
+    PX_ANSWER_VALUE,   /* JSON: `value` */
+    PX_ANSWER_ITEMS,   /* JSON: `items`, an array (and `value`, in which it stands) */
+    PX_ANSWER_TEXT,    /* `text`, UTF-8 or not */
+    PX_ANSWER_BINARY   /* `text`: bytes, `type` */
+};
+struct px_answer_member {
+    px_str key, value; /* key: quoted, as JSON */
+};
+/** An answer that was judged to be good. Texts point into the result's body or live in the arena. */
+struct px_answer {
+    enum px_answer_kind kind;
+    int status;
+    px_str body_json; /* the whole body, when it is JSON */
+    px_str value, items;
+    struct px_answer_member *keep; /* those of route->keep that are there */
+    size_t n_keep;
+    px_str errors;     /* GraphQL: what stands beside the data, an array; absent: none */
+    px_str text, type; /* type: "image/png", lower case, without parameters */
+    px_str url;        /* that answered, without its query */
+};
+
+/** The body as one JSON value without the white space around it; absent: it is not JSON (`err`, may be NULL: what, at which byte). Its one scan: for
+ *  px_verdict_judge and px_answer_read. */
+px_str px_answer_json(const struct px_http_result *result, struct px_err *err);
+/** -EPROTO: it is not what the route says (not JSON, nothing at `at`, no list at `items`), with words for the planner that begin
+ *  with the upstream's name; -ENOMEM. `body_json`: of px_answer_json. */
+PX_MUSTCHECK int px_answer_read(struct px_arena *arena, const struct px_route *route,
+                                const struct px_http_result *result, px_str body_json, struct px_answer *ret,
+                                struct px_err *err);
+
+/** The items of an answer one by one, selected. */
+struct px_answer_items {
+    px_str array;
+    const struct px_select *select; /* NULL: whole */
+    uint64_t pos, index;            /* index: items passed, of this page */
+    uint64_t *seen;                 /* px_select_apply_seen; NULL */
+};
+/** `skip`: so many were given already. An answer that is no list has none. */
+void px_answer_items_init(struct px_answer_items *items, const struct px_answer *answer,
+                          const struct px_select *select, uint64_t skip);
+/** Append the next item to `to`, without a comma. 1: done, and *left is less by its cost (as it will stand inside a JSON string,
+ *  with a comma); 0: there is none; -ENOSPC: it costs more than *left: nothing was appended, and the next call gives the same item;
+ *  errors of the buffer, likewise. */
+PX_MUSTCHECK int px_answer_items_next(struct px_answer_items *items, struct px_buf *to, uint64_t *left);
+/** How many are left; walks. */
+uint64_t px_answer_items_left(const struct px_answer_items *items);
+
+/** The members beside value or items, for a writer inside an object: what is kept, and "errors" of GraphQL. A name in
+ *  `taken` (NULL-terminated; may be NULL) is left out. */
+void px_answer_put_members(const struct px_answer *answer, const char *const *taken, struct px_jw *w);
+/** A whole reply, for all but PX_ANSWER_ITEMS: structured value (selected; an object stays as it is, with what is kept inside it; anything else becomes
+ *  {"value":…}), {"status":204}, text, or one image, audio or resource block. Lives in `arena`. -ENOMEM. */
+PX_MUSTCHECK int px_answer_reply(struct px_arena *arena, const struct px_answer *answer,
+                                 const struct px_select *select, uint64_t *seen, struct px_reply *ret);
+
+/* ---- pages: page.c ---- */
+
+/** The first page for a call that wants `limit` items (0: the route's own number). Not for PX_PAGE_NONE. */
+void px_page_first(const struct px_route *route, uint64_t limit, struct px_page_state *ret);
+/** Behind an answer to a request that said `page`: 1: there is another page, *ret says where (it lives in `arena`); 0: that was
+ *  the last; -ELOOP: it leads to itself (words for the planner); -EPROTO: its place cannot be used (words). */
+PX_MUSTCHECK int px_page_next(struct px_arena *arena, const struct px_route *route,
+                              const struct px_http_result *result, const struct px_answer *answer,
+                              const struct px_page_state *page, struct px_page_state *ret,
+                              struct px_err *err);
+
 /* ---- looked-up values: values.c ---- */
 
 /** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same. `done` from the loop;
@@ -236,7 +309,7 @@ PX_MUSTCHECK int px_values_get(struct px_site *site, struct px_scope *scope, con
                                px_values_cb done, void *user, struct px_op **ret_op, struct px_err *err);
 void px_values_finish(struct px_site *site);
 
-/* ---- cursors ---- */
+/* ---- cursors: cursor.c ---- */
 
 /** Sealed, and bound to service, tool, principal and the arguments (without limit, cursor, fields, dry_run). */
 PX_MUSTCHECK int px_cursor_seal(struct px_arena *arena, const struct px_route_call_opts *call,

@@ -112,6 +112,7 @@ static void any_bytes_make_json(void **state) {
         struct px_json_scan scan;
         px_buf_clear(&buf, 1 << 16);
         assert_int_equal(px_json_quote(&buf, copy), 0);
+        assert_int_equal(px_json_escaped_size(copy) + 2, buf.n); /* what is reckoned is what is written */
         assert_int_equal(px_json_scan(px_buf_view(&buf), NULL, &scan, NULL, NULL), 0);
         assert_int_equal(px_json_slice_text(&arena, scan.value, &back), 0);
         assert_int_equal(px_str_eq(copy, back), px_utf8_valid(copy));

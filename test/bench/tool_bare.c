@@ -1,6 +1,8 @@
 /* tool_bare: a program that initialises the libraries that plexusd uses, says so, and waits for the end of its stdin. What
  * plexusd needs above this is its own. */
+#include <ares.h>
 #include <cjson/cJSON.h>
+#include <curl/curl.h>
 #include <pcre2.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -12,6 +14,10 @@ int main(void) {
     int code;
     PCRE2_SIZE at;
     char byte;
+    ares_channel names;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) || ares_library_init(ARES_LIB_INIT_ALL) || ares_init(&names))
+        return 1;
+    CURLM *multi = curl_multi_init();
     if (sodium_init() < 0 || sqlite3_initialize() || sqlite3_open(":memory:", &db))
         return 1;
     sqlite3_exec(db, "create table t(a); insert into t values(1)", NULL, NULL, NULL);
@@ -21,6 +27,8 @@ int main(void) {
     fflush(stdout);
     while (read(0, &byte, 1) > 0)
         ;
+    curl_multi_cleanup(multi);
+    ares_destroy(names);
     pcre2_code_free(re);
     cJSON_Delete(tree);
     sqlite3_close(db);

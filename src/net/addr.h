@@ -28,11 +28,13 @@ enum px_addr_kind {
     PX_ADDR_MULTICAST,   /* 224/4, ff00::/8 */
     PX_ADDR_UNSPECIFIED, /* 0/8, :: */
     PX_ADDR_RESERVED, /* 240/4, broadcast, documentation and benchmark nets, discard, what IANA has not given out */
-    PX_ADDR_TRANSLATED /* an IPv6 form that carries a public IPv4 address: NAT64, 6to4, Teredo */
+    PX_ADDR_TRANSLATED /* an IPv6 form that leads to a public IPv4 address by way of somebody else */
 };
 
-/** The kind of an address. Forms that carry an IPv4 address (mapped ::ffff:0:0/96, compatible ::/96, SIIT ::ffff:0:0:0/96)
- *  are the kind of what they carry; so are NAT64, 6to4 and Teredo, unless that is public: then TRANSLATED. */
+/** The kind of an address. A mapped one (::ffff:0:0/96) is what it carries, as it is to the kernel. Other forms that carry an
+ *  IPv4 address (compatible ::/96, SIIT ::ffff:0:0:0/96, NAT64, 6to4, Teredo with both of its own, ISATAP) are the kind of
+ *  that too, unless it is public: then TRANSLATED. 64:ff9b:1::/48, whose layout is the network's own, is always TRANSLATED.
+ *  What is neither family is RESERVED. */
 enum px_addr_kind px_addr_kind(const struct px_addr *addr);
 /** "loopback", "private", "cloud metadata" … */
 const char *px_addr_kind_name(enum px_addr_kind kind);

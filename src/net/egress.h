@@ -4,8 +4,9 @@
  * (http://127.0.0.1:8080, http://localhost:8080); a configured *name* must resolve to public addresses, unless the service has
  * `allow_private`, which adds loopback, private and shared ones. Every other origin (an upstream's further hosts, a
  * redirect, a URL from an argument) must match a pattern of hosts and its ports, and is only ever connected to at public
- * addresses. Link-local, metadata, multicast, unspecified and reserved addresses are never connected to, unless one stands
- * literally in the configuration; our own listeners are never.
+ * addresses. Link-local, metadata, multicast, unspecified, reserved and translated addresses are never connected to, unless one
+ * stands literally in the configuration; our own listeners are never. The name `localhost` (and `*.localhost`) in a configured
+ * origin stands for loopback addresses as literally as 127.0.0.1 does.
  *
  * Both questions are asked again for every connection, new or reused, before a byte is sent. Immutable, counted. */
 #ifndef PX_NET_EGRESS_H
@@ -17,10 +18,11 @@
 struct px_egress;
 
 struct px_egress_conf {
-    const px_str *origins; /* configured: "https://api.example.com"; parsed with px_url_parse */
+    const px_str *
+        origins; /* configured: "https://api.example.com"; parsed with px_url_parse; a path is left aside. At most 64 */
     size_t n_origins;
     const px_str *
-        hosts; /* patterns of other hosts: "uploads.example.com", "*.example.com" (any depth, not the domain itself), "*" */
+        hosts; /* patterns of other hosts: "uploads.example.com", "*.example.com" (any depth, not the domain itself), "*"; at most 256 */
     size_t n_hosts;
     const uint16_t *ports; /* allowed for `hosts`; none: 443, and 80 with plain_http */
     size_t n_ports;
@@ -42,11 +44,24 @@ bool px_egress_configured(const struct px_egress *egress, const struct px_url *u
 /** May this URL be asked? -EACCES with words: what was refused, why, and which setting would allow it. */
 PX_MUSTCHECK int px_egress_check_url(const struct px_egress *egress, const struct px_url *url,
                                      struct px_err *err);
-/** May this address (with its port) be connected to for that URL? -EACCES with words. */
+/** May this address be connected to for that URL? Its port is the URL's, or 0 (not yet set). -EACCES with words. */
 PX_MUSTCHECK int px_egress_check_addr(const struct px_egress *egress, const struct px_url *url,
                                       const struct px_addr *addr, struct px_err *err);
+/** May this address be connected to as the proxy? Loopback, private and shared ones may: a proxy is always configured. The
+ *  rest as above. */
+PX_MUSTCHECK int px_egress_check_proxy(const struct px_egress *egress, const struct px_addr *addr,
+                                       struct px_err *err);
 
-/** Our own listeners: added when one is opened. A wildcard address stands for every address with that port. -ENOSPC: 64. */
+/** What the files held; absent: none was named. They live as long as the egress; the key is wiped then. */
+px_str px_egress_ca_pem(const struct px_egress *egress);
+px_str px_egress_cert_pem(const struct px_egress *egress);
+px_str px_egress_key_pem(const struct px_egress *egress);
+/** "http://proxy.example:3128", and the same parsed; absent, NULL: none. */
+px_str px_egress_proxy(const struct px_egress *egress);
+const struct px_url *px_egress_proxy_url(const struct px_egress *egress);
+
+/** Our own listeners: added when one is opened. A wildcard address stands for every address that
+ *  this machine has then, with that port. Counted. -ENOSPC: 64. */
 PX_MUSTCHECK int px_egress_own_add(const struct px_addr *addr);
 void px_egress_own_remove(const struct px_addr *addr);
 

@@ -4,6 +4,7 @@
 #define PX_NET_URL_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 enum { PX_URL_MAX = 64 * 1024 };
@@ -22,15 +23,18 @@ struct px_url {
     bool literal; /* host is an IP address */
 };
 
-/** Parse an absolute URL. Refused, with words that say which part and why: other schemes, user information, control
- *  characters, blanks, backslashes, an empty host or label, a port of 0, a host that is neither a DNS name (RFC 1123, after IDNA) nor an
- *  address, a zone. A text that two parsers could read in two ways is refused rather than interpreted. -EINVAL, -EMSGSIZE, -ENOMEM. */
+/** Parse an absolute URL. Refused, with words that say which part and why: other schemes, user information (an @ before the
+ *  path's first slash, so also behind `?` or `#`), control characters and blanks, backslashes, an empty host or label, a port that is empty, 0,
+ *  padded or over 65535, a host that is neither a DNS name (RFC 1123 and underscores, after IDNA; one final dot is dropped) nor an
+ *  address, one that ends in a number and is no IPv4 address, one that is percent-encoded, a zone, a % without its two digits.
+ *  Characters that RFC 3986 has nowhere (beyond ASCII, "<>^`{|}) are percent-encoded in path and query; dot segments
+ *  are resolved. px_url_parse(text) of what came out gives the same again. -EINVAL, -EMSGSIZE, -ENOMEM. */
 PX_MUSTCHECK int px_url_parse(struct px_arena *arena, px_str text, struct px_url *ret, struct px_err *err);
 /** The same for a reference (a Location header) against `base`; RFC 3986 §5. */
 PX_MUSTCHECK int px_url_join(struct px_arena *arena, const struct px_url *base, px_str reference,
                              struct px_url *ret, struct px_err *err);
-/** Append `text` percent-encoded: all but unreserved characters (RFC 3986 §2.3); `also`: further characters to leave. A byte
- *  string of any content is fine. */
+/** Append `text` percent-encoded: all but unreserved characters (RFC 3986 §2.3); `also`: further characters to leave, or NULL. A
+ *  byte string of any content is fine. Returns to->failed. */
 int px_url_encode(struct px_buf *to, px_str text, const char *also);
 
 #endif

@@ -25,13 +25,14 @@ struct px_http_opts {
     const char *ca_file;      /* the system's bundle; NULL: /etc/ssl/certs/ca-certificates.crt */
     const char *user_agent;   /* NULL: "plexus/VERSION" */
     uint32_t max_running;     /* transfers at curl at once; the rest waits in order; 0: 512 */
-    uint32_t max_waiting;     /* 0: 4,096; over it: -EAGAIN */
-    uint32_t max_connections; /* kept open; 0: as max_running */
+    uint32_t max_waiting;     /* 0: 4,096; over it a request ends with BUSY */
+    uint32_t max_connections; /* kept open; at least max_running */
 };
 PX_MUSTCHECK int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct px_err *err);
 /** No request is wanted any more (their scopes have closed). Clears *http; NULL is fine. */
 void px_http_destroy(struct px_http **http);
-/** Read the CA bundle again; connections that are open stay as they are. On failure the old one stays. */
+/** Read the CA bundle again. What runs goes on; connections that are open are not used by later requests. On failure the old
+ *  one stays. */
 PX_MUSTCHECK int px_http_reload_ca(struct px_http *http, struct px_err *err);
 
 enum px_http_frame {
@@ -59,20 +60,21 @@ struct px_http_req {
     px_str method; /* a token (RFC 9110 §5.6.2), as it is sent */
     px_str url;
     const px_pair *
-        headers; /* sent to every origin of the chain. Names are tokens; values hold no CR, LF or NUL: -EINVAL */
+        headers; /* sent to every origin of the chain (Authorization and Cookie to the first alone). Names are tokens; values hold
+                    no control characters; those that frame a message (Host, Content-Length, Connection, …) are ours: BAD_REQUEST */
     size_t n_headers;
     const px_pair *
         credentials; /* headers that are sent to the first origin alone, and only if it is a configured one */
     size_t n_credentials;
-    px_str body;        /* absent: none (not even an empty one) */
-    px_str traceparent; /* W3C trace context; absent: made anew */
+    px_str body; /* absent: none; POST, PUT and PATCH then say "Content-Length: 0" (RFC 9110 §8.6) */
+    px_str traceparent; /* W3C trace context; absent, and not among the headers: made anew */
     enum px_http_frame frame;
     enum px_http_redirects redirects;
     uint32_t max_redirects; /* 0: 5 */
     struct px_http_timeouts timeouts;
     uint64_t
         max_bytes; /* of the body after decoding (WHOLE), of a line or event (LINE, SSE); 0: 16 MiB (WHOLE), 1 MiB */
-    bool sequential; /* do not reuse a connection (tests, and after an address change) */
+    bool fresh; /* over a new connection */
 };
 
 enum px_http_fail { /* why there is no (whole) answer */
@@ -98,7 +100,7 @@ struct px_http_result {
     enum px_http_fail fail;
     const char *why;     /* of a failure: one sentence that names the host; no secret of the URL's query */
     const char *timeout; /* "connect", "first_byte", "idle", "total"; NULL */
-    bool sent;           /* a byte of the (last) request may have left */
+    bool sent;           /* a byte of the request, or of one before its redirects, may have left */
     bool reused;         /* over a connection that was there */
     int status;          /* 0: no status line came. With a failure, that of the answer that was cut */
     int http_version;    /* 10, 11, 20 */

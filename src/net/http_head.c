@@ -1,0 +1,178 @@
+#include "net/http_head.h"
+#include <errno.h>
+
+struct span {
+    uint32_t name, name_n, value, value_n;
+};
+
+void px_http_head_init(struct px_http_head *h) {
+    *h = (struct px_http_head){0};
+    px_buf_init(&h->text, PX_HTTP_HEADER_BYTES);
+    px_buf_init(&h->spans, PX_HTTP_HEADERS * sizeof(struct span));
+}
+
+void px_http_head_finish(struct px_http_head *h) {
+    px_buf_finish(&h->text);
+    px_buf_finish(&h->spans);
+}
+
+static void forget(struct px_http_head *h) {
+    px_buf_clear(&h->text, 16 * 1024);
+    px_buf_clear(&h->spans, 16 * 1024);
+    h->n = 0;
+}
+
+void px_http_head_clear(struct px_http_head *h) {
+    forget(h);
+    h->bytes = 0;
+    h->status = h->version = 0;
+    h->inside = h->done = false;
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+static px_str trim(px_str s) {
+    while (s.n && is_blank(s.p[0]))
+        s = px_str_n(s.p + 1, s.n - 1);
+    while (s.n && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+bool px_http_is_token(px_str s) {
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && !(c && strchr(others, c)))
+            return false;
+    }
+    return s.n > 0;
+}
+
+/* "HTTP/1.1 200 OK", "HTTP/2 200" */
+static int status_line(struct px_http_head *h, px_str line) {
+    const char *p = line.p + 5, *end = line.p + line.n;
+    int major = 0, minor = 0, status = 0;
+    if (p == end || *p < '1' || *p > '9')
+        return -EPROTO;
+    major = *p++ - '0';
+    if (end - p >= 2 && *p == '.' && p[1] >= '0' && p[1] <= '9') {
+        minor = p[1] - '0';
+        p += 2;
+    }
+    if (end - p < 4 || *p != ' ')
+        return -EPROTO;
+    for (int i = 1; i <= 3; i++) {
+        if (p[i] < '0' || p[i] > '9')
+            return -EPROTO;
+        status = status * 10 + (p[i] - '0');
+    }
+    if (status < 100 || (end - p > 4 && p[4] != ' '))
+        return -EPROTO;
+    forget(h);
+    h->version = major * 10 + minor;
+    h->status = status;
+    h->inside = true;
+    return 0;
+}
+
+/* Text without its control characters: RFC 9110 §5.5 has them read as spaces. */
+static int add_text(struct px_http_head *h, px_str s, bool lower) {
+    char *to = px_buf_room(&h->text, s.n);
+    if (!to)
+        return h->text.failed == -ENOMEM ? -ENOMEM : -E2BIG;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (lower && c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        else if (((unsigned char)c < ' ' && c != '\t') || c == 0x7f)
+            c = ' ';
+        to[i] = c;
+    }
+    px_buf_added(&h->text, s.n);
+    return 0;
+}
+
+/* A line that begins with a blank goes on with the value before it (RFC 9112 §5.2). */
+static int fold(struct px_http_head *h, px_str line) {
+    if (!h->n)
+        return 0;
+    struct span *last = (struct span *)(void *)h->spans.p + h->n - 1;
+    px_str more = trim(line);
+    int r = add_text(h, PX_LIT(" "), false);
+    if (!r)
+        r = add_text(h, more, false);
+    if (!r)
+        last->value_n += (uint32_t)more.n + 1;
+    return r;
+}
+
+static int header_line(struct px_http_head *h, px_str line) {
+    const char *colon = memchr(line.p, ':', line.n);
+    px_str name = px_str_n(line.p, colon ? (size_t)(colon - line.p) : 0);
+    if (!px_http_is_token(name)) /* nothing that a server means by this is worth having */
+        return 0;
+    if (h->n >= PX_HTTP_HEADERS)
+        return -E2BIG;
+    px_str value = trim(px_str_n(colon + 1, line.n - name.n - 1));
+    struct span span = {(uint32_t)h->text.n, (uint32_t)name.n, (uint32_t)(h->text.n + name.n), (uint32_t)value.n};
+    int r = add_text(h, name, true);
+    if (!r)
+        r = add_text(h, value, false);
+    if (!r)
+        r = px_buf_add(&h->spans, &span, sizeof span);
+    if (!r)
+        h->n++;
+    return r;
+}
+
+int px_http_head_line(struct px_http_head *h, px_str line) {
+    h->bytes += line.n;
+    if (h->bytes > PX_HTTP_HEADER_BYTES)
+        return -E2BIG;
+    while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+        line.n--;
+    if (h->done)
+        return 0;
+    if (!h->inside)
+        return px_str_starts(line, PX_LIT("HTTP/")) ? status_line(h, line) : -EPROTO;
+    if (line.n)
+        return is_blank(line.p[0]) ? fold(h, line) : header_line(h, line);
+    h->inside = false;
+    h->done = h->status >= 200;
+    return h->done;
+}
+
+static px_pair pair_at(const struct px_http_head *h, size_t i, const char *text) {
+    const struct span *span = (const struct span *)(const void *)h->spans.p + i;
+    return (px_pair){px_str_n(text + span->name, span->name_n), px_str_n(text + span->value, span->value_n)};
+}
+
+px_pair *px_http_head_copy(const struct px_http_head *h, struct px_arena *arena, size_t *ret_n) {
+    *ret_n = h->n;
+    if (!h->n)
+        return NULL;
+    px_pair *pairs = px_arena_raw(arena, h->n * sizeof *pairs);
+    px_str text = px_arena_str(arena, px_buf_view(&h->text));
+    if (!pairs || !text.p)
+        return NULL;
+    for (size_t i = 0; i < h->n; i++)
+        pairs[i] = pair_at(h, i, text.p);
+    return pairs;
+}
+
+px_str px_http_head_get(const struct px_http_head *h, const char *name, size_t *ret_count) {
+    px_str found = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        px_pair pair = pair_at(h, i, h->text.p);
+        if (px_str_is(pair.name, name) && n++ == 0)
+            found = pair.value;
+    }
+    if (ret_count)
+        *ret_count = n;
+    return found;
+}

@@ -11,6 +11,11 @@ static void call_fail_err(struct px_http_call *call, enum px_http_fail fail, con
     px_http_call_end(call, fail, err->msg);
 }
 
+static void call_refused(struct px_http_call *call, const struct px_err *err) {
+    call->http->stats.refused++;
+    call_fail_err(call, PX_HTTP_FORBIDDEN, err);
+}
+
 static bool remember_hop(struct px_http_call *call) {
     if (!call->visited)
         call->visited = px_arena_raw(&call->arena, (call->max_redirects + 1) * sizeof *call->visited);
@@ -48,13 +53,17 @@ static void ready(struct px_http_call *call) {
 }
 
 /* Through a proxy, the name is asked for all the same, so that the guard can look at it; what is dialled is the proxy. */
-static int dial_proxy(struct px_http_call *call, const struct px_addr *addrs, size_t n) {
-    const struct px_url *proxy = &call->pin->trust->proxy;
+static int dial_proxy(struct px_http_call *call, const struct px_addr *addrs, size_t n, struct px_err *err) {
+    const struct px_url *proxy = call->pin->trust->proxy;
     call->n_dial = 0;
     for (size_t i = 0; i < n && call->n_dial < PX_HTTP_PIN_ADDRS; i++) {
-        call->dial[call->n_dial] = addrs[i];
-        px_addr_set_port(&call->dial[call->n_dial++], proxy->port);
+        struct px_addr addr = addrs[i];
+        px_addr_set_port(&addr, proxy->port);
+        if (!px_egress_check_proxy(call->egress, &addr, err))
+            call->dial[call->n_dial++] = addr;
     }
+    if (!call->n_dial)
+        return -EACCES;
     return px_http_resolve_entry(proxy->host, proxy->port, call->dial, call->n_dial, &call->resolve);
 }
 
@@ -63,7 +72,10 @@ static void resolve(struct px_http_call *call);
 static void use_addresses(struct px_http_call *call, const struct px_addr *addrs, size_t n) {
     struct px_err err = {0}, first = {0};
     if (call->resolving_proxy) {
-        if (dial_proxy(call, addrs, n))
+        int r = dial_proxy(call, addrs, n, &err);
+        if (r == -EACCES)
+            call_refused(call, &err);
+        else if (r)
             px_http_call_endf(call, PX_HTTP_INTERNAL, "no memory for a request");
         else
             ready(call);
@@ -79,9 +91,8 @@ static void use_addresses(struct px_http_call *call, const struct px_addr *addrs
             first = err;
     }
     if (!call->n_dial) {
-        call->http->stats.refused++;
-        call_fail_err(call, PX_HTTP_FORBIDDEN, &first);
-    } else if (call->pin->trust->proxy.text.p) {
+        call_refused(call, &first);
+    } else if (call->pin->trust->proxy) {
         call->resolving_proxy = true;
         resolve(call);
     } else {
@@ -102,7 +113,7 @@ static void on_name(void *user, const struct px_dns_answer *answer) {
 }
 
 static void resolve(struct px_http_call *call) {
-    const struct px_url *url = call->resolving_proxy ? &call->pin->trust->proxy : &call->url;
+    const struct px_url *url = call->resolving_proxy ? call->pin->trust->proxy : &call->url;
     struct px_err err = {0};
     struct px_addr addr;
     if (url->literal && !px_addr_parse(url->host, url->port, &addr))
@@ -117,8 +128,7 @@ static void begin_hop(struct px_http_call *call) {
     clear_hop(call);
     px_http_time_phase(call, PHASE_CONNECT);
     if (px_egress_check_url(call->egress, &call->url, &err)) {
-        call->http->stats.refused++;
-        call_fail_err(call, PX_HTTP_FORBIDDEN, &err);
+        call_refused(call, &err);
     } else if (!remember_hop(call)) {
         px_http_call_endf(call, PX_HTTP_INTERNAL, "no memory for a request");
     } else if (px_http_pin_get(call->http, call->egress, &call->url, &call->pin, &err)) {
@@ -135,8 +145,9 @@ static void run(struct px_http_call *call) {
     px_list_remove(&call->node);
     px_list_add(&http->calls, &call->node);
     call->state = CALL_RUNNING;
-    bool proxied = call->pin->trust->proxy.text.p != NULL;
-    int r = !proxied && !call->pin->loaded ? px_http_pin_resolve(http, call->pin, &call->resolve) : 0;
+    int r = !call->pin->trust->proxy && !call->pin->loaded
+                ? px_http_pin_resolve(http, call->pin, &call->resolve)
+                : 0;
     call->easy = r ? NULL : px_http_easy_take(http);
     if (!call->easy || px_http_easy_prepare(call->easy, call) || px_http_multi_add(http, call->easy))
         px_http_call_endf(call, PX_HTTP_INTERNAL, "no memory for a request");
@@ -219,7 +230,8 @@ static void take_info(struct px_http_call *call) {
     call->http->stats.reused += r->reused;
     r->bytes_in = (uint64_t)in;
     r->bytes_out = (uint64_t)out;
-    uint64_t connect = getinfo_ns(curl, CURLINFO_CONNECT_TIME_T), tls = getinfo_ns(curl, CURLINFO_APPCONNECT_TIME_T),
+    uint64_t connect = getinfo_ns(curl, CURLINFO_CONNECT_TIME_T),
+             tls = getinfo_ns(curl, CURLINFO_APPCONNECT_TIME_T),
              first = getinfo_ns(curl, CURLINFO_STARTTRANSFER_TIME_T);
     r->connect_ns = connect && !r->reused ? r->dns_ns + connect : 0;
     r->tls_ns = tls && !r->reused ? r->dns_ns + tls : 0;
@@ -267,6 +279,8 @@ void px_http_call_done(struct px_http_call *call, CURLcode code) {
     } else {
         take_info(call);
         px_http_words(call, code);
+        if (call->result.fail == PX_HTTP_CONNECT)
+            px_dns_forget(call->http->dns, call->url.host);
         px_http_call_end(call, call->result.fail, NULL);
     }
 }
@@ -315,7 +329,8 @@ static int copy(struct px_http_call *call, const struct px_http_req *req, struct
     return 0;
 }
 
-static struct px_http_call *make(struct px_http *http, const struct px_http_req *req, px_http_cb cb, void *user) {
+static struct px_http_call *make(struct px_http *http, const struct px_http_req *req, px_http_cb cb,
+                                 void *user) {
     struct px_http_call *call = calloc(1, sizeof *call);
     if (!call)
         return NULL;
@@ -330,7 +345,8 @@ static struct px_http_call *make(struct px_http *http, const struct px_http_req 
     call->max_redirects = PX_MIN(req->max_redirects ? req->max_redirects : REDIRECTS, 100u);
     call->timeouts = req->timeouts;
     call->fresh = req->fresh;
-    call->max_bytes = req->max_bytes ? req->max_bytes : (uint64_t)(req->frame == PX_HTTP_WHOLE ? 16 : 1) << 20;
+    call->max_bytes =
+        req->max_bytes ? req->max_bytes : (uint64_t)(req->frame == PX_HTTP_WHOLE ? 16 : 1) << 20;
     call->max_bytes = PX_MIN(call->max_bytes, (uint64_t)1 << 40);
     px_http_head_init(&call->head);
     px_buf_init(&call->body_in, call->max_bytes);

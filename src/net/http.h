@@ -66,7 +66,7 @@ struct px_http_req {
     const px_pair *
         credentials; /* headers that are sent to the first origin alone, and only if it is a configured one */
     size_t n_credentials;
-    px_str body; /* absent: none; POST, PUT and PATCH then say "Content-Length: 0" (RFC 9110 §8.6) */
+    px_str body;        /* absent: none; POST, PUT and PATCH then say "Content-Length: 0" (RFC 9110 §8.6) */
     px_str traceparent; /* W3C trace context; absent, and not among the headers: made anew */
     enum px_http_frame frame;
     enum px_http_redirects redirects;

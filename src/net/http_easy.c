@@ -24,7 +24,8 @@ static bool may_dial(struct px_http_call *call, const struct px_addr *addr) {
         pinned = px_addr_same_host(&call->dial[i], addr);
     if (!pinned)
         px_err_set(&err, -EACCES, "an address that was not asked for");
-    else if (call->pin->trust->proxy.text.p || !px_egress_check_addr(call->egress, &call->url, addr, &err))
+    else if (call->pin->trust->proxy ? !px_egress_check_proxy(call->egress, addr, &err)
+                                     : !px_egress_check_addr(call->egress, &call->url, addr, &err))
         return true;
     if (!call->refused)
         px_str_copy(call->why, sizeof call->why, px_str_of(err.msg));
@@ -59,8 +60,7 @@ static int on_leave(void *user, char *peer, char *local, int port, int local_por
         call->again = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    bool proxied = call->pin->trust->proxy.text.p != NULL;
-    if (!proxied && (px_addr_parse(px_str_of(peer), (uint16_t)port, &addr) || !may_dial(call, &addr)))
+    if (px_addr_parse(px_str_of(peer), (uint16_t)port, &addr) || !may_dial(call, &addr))
         return CURL_PREREQFUNC_ABORT;
     px_str_copy(call->result.peer, sizeof call->result.peer, px_str_of(peer));
     if (easy->pin_id == call->pin->id && easy->pin_generation == call->pin->generation)
@@ -202,7 +202,7 @@ static bool set_always(struct px_http_easy *easy) {
 static bool set_trust(struct px_http_easy *easy, const struct px_http_trust *trust) {
     CURL *curl = easy->curl;
     px_str cert = px_egress_cert_pem(trust->egress), key = px_egress_key_pem(trust->egress);
-    bool failed = false, proxied = trust->proxy.text.p != NULL;
+    bool failed = false, proxied = trust->proxy != NULL;
     /* curl shares a TLS connection, and its sessions, among handles with the same CAPATH; there is nothing in this one. */
     SET(CAPATH, trust->tag);
     if (cert.n || easy->cert) {
@@ -213,7 +213,7 @@ static bool set_trust(struct px_http_easy *easy, const struct px_http_trust *tru
     }
     easy->cert = cert.n > 0;
     if (proxied || easy->proxied) {
-        SET(PROXY, proxied ? trust->proxy.text.p : "");
+        SET(PROXY, proxied ? trust->proxy->text.p : "");
         SET(NOPROXY, proxied ? "" : "*");
     }
     easy->proxied = proxied;

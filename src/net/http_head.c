@@ -118,7 +118,8 @@ static int header_line(struct px_http_head *h, px_str line) {
     if (h->n >= PX_HTTP_HEADERS)
         return -E2BIG;
     px_str value = trim(px_str_n(colon + 1, line.n - name.n - 1));
-    struct span span = {(uint32_t)h->text.n, (uint32_t)name.n, (uint32_t)(h->text.n + name.n), (uint32_t)value.n};
+    struct span span = {(uint32_t)h->text.n, (uint32_t)name.n, (uint32_t)(h->text.n + name.n),
+                        (uint32_t)value.n};
     int r = add_text(h, name, true);
     if (!r)
         r = add_text(h, value, false);

@@ -30,7 +30,8 @@ static void reap(struct px_http *http) {
     PX_LIST_EACH_SAFE (node, &http->calls) {
         struct px_http_call *call = px_list_entry(node, struct px_http_call, node);
         if (call->io_failed && call->state == CALL_RUNNING)
-            px_http_call_endf(call, PX_HTTP_INTERNAL, "the connection cannot be watched: too many descriptors, or no memory");
+            px_http_call_endf(call, PX_HTTP_INTERNAL,
+                              "the connection cannot be watched: too many descriptors, or no memory");
     }
 }
 

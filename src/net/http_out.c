@@ -13,11 +13,23 @@ static bool is_name(px_str name, const char *const *names) {
 }
 
 /* How a message is framed, and where it goes, is not for a header to say. */
-static const char *const ours[] = {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer",
-                                   "upgrade", "expect", "http2-settings", "proxy-connection", "proxy-authorization", NULL};
+static const char *const ours[] = {"host",
+                                   "content-length",
+                                   "transfer-encoding",
+                                   "connection",
+                                   "keep-alive",
+                                   "te",
+                                   "trailer",
+                                   "upgrade",
+                                   "expect",
+                                   "http2-settings",
+                                   "proxy-connection",
+                                   "proxy-authorization",
+                                   NULL};
 static const char *const personal[] = {"authorization", "cookie", NULL};
-static const char *const content[] = {"content-type", "content-encoding", "content-language", "content-location",
-                                      "digest", "content-digest", "last-modified", NULL};
+static const char *const content[] = {
+    "content-type", "content-encoding", "content-language", "content-location",
+    "digest",       "content-digest",   "last-modified",    NULL};
 static const char *const type[] = {"content-type", NULL};
 static const char *const trace[] = {"traceparent", NULL};
 
@@ -25,11 +37,13 @@ static int check(px_str name, px_str value, struct px_err *err) {
     if (!px_http_is_token(name) || name.n > 256)
         return px_err_set(err, -EINVAL, "a header's name is not a token (RFC 9110 §5.6.2)");
     if (is_name(name, ours))
-        return px_err_set(err, -EINVAL, "the header " PX_FMT " is set by the host itself: leave it out", PX_ARG(name));
+        return px_err_set(err, -EINVAL, "the header " PX_FMT " is set by the host itself: leave it out",
+                          PX_ARG(name));
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
         if ((c < ' ' && c != '\t') || c == 0x7f)
-            return px_err_set(err, -EINVAL, "the header " PX_FMT " has a control character in its value (at %zu)",
+            return px_err_set(err, -EINVAL,
+                              "the header " PX_FMT " has a control character in its value (at %zu)",
                               PX_ARG(name), i);
     }
     return 0;
@@ -56,7 +70,8 @@ static char *line_of(struct px_arena *arena, px_str name, px_str value) {
     return line;
 }
 
-static int add(struct px_http_call *call, px_str name, px_str value, enum px_http_class class, struct px_err *err) {
+static int add(struct px_http_call *call, px_str name, px_str value, enum px_http_class class,
+               struct px_err *err) {
     int r = check(name, value, err);
     if (r)
         return r;
@@ -85,8 +100,8 @@ static px_str make_trace(struct px_http *http, char to[56]) {
     } else { /* early in a boot: a trace that is not unique everywhere is better than waiting */
         id[0] = px_clock_mono_ns(), id[1] = (uint64_t)px_clock_unix_ms(), id[2] = ++http->serial;
     }
-    int n = snprintf(to, 56, "00-%016llx%016llx-%016llx-01", (unsigned long long)id[0], (unsigned long long)id[1] | 1,
-                     (unsigned long long)id[2] | 1);
+    int n = snprintf(to, 56, "00-%016llx%016llx-%016llx-01", (unsigned long long)id[0],
+                     (unsigned long long)id[1] | 1, (unsigned long long)id[2] | 1);
     return px_str_n(to, (size_t)n);
 }
 
@@ -115,8 +130,8 @@ int px_http_out_copy(struct px_http_call *call, const struct px_http_req *req, s
         r = add(call, req->credentials[i].name, req->credentials[i].value, LINE_CREDENTIAL, err);
     char made[56];
     if (!r && !traced)
-        r = add(call, PX_LIT("traceparent"), req->traceparent.n ? req->traceparent : make_trace(call->http, made),
-                LINE_PLAIN, err);
+        r = add(call, PX_LIT("traceparent"),
+                req->traceparent.n ? req->traceparent : make_trace(call->http, made), LINE_PLAIN, err);
     return r;
 }
 

@@ -46,8 +46,9 @@ static void name_anew(struct px_http_pin *pin) {
     pin->generation++;
     pin->loaded = false;
     pin->n_dialled = 0;
-    if (!pin->trust->proxy.text.p)
-        snprintf(pin->connect, sizeof pin->connect, "::px%llu-%u:", (unsigned long long)pin->id, pin->generation);
+    if (!pin->trust->proxy)
+        snprintf(pin->connect, sizeof pin->connect, "::px%llu-%u:", (unsigned long long)pin->id,
+                 pin->generation);
 }
 
 static struct px_http_pin *make(struct px_http *http, struct px_egress *egress, px_str key, uint16_t port,

@@ -19,8 +19,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "net/http.h"
-#include "net/http_pieces.h"
 #include "net/http_head.h"
+#include "net/http_pieces.h"
 #include "reactor/loop.h"
 #include "reactor/timer.h"
 #include <curl/curl.h>
@@ -35,10 +35,9 @@ struct px_http_trust {
     uint64_t serial; /* of the process; also the tag that keeps curl from sharing TLS connections */
     char tag[48];
     struct x509_store_st *store;
-    struct px_url proxy; /* text.p NULL: none */
-    struct px_arena arena;
-    uint32_t refs; /* pins */
-    bool stale;    /* the bundle was read again since */
+    const struct px_url *proxy; /* the egress's; NULL: none */
+    uint32_t refs;              /* pins */
+    bool stale;                 /* the bundle was read again since */
 };
 /** Read a bundle of certificates. */
 PX_MUSTCHECK int px_http_store_load(const char *file, struct x509_store_st **ret, struct px_err *err);
@@ -68,8 +67,8 @@ struct px_http_pin {
     size_t n_addrs;
     struct px_addr dialled[PX_HTTP_PIN_ADDRS]; /* connections of this generation may be to these */
     size_t n_dialled;
-    bool loaded;     /* curl has the addresses */
-    bool detached;   /* not in the map any more: goes with its last request */
+    bool loaded;      /* curl has the addresses */
+    bool detached;    /* not in the map any more: goes with its last request */
     char connect[48]; /* for CURLOPT_CONNECT_TO: "::px7-2:"; empty: through a proxy */
     uint16_t port;
     char host[1]; /* and the key's bytes */
@@ -124,7 +123,8 @@ PX_MUSTCHECK int px_http_easy_prepare(struct px_http_easy *easy, struct px_http_
 enum px_http_class { LINE_PLAIN, LINE_CONTENT, LINE_PERSONAL, LINE_CREDENTIAL };
 struct px_http_line {
     char *text; /* "Name: value" */
-    enum px_http_class class; /* CONTENT goes with the body; PERSONAL and CREDENTIAL stay at the first origin */
+    enum px_http_class class
+        ; /* CONTENT goes with the body; PERSONAL and CREDENTIAL stay at the first origin */
 };
 
 enum px_http_state { CALL_WAITING, CALL_RESOLVING, CALL_READY, CALL_RUNNING, CALL_ENDED };
@@ -165,9 +165,9 @@ struct px_http_call {
     size_t n_dial;
     struct px_http_easy *easy;
     struct curl_slist *resolve;
-    bool leaving;  /* the request of this hop may have left */
-    bool refused;  /* the guard refused an address while connecting */
-    bool again;    /* curl was about to send it a second time */
+    bool leaving; /* the request of this hop may have left */
+    bool refused; /* the guard refused an address while connecting */
+    bool again;   /* curl was about to send it a second time */
     bool too_large, no_memory, io_failed;
     int head_failed;
     bool discard; /* the body of a redirect */
@@ -197,7 +197,8 @@ void px_http_call_detach(struct px_http_call *call);
 /** It is over: END will come. */
 void px_http_call_end(struct px_http_call *call, enum px_http_fail fail, const char *why);
 /** The same, with words made for it: "host: …". */
-void px_http_call_endf(struct px_http_call *call, enum px_http_fail fail, const char *format, ...) PX_PRINTF(3, 4);
+void px_http_call_endf(struct px_http_call *call, enum px_http_fail fail, const char *format, ...)
+    PX_PRINTF(3, 4);
 /** Its transfer has ended: what follows? */
 void px_http_call_done(struct px_http_call *call, CURLcode code);
 void px_http_call_free(struct px_http_call *call);
@@ -207,7 +208,8 @@ void px_http_admit_post(struct px_http *http);
 /** The headers that leave with this hop. */
 PX_MUSTCHECK int px_http_out_headers(struct px_http_call *call, struct curl_slist **ret);
 /** Check and copy the headers of the request. -EINVAL with words. */
-PX_MUSTCHECK int px_http_out_copy(struct px_http_call *call, const struct px_http_req *req, struct px_err *err);
+PX_MUSTCHECK int px_http_out_copy(struct px_http_call *call, const struct px_http_req *req,
+                                  struct px_err *err);
 /** Decide about a redirect when the head of an answer is there. Fills call->next, or call->result.fail and call->why. */
 enum px_http_verdict px_http_redirect_decide(struct px_http_call *call);
 /** What the next hop asks for, after VERDICT_FOLLOW. */

@@ -19,7 +19,8 @@ static bool becomes_get(const struct px_http_call *call) {
 
 static enum px_http_verdict refuse(struct px_http_call *call, enum px_http_fail fail, const char *format, ...)
     PX_PRINTF(3, 4);
-static enum px_http_verdict refuse(struct px_http_call *call, enum px_http_fail fail, const char *format, ...) {
+static enum px_http_verdict refuse(struct px_http_call *call, enum px_http_fail fail, const char *format,
+                                   ...) {
     char words[sizeof call->why];
     va_list args;
     va_start(args, format);
@@ -45,16 +46,20 @@ static bool was_visited(const struct px_http_call *call, px_str method) {
 /* Whether the policy lets this hop be made to call->next. */
 static enum px_http_verdict judge(struct px_http_call *call, bool get) {
     struct px_err err = {0};
-    bool same = px_str_eq(call->next.origin, call->url.origin), has_body = call->body.p && !call->body_dropped;
+    bool same = px_str_eq(call->next.origin, call->url.origin),
+         has_body = call->body.p && !call->body_dropped;
     if (call->url.https && !call->next.https)
-        return refuse(call, PX_HTTP_FORBIDDEN, "it redirects from https to " PX_FMT ", and that is never followed",
+        return refuse(call, PX_HTTP_FORBIDDEN,
+                      "it redirects from https to " PX_FMT ", and that is never followed",
                       PX_ARG(call->next.origin));
     if (!same && call->redirects == PX_HTTP_REDIRECT_SAME_ORIGIN)
-        return refuse(call, PX_HTTP_FORBIDDEN, "it redirects to " PX_FMT ", and only its own origin is followed",
+        return refuse(call, PX_HTTP_FORBIDDEN,
+                      "it redirects to " PX_FMT ", and only its own origin is followed",
                       PX_ARG(call->next.origin));
     if (!same && !get && (has_body || !call->safe))
         return refuse(call, PX_HTTP_REDIRECTS,
-                      "it redirects this " PX_FMT " to " PX_FMT ", and what it carries is not given to another origin",
+                      "it redirects this " PX_FMT " to " PX_FMT
+                      ", and what it carries is not given to another origin",
                       PX_ARG(call->method), PX_ARG(call->next.origin));
     if (call->result.redirects >= call->max_redirects)
         return refuse(call, PX_HTTP_REDIRECTS, "it redirects more than %u times", call->max_redirects);

@@ -10,7 +10,9 @@ static uint64_t after(uint64_t from, uint64_t delay) {
 static uint64_t phase_deadline(const struct px_http_call *call, const char **ret_which) {
     switch (call->phase) {
     case PHASE_CONNECT: *ret_which = "connect"; return after(call->hop_ns, call->timeouts.connect_ns);
-    case PHASE_FIRST_BYTE: *ret_which = "first_byte"; return after(call->phase_ns, call->timeouts.first_byte_ns);
+    case PHASE_FIRST_BYTE:
+        *ret_which = "first_byte";
+        return after(call->phase_ns, call->timeouts.first_byte_ns);
     case PHASE_BODY:
         *ret_which = "idle";
         return call->paused || call->held ? UINT64_MAX : after(call->phase_ns, call->timeouts.idle_ns);

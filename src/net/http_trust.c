@@ -19,7 +19,8 @@ int px_http_store_load(const char *file, X509_STORE **ret, struct px_err *err) {
         int code = errno ? -errno : -EINVAL;
         X509_STORE_free(store);
         ERR_clear_error();
-        return px_err_set(err, code, "%s: no certificates could be read from it: name a file of certificates in PEM", file);
+        return px_err_set(
+            err, code, "%s: no certificates could be read from it: name a file of certificates in PEM", file);
     }
     set_flags(store);
     *ret = store;
@@ -63,20 +64,20 @@ static X509_STORE *store_with(X509_STORE *system, px_str pem) {
 }
 
 static int fill(struct px_http *http, struct px_http_trust *trust, struct px_err *err) {
-    px_str pem = px_egress_ca_pem(trust->egress), proxy = px_egress_proxy(trust->egress);
+    px_str pem = px_egress_ca_pem(trust->egress);
     if (pem.n)
         trust->store = store_with(http->store, pem);
     else if (X509_STORE_up_ref(http->store) == 1)
         trust->store = http->store;
     if (!trust->store)
         return px_err_set(err, pem.n ? -EINVAL : -ENOMEM, "the further authorities (ca_file) cannot be used");
-    return proxy.n ? px_url_parse(&trust->arena, proxy, &trust->proxy, err) : 0;
+    trust->proxy = px_egress_proxy_url(trust->egress);
+    return 0;
 }
 
 static void trust_free(struct px_http_trust *trust) {
     px_list_remove(&trust->node);
     X509_STORE_free(trust->store);
-    px_arena_finish(&trust->arena);
     px_egress_unref(trust->egress);
     free(trust);
 }
@@ -94,11 +95,11 @@ int px_http_trust_get(struct px_http *http, struct px_egress *egress, struct px_
     struct px_http_trust *trust = calloc(1, sizeof *trust);
     if (!trust)
         return px_err_set(err, -ENOMEM, "no memory for a request");
+    trust->http = http;
     trust->egress = px_egress_ref(egress);
     trust->serial = ++http->serial;
     trust->refs = 1;
     snprintf(trust->tag, sizeof trust->tag, "/nonexistent/%llu", (unsigned long long)trust->serial);
-    px_arena_init_small(&trust->arena, (size_t)2 * PX_URL_MAX + 4096);
     px_list_add(&http->trusts, &trust->node);
     int r = fill(http, trust, err);
     if (r) {
@@ -125,10 +126,12 @@ const char *px_http_verify_words(long verify_result) {
     case X509_V_ERR_CERT_NOT_YET_VALID: return "the certificate is not valid yet";
     case X509_V_ERR_CERT_REVOKED: return "the certificate was revoked";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return "the certificate is signed by itself, and not trusted here";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "the certificate is signed by itself, and not trusted here";
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return "the certificate is from an authority that is not trusted here";
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "the certificate is from an authority that is not trusted here";
     default: return "the certificate cannot be verified";
     }
 }

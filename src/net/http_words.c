@@ -4,8 +4,9 @@
 #include <string.h>
 
 const char *px_http_fail_name(enum px_http_fail fail) {
-    static const char *const names[] = {"ok",      "bad_request", "forbidden", "no_name",   "dns",       "connect", "tls",
-                                        "timeout", "reset",       "protocol",  "too_large", "redirects", "busy",    "internal"};
+    static const char *const names[] = {"ok",        "bad_request", "forbidden", "no_name", "dns",
+                                        "connect",   "tls",         "timeout",   "reset",   "protocol",
+                                        "too_large", "redirects",   "busy",      "internal"};
     return (size_t)fail < PX_COUNT(names) ? names[fail] : "internal";
 }
 
@@ -48,7 +49,8 @@ static void connect_words(struct px_http_call *call) {
     if (call->n_dial)
         px_addr_text(&call->dial[0], text);
     say(call, PX_HTTP_CONNECT, "no connection to %s port %u%s: %s", text, px_addr_port(&call->dial[0]),
-        call->n_dial > 1 ? ", nor to its other addresses" : "", code ? strerror((int)code) : "it does not answer");
+        call->n_dial > 1 ? ", nor to its other addresses" : "",
+        code ? strerror((int)code) : "it does not answer");
 }
 
 static void cut_words(struct px_http_call *call, const char *what) {
@@ -66,15 +68,17 @@ static bool own_words(struct px_http_call *call) {
     if (call->no_memory)
         say(call, PX_HTTP_INTERNAL, "no memory for the answer");
     else if (call->too_large)
-        say(call, PX_HTTP_TOO_LARGE, "the answer is larger than %llu bytes", (unsigned long long)call->max_bytes);
+        say(call, PX_HTTP_TOO_LARGE, "the answer is larger than %llu bytes",
+            (unsigned long long)call->max_bytes);
     else if (call->head_failed == -E2BIG)
-        say(call, PX_HTTP_PROTOCOL, "the answer has more than %d headers, or %d bytes of them", PX_HTTP_HEADERS,
-            PX_HTTP_HEADER_BYTES);
+        say(call, PX_HTTP_PROTOCOL, "the answer has more than %d headers, or %d bytes of them",
+            PX_HTTP_HEADERS, PX_HTTP_HEADER_BYTES);
     else if (call->head_failed)
         say(call, PX_HTTP_PROTOCOL, "what came does not begin like an HTTP answer");
     else if (call->again)
-        say(call, PX_HTTP_RESET, "the connection ended before an answer came; it was one that had been used before, and "
-                                 "the request is not sent a second time");
+        say(call, PX_HTTP_RESET,
+            "the connection ended before an answer came; it was one that had been used before, and "
+            "the request is not sent a second time");
     else if (call->refused) {
         char guard[256];
         px_str_copy(guard, sizeof guard, px_str_of(call->why));
@@ -112,14 +116,13 @@ static void other_words(struct px_http_call *call, CURLcode code) {
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2_STREAM: cut_words(call, curl_easy_strerror(code)); break;
-    case CURLE_BAD_CONTENT_ENCODING:
-        say(call, PX_HTTP_PROTOCOL, "the body is not encoded as it says");
-        break;
+    case CURLE_BAD_CONTENT_ENCODING: say(call, PX_HTTP_PROTOCOL, "the body is not encoded as it says"); break;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY: say(call, PX_HTTP_PROTOCOL, "what came is not HTTP"); break;
     case CURLE_WRITE_ERROR:
-    case CURLE_HTTP2: say(call, PX_HTTP_PROTOCOL, "the answer is broken (%s)", curl_easy_strerror(code)); break;
-    case CURLE_TOO_LARGE: say(call, PX_HTTP_PROTOCOL, "a header of the answer is too large"); break;
+    case CURLE_HTTP2:
+        say(call, PX_HTTP_PROTOCOL, "the answer is broken (%s)", curl_easy_strerror(code));
+        break;
     case CURLE_OUT_OF_MEMORY: say(call, PX_HTTP_INTERNAL, "no memory for the answer"); break;
     default: say(call, PX_HTTP_INTERNAL, "%s", curl_easy_strerror(code)); break;
     }

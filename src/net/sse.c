@@ -100,8 +100,9 @@ static int end_line(struct px_sse *s, struct px_sse_event *ret) {
         return 0;
     px_str data = px_buf_view(&s->data);
     data.n--;
-    *ret = (struct px_sse_event){
-        .data = data, .event = s->event.n ? px_buf_view(&s->event) : PX_LIT("message"), .id = px_buf_view(&s->id)};
+    *ret = (struct px_sse_event){.data = data,
+                                 .event = s->event.n ? px_buf_view(&s->event) : PX_LIT("message"),
+                                 .id = px_buf_view(&s->id)};
     return 1;
 }
 

@@ -9,13 +9,13 @@ struct px_sse {
     size_t taken;
     struct px_buf line, data, event, id; /* id: of the last event that had one */
     size_t cap;
-    uint64_t size;  /* bytes of the event so far */
-    bool begun;     /* a byte order mark can come no more */
-    bool after_cr;  /* a LF now belongs to the line before */
-    bool in_line;   /* the line has at least one byte */
-    bool comment;   /* the line is one */
-    bool dropping;  /* the event is over the cap */
-    bool given;     /* data and event were given out */
+    uint64_t size; /* bytes of the event so far */
+    bool begun;    /* a byte order mark can come no more */
+    bool after_cr; /* a LF now belongs to the line before */
+    bool in_line;  /* the line has at least one byte */
+    bool comment;  /* the line is one */
+    bool dropping; /* the event is over the cap */
+    bool given;    /* data and event were given out */
 };
 struct px_sse_event {
     px_str data, event, id;

@@ -64,8 +64,7 @@ static const char *container_end(const char *p, const char *end) {
     }
 }
 
-/* p: where a value begins. Gives the byte behind it; NULL: that is no value. */
-static const char *value_end(const char *p, const char *end) {
+const char *px_json_value_end(const char *p, const char *end) {
     const char *begin = p;
     if (p == end)
         return NULL;
@@ -107,7 +106,7 @@ int px_json_slice_next(px_str container, uint64_t *pos, px_str *ret_key, px_str 
             return -EINVAL;
         p = px_skip_space(p + 1, end);
     }
-    const char *stop = value_end(p, end);
+    const char *stop = px_json_value_end(p, end);
     if (!stop || stop == end) /* a bracket must follow */
         return -EINVAL;
     if (ret_key)

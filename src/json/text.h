@@ -100,6 +100,9 @@ static inline px_str px_trim(px_str s) {
     return px_str_n(p, (size_t)(end - p));
 }
 
+/** p: where a value begins. The byte behind it; NULL: that is no value. In slice.c. */
+const char *px_json_value_end(const char *p, const char *end);
+
 static inline bool px_is_digit(char c) {
     return c >= '0' && c <= '9';
 }

@@ -1,6 +1,7 @@
 /* Any bytes: the scan, and for what it accepts, that tree, slices, printing and templates agree with it. What it refuses
  * must not harm those that trust it either, as long as they are told a text that they may doubt. */
 #include "json/comments.h"
+#include "json/select.h"
 #include "json/template.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -46,6 +47,58 @@ static const struct px_json *parse(struct px_arena *arena, px_str text, const st
     return root;
 }
 
+/* Everything a source could give: the text itself, or nothing. */
+static int give_text(void *ctx, const char *kind, px_str name, px_str *ret, struct px_err *err) {
+    (void)err;
+    *ret = *(const px_str *)ctx;
+    return kind[1] == 'c' && name.n % 2 ? -ENOENT : 0;
+}
+
+static int ignore_use(void *user, const char *kind, px_str name, bool has_default, struct px_err *err) {
+    (void)user;
+    (void)has_default;
+    (void)err;
+    CHECK(kind[0] == '$' && name.p);
+    return 0;
+}
+
+/* As a template with a source: JSON, absent, or refused with words. */
+static void check_template_from(px_str value, struct px_buf *to) {
+    static const char *const also[] = {"style", NULL};
+    struct px_template_source source = {.get = give_text, .ctx = &value, .also = also};
+    struct px_json_limits deeper = {.depth = 512};
+    struct px_json_scan filled;
+    struct px_err err = {0};
+    if (px_json_slice_type(value) == PX_JSON_OBJECT)
+        source.args_json = value;
+    px_buf_clear(to, 0);
+    int r = px_json_template_fill_from(to, value, &source, &err);
+    CHECK(r >= 0 || err.code == r);
+    CHECK(r != 1 || to->n == 0);
+    if (r == 0) {
+        r = px_json_scan(px_buf_view(to), &deeper, &filled, NULL, &err);
+        CHECK(r == 0 || r == -EMSGSIZE);
+        CHECK(px_json_template_uses(value, ignore_use, NULL, also, &err) <= 0);
+    }
+}
+
+/* What is selected is JSON, no longer than all of it; everything is all of it. */
+static void check_select(px_str value, px_str compact, struct px_buf *to) {
+    static const char *const fields[] = {"*", "*/a,a(b,*/c),%22", "a/*/b,*(a,b(c))"};
+    struct px_json_limits deeper = {.depth = 512};
+    struct px_json_scan kept;
+    for (size_t i = 0; i < PX_COUNT(fields); i++) {
+        struct px_select *select = NULL;
+        uint64_t seen[PX_SELECT_FIELDS_MAX / 64] = {0};
+        CHECK(px_select_compile(px_str_of(fields[i]), &select, NULL) == 0);
+        px_buf_clear(to, 0);
+        CHECK(px_select_apply_seen(select, value, to, seen) == 0);
+        CHECK(i || px_str_eq(px_buf_view(to), compact));
+        CHECK(to->n <= compact.n && px_json_scan(px_buf_view(to), &deeper, &kept, NULL, NULL) == 0);
+        px_select_destroy(select);
+    }
+}
+
 static void ignore_name(void *user, px_str name) {
     (void)user;
     CHECK(name.p);
@@ -66,6 +119,9 @@ static void check_valid(const struct px_json_scan *scan, const struct px_json_li
           px_json_hash(root) == px_json_hash(again));
     CHECK(px_json_slice_compact(&other, scan->value) == 0);
     CHECK(px_json_equal(root, parse(&arena, px_buf_view(&other), limits)));
+    px_buf_clear(&printed, 0);
+    check_select(scan->value, px_buf_view(&other), &printed);
+    check_template_from(scan->value, &printed);
     /* As a template, with itself as its arguments: JSON, or refused with words. */
     px_str args = px_json_slice_type(scan->value) == PX_JSON_OBJECT ? scan->value : (px_str){0};
     px_buf_clear(&other, 0);
@@ -98,8 +154,21 @@ static void check_any(px_str text) {
     px_json_slice_at(text, PX_LIT("/a/0/~0~1"), &value);
     px_json_slice_compact(&out, text);
     CHECK(px_json_template_fill(&out, text, text, &err) <= 0);
+    struct px_select *select = NULL;
+    px_buf_clear(&out, CAP);
+    if (px_select_compile(text, &select, &err) == 0) { /* as fields */
+        CHECK(px_select_count(select) > 0 && px_select_path(select, 0).p);
+        CHECK(px_select_apply(select, PX_LIT("{\"a\":[{\"b\":1,\"c\":{\"a\":null}}],\"b\":{\"a\":[]}}"),
+                              &out) == 0);
+        px_select_destroy(select);
+    }
+    CHECK(px_select_compile(PX_LIT("a/b,*/c"), &select, &err) == 0);
+    px_buf_clear(&out, CAP);
+    CHECK(px_select_apply(select, text, &out) <= 0);
+    px_select_destroy(select);
     px_buf_clear(&out, CAP);
     CHECK(px_json_quote(&out, text) == 0);
+    CHECK(px_json_escaped_size(text) + 2 == out.n);
     CHECK(px_json_type(parse(&arena, px_buf_view(&out), NULL)) == PX_JSON_STRING);
     CHECK(px_json_slice_text(&arena, px_buf_view(&out), &value) == 0);
     CHECK(px_str_eq(value, text) == px_utf8_valid(text));

@@ -7,160 +7,334 @@ enum {
     NAMES_BYTES = 1024 * 1024 /* of all names with escapes in one template */
 };
 
+enum kind { ARG, CONCAT, CONFIG, SECRET, VALUE, KINDS };
+static const char *const kind_names[KINDS] = {"$arg", "$concat", "$config", "$secret", "$value"};
+
 struct fill {
     struct px_arena names; /* decoded names */
-    struct px_buf *to;
+    struct px_buf *to;     /* NULL: only tell the uses */
     px_str args;
-    void (*each)(void *user, px_str name); /* not NULL: only tell the names */
+    const struct px_template_source *source; /* NULL: arguments only, and a default is data */
+    const char *const *also;
+    int (*each)(void *user, const char *kind, px_str name, bool has_default, struct px_err *err);
     void *user;
     struct px_err *err;
 };
 
-/* What {"$arg": …} says. */
-struct arg {
-    px_str name, fallback;
+/* What an object with a "$…" key says. */
+struct use {
+    enum kind kind;
+    px_str what; /* raw */
+    px_str name; /* decoded; not of $concat */
+    px_str fallback;
 };
 
 static int not_json(struct fill *f) {
     return px_err_set(f->err, -EINVAL, "template: not valid JSON");
 }
 
-/* 1: the object is an argument; 0: it is plain; -errno. */
-static int read_arg(struct fill *f, px_str object, struct arg *ret) {
-    uint64_t pos = 0;
-    px_str key, value, name = {0}, other = {0}, fallback = {0};
-    int r;
-    while ((r = px_json_slice_next(object, &pos, &key, &value)) > 0) {
-        if (px_json_slice_is(key, PX_LIT("$arg")))
-            name = value;
-        else if (px_json_slice_is(key, PX_LIT("default")))
-            fallback = value;
-        else
-            other = key;
+/* ---- reading a use ---- */
+
+/* A key that means something here; KINDS: it does not. */
+static enum kind kind_of(const struct fill *f, px_str key) {
+    int known = f->source ? KINDS : CONCAT + 1;
+    for (int i = 0; i < known; i++) {
+        if (px_json_slice_is(key, px_str_of(kind_names[i])))
+            return (enum kind)i;
     }
-    if (r)
-        return not_json(f);
-    if (!name.p)
+    return KINDS;
+}
+
+static bool may_stand_beside(const struct fill *f, px_str key) {
+    for (const char *const *also = f->also; also && *also; also++) {
+        if (px_json_slice_is(key, px_str_of(*also)))
+            return true;
+    }
+    return false;
+}
+
+static int read_name(struct fill *f, struct use *use) {
+    if (use->kind == CONCAT) {
+        if (px_json_slice_type(use->what) != PX_JSON_ARRAY)
+            return px_err_set(f->err, -EINVAL,
+                              "template: \"$concat\" must be an array, the parts of a string");
         return 0;
-    if (other.p)
-        return px_err_set(f->err, -EINVAL,
-                          "template: beside \"$arg\" only \"default\" may stand, not " PX_FMT,
-                          PX_ARG(px_str_n(other.p, px_str_cut_utf8(other, 60))));
-    r = px_json_slice_text(&f->names, name, &ret->name);
+    }
+    int r = px_json_slice_text(&f->names, use->what, &use->name);
     if (r == -ENOMEM)
         return px_err_set(f->err, r, "template: too many long names");
     if (r)
-        return px_err_set(f->err, r, "template: \"$arg\" must be a string, the name of an argument");
-    ret->fallback = fallback;
-    return 1;
+        return px_err_set(f->err, r, "template: \"%s\" must be a string, %s", kind_names[use->kind],
+                          use->kind == ARG     ? "the name of an argument"
+                          : use->kind == VALUE ? "the name of a value"
+                                               : "a pointer into the configuration");
+    return 0;
 }
 
-/* The argument, else the default, else absent. */
-static int look_up(struct fill *f, const struct arg *arg, px_str *ret) {
-    bool pointer = arg->name.n && arg->name.p[0] == '/';
-    int r = pointer ? px_json_slice_at(f->args, arg->name, ret) : px_json_slice_get(f->args, arg->name, ret);
-    if (r == -ENOENT) {
-        *ret = arg->fallback;
+/* 1: the object stands for something else; 0: it is plain; -errno. */
+static int read_use(struct fill *f, px_str object, struct use *ret) {
+    uint64_t pos = 0;
+    px_str key, value, other = {0};
+    struct use use = {.kind = KINDS};
+    int r;
+    while ((r = px_json_slice_next(object, &pos, &key, &value)) > 0) {
+        enum kind kind = kind_of(f, key);
+        if (kind < KINDS && use.kind == KINDS) {
+            use.kind = kind;
+            use.what = value;
+        } else if (px_json_slice_is(key, PX_LIT("default"))) {
+            use.fallback = value;
+        } else if (!may_stand_beside(f, key)) {
+            other = key;
+        }
+    }
+    if (r)
+        return not_json(f);
+    if (use.kind == KINDS)
         return 0;
-    }
-    if (r && pointer)
-        return px_err_set(f->err, -EINVAL, "template: \"$arg\" is not a JSON pointer: \"" PX_FMT "\"",
-                          PX_ARG(px_str_n(arg->name.p, px_str_cut_utf8(arg->name, 100))));
-    return r ? px_err_set(f->err, -EINVAL, "the arguments are not a valid JSON object") : 0;
-}
-
-/* 1: *ret_value is what to put in place of an argument (absent: nothing, drop what holds it); 0: not an argument. */
-static int resolve(struct fill *f, px_str value, px_str *ret_value) {
-    struct arg arg;
-    int r = px_json_slice_type(value) == PX_JSON_OBJECT ? read_arg(f, value, &arg) : 0;
-    if (r <= 0)
-        return r;
-    *ret_value = (px_str){0};
-    if (f->each) {
-        f->each(f->user, arg.name);
-        return 1;
-    }
-    r = look_up(f, &arg, ret_value);
+    if (other.p)
+        return px_err_set(f->err, -EINVAL, "template: beside \"%s\" only \"default\" may stand, not " PX_FMT,
+                          kind_names[use.kind], PX_ARG(px_str_n(other.p, px_str_cut_utf8(other, 60))));
+    r = read_name(f, &use);
+    *ret = use;
     return r ? r : 1;
 }
 
-/* Nothing inside can be an argument, however its key is written. */
-static bool is_literal(px_str value) {
-    return !memchr(value.p, '$', value.n) && !memchr(value.p, '\\', value.n);
+/* ---- filling: 0: put; 1: absent, nothing was put; -errno ---- */
+
+static int put_value(struct fill *f, px_str value, unsigned depth);
+
+/* The argument at a name or pointer. */
+static int look_up_arg(struct fill *f, px_str name, px_str *ret) {
+    bool pointer = name.n && name.p[0] == '/';
+    int r = pointer ? px_json_slice_at(f->args, name, ret) : px_json_slice_get(f->args, name, ret);
+    if (!r || r == -ENOENT)
+        return r;
+    if (pointer)
+        return px_err_set(f->err, -EINVAL, "template: \"$arg\" is not a JSON pointer: \"" PX_FMT "\"",
+                          PX_ARG(px_str_n(name.p, px_str_cut_utf8(name, 100))));
+    return px_err_set(f->err, -EINVAL, "the arguments are not a valid JSON object");
 }
 
-static int fill_value(struct fill *f, px_str value, unsigned depth);
+static int look_up(struct fill *f, const struct use *use, px_str *ret) {
+    if (use->kind == ARG)
+        return look_up_arg(f, use->name, ret);
+    if (!f->source->get)
+        return px_err_set(f->err, -EINVAL, "template: \"%s\" means nothing here", kind_names[use->kind]);
+    return f->source->get(f->source->ctx, kind_names[use->kind], use->name, ret, f->err);
+}
 
-/* A container that is not an argument, without those of its members that are absent. */
-static int fill_members(struct fill *f, px_str container, unsigned depth) {
+static void take_back(struct px_buf *to, size_t n) {
+    if (to->n > n) {
+        to->n = n;
+        to->p[n] = 0;
+    }
+}
+
+/* The value at `from`, which was just put, becomes a part of the string around it: a string without its quotes; numbers and
+ * booleans as they are. */
+static int join_part(struct fill *f, size_t from) {
+    struct px_buf *to = f->to;
+    px_str part = px_str_n(to->p + from, to->n - from);
+    enum px_json_type type = px_json_slice_type(part);
+    if (type == PX_JSON_NUMBER || type == PX_JSON_TRUE || type == PX_JSON_FALSE)
+        return 0;
+    if (type != PX_JSON_STRING || part.n < 2)
+        return px_err_set(f->err, -EINVAL,
+                          "template: a part of \"$concat\" must be a string, number or boolean, not %s",
+                          px_json_type_name(type));
+    memmove(to->p + from, to->p + from + 1, part.n - 2);
+    take_back(to, to->n - 2);
+    return 0;
+}
+
+static int put_concat(struct fill *f, px_str parts, unsigned depth) {
+    size_t before = f->to->n;
     uint64_t pos = 0;
-    px_str key, value, put;
+    px_str part;
+    int r, put = px_buf_char(f->to, '"');
+    if (put)
+        return put;
+    while ((r = px_json_slice_next(parts, &pos, NULL, &part)) > 0) {
+        size_t from = f->to->n;
+        put = put_value(f, part, depth + 1);
+        if (put == 1)
+            take_back(f->to, before);
+        if (put)
+            return put;
+        put = join_part(f, from);
+        if (put)
+            return put;
+    }
+    return r ? not_json(f) : px_buf_char(f->to, '"');
+}
+
+static int put_use(struct fill *f, const struct use *use, unsigned depth) {
+    px_str found;
+    int r;
+    if (use->kind == CONCAT) {
+        r = put_concat(f, use->what, depth);
+        if (r != 1)
+            return r;
+    } else {
+        r = look_up(f, use, &found);
+        if (r != -ENOENT)
+            return r ? r : px_buf_str(f->to, found);
+    }
+    if (!use->fallback.p)
+        return 1;
+    return f->source ? put_value(f, use->fallback, depth + 1) : px_buf_str(f->to, use->fallback);
+}
+
+/* A container that is no use itself, without those of its members that are absent. */
+static int put_members(struct fill *f, px_str container, unsigned depth) {
+    uint64_t pos = 0;
+    px_str key, value;
     bool any = false;
     int r;
     while ((r = px_json_slice_next(container, &pos, &key, &value)) > 0) {
-        int is_arg = resolve(f, value, &put);
-        if (is_arg < 0)
-            return is_arg;
-        if (is_arg && !put.p)
-            continue;
-        if (f->to && any)
+        size_t before = f->to->n;
+        if (any)
             px_buf_char(f->to, ',');
-        any = true;
-        if (f->to && key.p) {
+        if (key.p) {
             px_buf_str(f->to, key);
             px_buf_char(f->to, ':');
         }
-        r = is_arg ? px_buf_str(f->to, put) : fill_value(f, value, depth + 1);
-        if (r)
-            return r;
+        int put = f->to->failed ? f->to->failed : put_value(f, value, depth + 1);
+        if (put < 0)
+            return put;
+        if (put == 1)
+            take_back(f->to, before);
+        else
+            any = true;
     }
     return r ? not_json(f) : 0;
 }
 
-/* A value that is not an argument itself. */
-static int fill_value(struct fill *f, px_str value, unsigned depth) {
+/* Nothing inside can be a use, however its key is written. */
+static bool is_literal(px_str value) {
+    return !memchr(value.p, '$', value.n) && !memchr(value.p, '\\', value.n);
+}
+
+static int put_value(struct fill *f, px_str value, unsigned depth) {
     enum px_json_type type = px_json_slice_type(value);
+    struct use use;
     if (type == PX_JSON_NONE)
         return not_json(f);
     if (depth > MOST_DEPTH)
         return px_err_set(f->err, -EINVAL, "template: nested deeper than %d levels", MOST_DEPTH);
-    if (is_literal(value) || (type != PX_JSON_OBJECT && type != PX_JSON_ARRAY)) {
-        int r = f->to ? px_json_slice_compact(f->to, value) : 0;
+    if ((type != PX_JSON_OBJECT && type != PX_JSON_ARRAY) || is_literal(value)) {
+        int r = px_json_slice_compact(f->to, value);
         return r == -EINVAL ? not_json(f) : r;
     }
-    if (f->to)
-        px_buf_char(f->to, type == PX_JSON_OBJECT ? '{' : '[');
-    int r = fill_members(f, value, depth);
-    if (!r && f->to)
-        r = px_buf_char(f->to, type == PX_JSON_OBJECT ? '}' : ']');
-    return r;
+    int r = type == PX_JSON_OBJECT ? read_use(f, value, &use) : 0;
+    if (r)
+        return r < 0 ? r : put_use(f, &use, depth);
+    px_buf_char(f->to, type == PX_JSON_OBJECT ? '{' : '[');
+    r = put_members(f, value, depth);
+    return r ? r : px_buf_char(f->to, type == PX_JSON_OBJECT ? '}' : ']');
 }
 
 static int fill_all(struct fill *f, px_str template_json) {
-    px_str put;
-    template_json = px_trim(template_json);
     px_arena_init(&f->names, NAMES_BYTES);
-    int r = resolve(f, template_json, &put);
-    if (r == 0)
-        r = fill_value(f, template_json, 1);
-    else if (r > 0)
-        r = !f->to ? 0 : put.p ? px_buf_str(f->to, put) : px_buf_text(f->to, "null");
+    int r = f->to->failed;
+    if (!r && px_json_slice_type(f->args) != PX_JSON_OBJECT)
+        r = px_err_set(f->err, -EINVAL, "the arguments are not a valid JSON object");
+    if (!r)
+        r = put_value(f, px_trim(template_json), 1);
+    if (r && r == f->to->failed)
+        r = px_err_set(f->err, r, "template: the filled text is over %zu bytes or out of memory", f->to->cap);
     px_arena_finish(&f->names);
     return r;
 }
 
 int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json, struct px_err *err) {
     struct fill f = {.to = to, .args = args_json.p ? px_trim(args_json) : PX_LIT("{}"), .err = err};
-    if (px_json_slice_type(f.args) != PX_JSON_OBJECT)
-        return px_err_set(err, -EINVAL, "the arguments are not a valid JSON object");
     int r = fill_all(&f, template_json);
-    if (r && r == to->failed)
-        return px_err_set(err, r, "template: the filled text is over %zu bytes or out of memory", to->cap);
+    return r == 1 ? px_buf_text(to, "null") : r;
+}
+
+int px_json_template_fill_from(struct px_buf *to, px_str template_json,
+                               const struct px_template_source *source, struct px_err *err) {
+    struct fill f = {.to = to,
+                     .args = source->args_json.p ? px_trim(source->args_json) : PX_LIT("{}"),
+                     .source = source,
+                     .also = source->also,
+                     .err = err};
+    return fill_all(&f, template_json);
+}
+
+/* ---- telling ---- */
+
+static int tell_value(struct fill *f, px_str value, unsigned depth);
+
+static int tell_members(struct fill *f, px_str container, unsigned depth) {
+    uint64_t pos = 0;
+    px_str value;
+    int r;
+    while ((r = px_json_slice_next(container, &pos, NULL, &value)) > 0) {
+        r = tell_value(f, value, depth + 1);
+        if (r)
+            return r;
+    }
+    return r ? not_json(f) : 0;
+}
+
+static int tell_use(struct fill *f, const struct use *use, unsigned depth) {
+    int r = use->kind == CONCAT
+                ? tell_members(f, use->what, depth)
+                : f->each(f->user, kind_names[use->kind], use->name, use->fallback.p != NULL, f->err);
+    return r || !use->fallback.p || !f->source ? r : tell_value(f, use->fallback, depth + 1);
+}
+
+static int tell_value(struct fill *f, px_str value, unsigned depth) {
+    enum px_json_type type = px_json_slice_type(value);
+    struct use use;
+    if (type == PX_JSON_NONE)
+        return not_json(f);
+    if (depth > MOST_DEPTH)
+        return px_err_set(f->err, -EINVAL, "template: nested deeper than %d levels", MOST_DEPTH);
+    if ((type != PX_JSON_OBJECT && type != PX_JSON_ARRAY) || is_literal(value))
+        return 0;
+    int r = type == PX_JSON_OBJECT ? read_use(f, value, &use) : 0;
+    if (r)
+        return r < 0 ? r : tell_use(f, &use, depth);
+    return tell_members(f, value, depth);
+}
+
+static int tell_all(struct fill *f, px_str template_json) {
+    px_arena_init(&f->names, NAMES_BYTES);
+    int r = tell_value(f, px_trim(template_json), 1);
+    px_arena_finish(&f->names);
     return r;
+}
+
+struct args_user {
+    void (*each)(void *user, px_str name);
+    void *user;
+};
+
+static int tell_arg(void *user, const char *kind, px_str name, bool has_default, struct px_err *err) {
+    const struct args_user *args = user;
+    (void)kind;
+    (void)has_default;
+    (void)err;
+    args->each(args->user, name);
+    return 0;
 }
 
 int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name), void *user,
                           struct px_err *err) {
-    struct fill f = {.each = each, .user = user, .err = err};
-    return fill_all(&f, template_json);
+    struct args_user args = {.each = each, .user = user};
+    struct fill f = {.each = tell_arg, .user = &args, .err = err};
+    return tell_all(&f, template_json);
+}
+
+int px_json_template_uses(px_str template_json,
+                          int (*each)(void *user, const char *kind, px_str name, bool has_default,
+                                      struct px_err *err),
+                          void *user, const char *const *also, struct px_err *err) {
+    static const struct px_template_source every = {.get = NULL};
+    struct fill f = {.source = &every, .also = also, .each = each, .user = user, .err = err};
+    return tell_all(&f, template_json);
 }

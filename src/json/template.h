@@ -6,7 +6,8 @@
  *   {"$concat": [...]}    a string of its parts, themselves templates: strings as they are, numbers and booleans as JSON prints them.
  *                         A part that is absent makes the whole absent; one that is null, array or object is an error.
  * With "default" beside it: what stands there (a template too) when it is absent. Whatever is absent after that drops the member or element
- * that holds it. An object with a "$…" key may have only "default" and the keys that `also` names (a query's "style").
+ * that holds it. Beside one of these five keys only "default" and the keys that `also` names (a query's "style") may stand. Other keys with
+ * a "$" are members like any other ("$type" in somebody's JSON).
  * Everything else is copied, without white space between tokens; values are copied byte for byte. */
 #ifndef PX_JSON_TEMPLATE_H
 #define PX_JSON_TEMPLATE_H
@@ -16,7 +17,7 @@
 #include "base/err.h"
 
 /** `template_json` and `args_json` (an object; absent: {}) must be valid JSON. A template that is itself an absent argument
- *  gives null. Only $arg and $concat. -EINVAL with words; errors of the buffer. */
+ *  gives null. Only $arg and $concat; a default is data, copied byte for byte. -EINVAL with words; errors of the buffer. */
 PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json,
                                        struct px_err *err);
 /** Call `each` with every argument name or pointer that a template uses. */

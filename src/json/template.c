@@ -1,4 +1,5 @@
 #include "json/template.h"
+#include "base/codec.h"
 #include "json/slice.h"
 #include "json/text.h"
 
@@ -7,8 +8,8 @@ enum {
     NAMES_BYTES = 1024 * 1024 /* of all names with escapes in one template */
 };
 
-enum kind { ARG, CONCAT, CONFIG, SECRET, VALUE, KINDS };
-static const char *const kind_names[KINDS] = {"$arg", "$concat", "$config", "$secret", "$value"};
+enum kind { ARG, CONCAT, BASE64, CONFIG, SECRET, VALUE, KINDS };
+static const char *const kind_names[KINDS] = {"$arg", "$concat", "$base64", "$config", "$secret", "$value"};
 
 struct fill {
     struct px_arena names; /* decoded names */
@@ -25,7 +26,7 @@ struct fill {
 struct use {
     enum kind kind;
     px_str what; /* raw */
-    px_str name; /* decoded; not of $concat */
+    px_str name; /* decoded; not of $concat and $base64 */
     px_str fallback;
 };
 
@@ -37,7 +38,7 @@ static int not_json(struct fill *f) {
 
 /* A key that means something here; KINDS: it does not. */
 static enum kind kind_of(const struct fill *f, px_str key) {
-    int known = f->source ? KINDS : CONCAT + 1;
+    int known = f->source ? KINDS : BASE64 + 1;
     for (int i = 0; i < known; i++) {
         if (px_json_slice_is(key, px_str_of(kind_names[i])))
             return (enum kind)i;
@@ -54,6 +55,8 @@ static bool may_stand_beside(const struct fill *f, px_str key) {
 }
 
 static int read_name(struct fill *f, struct use *use) {
+    if (use->kind == BASE64) /* of any template */
+        return 0;
     if (use->kind == CONCAT) {
         if (px_json_slice_type(use->what) != PX_JSON_ARRAY)
             return px_err_set(f->err, -EINVAL,
@@ -169,11 +172,42 @@ static int put_concat(struct fill *f, px_str parts, unsigned depth) {
     return r ? not_json(f) : px_buf_char(f->to, '"');
 }
 
+/* The string at `from`, which was just put, becomes the base64 of its text. */
+static int encode(struct fill *f, size_t from) {
+    px_str raw = px_str_n(f->to->p + from, f->to->n - from), text;
+    if (px_json_slice_type(raw) != PX_JSON_STRING)
+        return px_err_set(f->err, -EINVAL, "template: what \"$base64\" encodes must be a string, not %s",
+                          px_json_type_name(px_json_slice_type(raw)));
+    struct px_arena decoded;
+    px_arena_init(&decoded, 2 * raw.n + 64);
+    int r = px_json_slice_text(&decoded, raw, &text);
+    if (!r) /* a text without escapes still lies in the buffer, which is written over now */
+        text = px_arena_str(&decoded, text);
+    if (!r && !text.p)
+        r = -ENOMEM;
+    if (r) {
+        px_arena_finish(&decoded);
+        return px_err_set(f->err, r, "template: \"$base64\": %s",
+                          r == -ENOMEM ? "out of memory" : "not a string");
+    }
+    take_back(f->to, from);
+    px_buf_char(f->to, '"');
+    px_base64_add(f->to, text);
+    px_arena_finish(&decoded);
+    return px_buf_char(f->to, '"');
+}
+
+static int put_base64(struct fill *f, px_str template, unsigned depth) {
+    size_t from = f->to->n;
+    int r = put_value(f, template, depth + 1);
+    return r ? r : encode(f, from);
+}
+
 static int put_use(struct fill *f, const struct use *use, unsigned depth) {
     px_str found;
     int r;
-    if (use->kind == CONCAT) {
-        r = put_concat(f, use->what, depth);
+    if (use->kind == CONCAT || use->kind == BASE64) {
+        r = use->kind == CONCAT ? put_concat(f, use->what, depth) : put_base64(f, use->what, depth);
         if (r != 1)
             return r;
     } else {
@@ -281,8 +315,9 @@ static int tell_members(struct fill *f, px_str container, unsigned depth) {
 }
 
 static int tell_use(struct fill *f, const struct use *use, unsigned depth) {
-    int r = use->kind == CONCAT
-                ? tell_members(f, use->what, depth)
+    int r = use->kind == CONCAT ? tell_members(f, use->what, depth)
+            : use->kind == BASE64
+                ? tell_value(f, use->what, depth + 1)
                 : f->each(f->user, kind_names[use->kind], use->name, use->fallback.p != NULL, f->err);
     return r || !use->fallback.p || !f->source ? r : tell_value(f, use->fallback, depth + 1);
 }

@@ -5,6 +5,7 @@
  *   {"$value": "name"}    /
  *   {"$concat": [...]}    a string of its parts, themselves templates: strings as they are, numbers and booleans as JSON prints them.
  *                         A part that is absent makes the whole absent; one that is null, array or object is an error.
+ *   {"$base64": template} a string: the base64 (RFC 4648, padded) of the text of a string; absent when that is.
  * With "default" beside it: what stands there (a template too) when it is absent. Whatever is absent after that drops the member or element
  * that holds it. Beside one of these five keys only "default" and the keys that `also` names (a query's "style") may stand. Other keys with
  * a "$" are members like any other ("$type" in somebody's JSON).
@@ -17,7 +18,7 @@
 #include "base/err.h"
 
 /** `template_json` and `args_json` (an object; absent: {}) must be valid JSON. A template that is itself an absent argument
- *  gives null. Only $arg and $concat; a default is data, copied byte for byte. -EINVAL with words; errors of the buffer. */
+ *  gives null. Only $arg, $concat and $base64; a default is data, copied byte for byte. -EINVAL with words; errors of the buffer. */
 PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json,
                                        struct px_err *err);
 /** Call `each` with every argument name or pointer that a template uses. */

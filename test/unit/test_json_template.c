@@ -261,6 +261,22 @@ static void concatenates(void **state) {
 }
 
 /* Without a source these are data, as they always were. */
+static void encodes_base64(void **state) {
+    (void)state;
+    /* the text of a string, not its JSON: q"A is three bytes */
+    fills("{\"c\":{\"$base64\":{\"$arg\":\"s\"}}}", ARGS, "{\"c\":\"cSJB\"}");
+    fills_from("{\"$base64\":\"plain\"}", "\"cGxhaW4=\"");
+    fills_from("{\"$base64\":\"\"}", "\"\"");
+    fills_from("{\"$base64\":\"a\\u0000\\u00e9\\n\"}", "\"YQDDqQo=\"");
+    fills_from("{\"$base64\":{\"$concat\":[\"x:\",{\"$arg\":\"a\"}]}}", "\"eDoxLjAw\"");
+    fills_from("{\"$concat\":[\"v \",{\"$base64\":{\"$base64\":\"a\"}}]}", "\"v WVE9PQ==\"");
+    fills_from("{\"x\":1,\"y\":{\"$base64\":{\"$arg\":\"no\"}}}", "{\"x\":1}");
+    fills_from("{\"$base64\":{\"$arg\":\"no\"},\"default\":\"none\"}", "\"none\"");
+    refuses("{\"$base64\":{\"$arg\":\"a\"}}", ARGS, "must be a string, not number");
+    refuses_from("{\"$base64\":[\"a\"]}", -EINVAL, "must be a string, not array");
+    refuses_from("{\"$base64\":\"a\",\"other\":1}", -EINVAL, "beside \"$base64\"");
+}
+
 static void old_templates_know_arguments_alone(void **state) {
     (void)state;
     fills("{\"a\":{\"$config\":\"/base\"}}", ARGS, "{\"a\":{\"$config\":\"/base\"}}");
@@ -312,10 +328,10 @@ static void tells_its_uses(void **state) {
     assert_int_equal(
         uses_of(
             "{\"x\":{\"$arg\":\"a\",\"style\":\"csv\"},\"y\":[{\"$config\":\"/c\",\"default\":{\"$secret\":\"/s\"}},"
-            "{\"$concat\":[\"x\",{\"$value\":\"v\"}],\"default\":[{\"$arg\":\"\\u0064\"}]}],\"$x\":{\"$arg\":\"e\"}}",
+            "{\"$concat\":[\"x\",{\"$value\":\"v\"}],\"default\":[{\"$arg\":\"\\u0064\"}]}],\"$x\":{\"$arg\":\"e\"},\"z\":{\"$base64\":{\"$arg\":\"f\"}}}",
             style, &uses, &err),
         0);
-    assert_text(px_buf_view(&uses), "$arg a;$config /c?;$secret /s;$value v;$arg d;$arg e;");
+    assert_text(px_buf_view(&uses), "$arg a;$config /c?;$secret /s;$value v;$arg d;$arg e;$arg f;");
     assert_int_equal(uses_of("[{\"$arg\":\"bad\"},{\"$arg\":1}]", NULL, &uses, &err), -EPERM);
     assert_string_equal(err.msg, "there is no \"bad\"");
     assert_int_equal(uses_of("{\"$arg\":\"a\",\"style\":1}", NULL, &uses, &err), -EINVAL);
@@ -336,6 +352,7 @@ int main(void) {
         cmocka_unit_test(takes_values_from_a_source),
         cmocka_unit_test(a_default_is_a_template),
         cmocka_unit_test(concatenates),
+        cmocka_unit_test(encodes_base64),
         cmocka_unit_test(old_templates_know_arguments_alone),
         cmocka_unit_test(wrong_uses_are_refused),
         cmocka_unit_test(tells_its_uses),

@@ -71,8 +71,7 @@ static int to_ascii(const char *host, char *to, size_t cap) {
     return r;
 }
 
-/* WHATWG URL, "ends in a number": such a host is an IPv4 address or nothing. */
-static bool ends_in_number(px_str host) {
+bool px_host_ends_in_number(px_str host) {
     size_t at = host.n;
     while (at > 0 && host.p[at - 1] != '.')
         at--;
@@ -150,7 +149,7 @@ static int read_name(px_str raw, struct px_url_host *ret, struct px_err *err) {
     if (wrong)
         return px_err_set(err, -EINVAL, "the URL's host is no name: %s", wrong);
     *ret = (struct px_url_host){0};
-    if (!ends_in_number(host)) {
+    if (!px_host_ends_in_number(host)) {
         memcpy(ret->text, name, host.n + 1);
         return 0;
     }

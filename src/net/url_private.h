@@ -19,5 +19,7 @@ PX_MUSTCHECK int px_url_host_read(px_str raw, struct px_url_host *ret, struct px
 /** A name in lower case, without a final dot: RFC 1123, and underscores, which names in private networks do have.
  *  NULL, or what is wrong with it. */
 const char *px_host_name_wrong(px_str name);
+/** Such a host is an IPv4 address or nothing (WHATWG URL, "ends in a number"). */
+bool px_host_ends_in_number(px_str host);
 
 #endif

@@ -43,7 +43,7 @@ struct fake_child {
     uint64_t max_line;
 };
 
-enum { FAKE_CHILDREN = 64, FAKE_TOOLS = 32 };
+enum { FAKE_CHILDREN = 64, FAKE_TOOLS = 64 };
 
 struct fake_tool {
     uint64_t id;

@@ -70,12 +70,30 @@ static int on_leave(void *user, char *peer, char *local, int port, int local_por
     return CURL_PREREQFUNC_OK;
 }
 
-static bool over_length(const struct px_http_call *call) {
+/* The head of an answer is complete. False: that is enough. */
+static bool look_at_head(struct px_http_call *call) {
     uint64_t length;
-    if (call->frame_kind != PX_HTTP_WHOLE || px_str_is(call->method, "HEAD") || call->head.status == 304)
+    call->head_failed = px_http_head_length(&call->head, &length);
+    if (call->head_failed)
         return false;
-    px_str text = px_http_head_get(&call->head, "content-length", NULL);
-    return text.n && !px_str_u64(text, &length) && length > call->max_bytes;
+    call->verdict = px_http_redirect_decide(call);
+    call->result.headers = px_http_head_copy(&call->head, &call->arena, &call->result.n_headers);
+    if (!call->result.headers && call->result.n_headers) {
+        call->result.n_headers = 0;
+        call->no_memory = true;
+        return false;
+    }
+    if (call->verdict != VERDICT_ANSWER)
+        return true;
+    if (call->frame_kind != PX_HTTP_WHOLE) {
+        call->head_due = true;
+        px_http_deliver_post(call);
+        return true;
+    }
+    bool bare =
+        px_str_is(call->method, "HEAD") || call->head.status == 304; /* the length is of what does not come */
+    call->too_large = !bare && length != UINT64_MAX && length > call->max_bytes;
+    return !call->too_large;
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *user) {
@@ -92,24 +110,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *user) {
         call->head_failed = r;
         return 0;
     }
-    if (r == 0)
-        return n;
-    call->verdict = px_http_redirect_decide(call);
-    call->result.headers = px_http_head_copy(&call->head, &call->arena, &call->result.n_headers);
-    if (!call->result.headers && call->result.n_headers) {
-        call->result.n_headers = 0;
-        call->no_memory = true;
-        return 0;
-    }
-    if (call->verdict == VERDICT_ANSWER && over_length(call)) {
-        call->too_large = true;
-        return 0;
-    }
-    if (call->verdict == VERDICT_ANSWER && call->frame_kind != PX_HTTP_WHOLE) {
-        call->head_due = true;
-        px_http_deliver_post(call);
-    }
-    return n;
+    return r == 0 || look_at_head(call) ? n : 0;
 }
 
 static size_t keep_whole(struct px_http_call *call, px_str bytes) {

@@ -177,3 +177,19 @@ px_str px_http_head_get(const struct px_http_head *h, const char *name, size_t *
         *ret_count = n;
     return found;
 }
+
+int px_http_head_length(const struct px_http_head *h, uint64_t *ret) {
+    uint64_t length = UINT64_MAX;
+    bool coded = px_http_head_get(h, "transfer-encoding", NULL).p != NULL;
+    for (size_t i = 0; !coded && i < h->n; i++) { /* RFC 9112 §6.3: the encoding wins */
+        px_pair pair = pair_at(h, i, h->text.p);
+        uint64_t value;
+        if (!px_str_is(pair.name, "content-length"))
+            continue;
+        if (px_str_u64(pair.value, &value) || value > INT64_MAX || (length != UINT64_MAX && length != value))
+            return -EBADMSG;
+        length = value;
+    }
+    *ret = length;
+    return 0;
+}

@@ -25,7 +25,9 @@ void px_http_head_clear(struct px_http_head *h);
 PX_MUSTCHECK int px_http_head_line(struct px_http_head *h, px_str line);
 /** Copy the headers. NULL when there are none, or no memory: *ret_n says which (0, or not). */
 px_pair *px_http_head_copy(const struct px_http_head *h, struct px_arena *arena, size_t *ret_n);
-/** While the head is being read. */
+/** Its Content-Length; UINT64_MAX: it has none that counts. -EBADMSG: it is no number, or there are two that differ. */
+PX_MUSTCHECK int px_http_head_length(const struct px_http_head *h, uint64_t *ret);
+/** The first header of that name (lower case), and how many there are. Valid until the next line. */
 px_str px_http_head_get(const struct px_http_head *h, const char *name, size_t *ret_count);
 
 #endif

@@ -73,6 +73,8 @@ static bool own_words(struct px_http_call *call) {
     else if (call->head_failed == -E2BIG)
         say(call, PX_HTTP_PROTOCOL, "the answer has more than %d headers, or %d bytes of them",
             PX_HTTP_HEADERS, PX_HTTP_HEADER_BYTES);
+    else if (call->head_failed == -EBADMSG)
+        say(call, PX_HTTP_PROTOCOL, "the answer has a Content-Length that is none, or more than one");
     else if (call->head_failed)
         say(call, PX_HTTP_PROTOCOL, "what came does not begin like an HTTP answer");
     else if (call->again)
@@ -94,7 +96,7 @@ static void other_words(struct px_http_call *call, CURLcode code) {
     const char *words = call->easy->words;
     bool chunked = strstr(words, "chunk") != NULL, alert = strstr(words, "alert") != NULL;
     switch (code) {
-    case CURLE_OK: say(call, PX_HTTP_PROTOCOL, "the answer has no status line"); break;
+    case CURLE_OK: cut_words(call, "inside its headers"); break;
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY: connect_words(call); break;
     case CURLE_PEER_FAILED_VERIFICATION:

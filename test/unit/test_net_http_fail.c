@@ -1,0 +1,395 @@
+/* Peers that do not behave: each end that a request can come to, and what is said about it. */
+#include "http_help.h"
+
+#define HEAD_OF(n) "HTTP/1.1 200 OK\r\nContent-Length: " #n "\r\n\r\n"
+
+/* One request to a peer that plays this script. */
+static struct got play(const struct step *script, struct px_http_req req, bool fake) {
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, fake);
+    peer_open(&p, w.rig.loop, script);
+    web_allow_peer(&w, &p, NULL);
+    ask_peer(&w, &g, &p, "/path?secret=hunter2", req);
+    assert_null(strstr(g.why, "hunter2"));
+    assert_true(g.result.fail == PX_HTTP_OK || strstr(g.why, "127.0.0.1") == g.why);
+    peer_close(&p);
+    web_close(&w);
+    return g;
+}
+#define PLAY(...) play((const struct step[]){__VA_ARGS__, STOP}, (struct px_http_req){0}, false)
+
+static void refuses(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, NULL);
+    web_allow_peer(&w, &p, NULL);
+    peer_deaf(&p);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    FAILED(&g, PX_HTTP_CONNECT);
+    assert_false(g.result.sent);
+    assert_int_equal(g.result.status, 0);
+    assert_non_null(strstr(g.why, "Connection refused"));
+    assert_int_equal(fake_forgotten, 1);
+    peer_close(&p);
+    web_close(&w);
+}
+
+static void resets(void **state) {
+    (void)state;
+    struct got g = PLAY(RESET);
+    assert_true(g.result.fail == PX_HTTP_RESET || (g.result.fail == PX_HTTP_CONNECT && !g.result.sent));
+    g = PLAY(REQUEST, RESET);
+    FAILED(&g, PX_HTTP_RESET);
+    assert_true(g.result.sent);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nX-A: b\r\n"), RESET);
+    FAILED(&g, PX_HTTP_RESET);
+    assert_int_equal(g.result.status, 200);
+    g = PLAY(REQUEST, SEND(HEAD_OF(10) "abc"), RESET);
+    FAILED(&g, PX_HTTP_RESET);
+    assert_string_equal(g.body, "abc");
+    assert_string_equal(g.head, "content-length=10\n");
+}
+
+static void closes(void **state) {
+    (void)state;
+    struct got g = PLAY(REQUEST, CLOSE);
+    FAILED(&g, PX_HTTP_RESET);
+    g = PLAY(CLOSE);
+    assert_true(g.result.fail == PX_HTTP_RESET || (g.result.fail == PX_HTTP_CONNECT && !g.result.sent));
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nX-A: "), CLOSE);
+    FAILED(&g, PX_HTTP_RESET);
+    g = PLAY(REQUEST, SEND(HEAD_OF(10) "abc"), CLOSE);
+    FAILED(&g, PX_HTTP_RESET);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), CLOSE);
+    FAILED(&g, PX_HTTP_RESET);
+    /* Without a length, the end of the connection is the end of the body. */
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\n\r\nabc"), CLOSE);
+    SUCCEEDED(&g);
+    assert_string_equal(g.body, "abc");
+}
+
+/* The loop's clock moves by itself when nothing happens. */
+static void hangs(void **state) {
+    (void)state;
+    const struct px_http_timeouts t = {
+        .connect_ns = 3 * PX_S, .first_byte_ns = 5 * PX_S, .idle_ns = 7 * PX_S, .total_ns = 60 * PX_S};
+    const struct px_http_req req = {.timeouts = t}, get = {0},
+                             total = {.timeouts = {.total_ns = 2 * PX_S, .first_byte_ns = 5 * PX_S}};
+    struct got g = play((const struct step[]){REQUEST, STOP}, req, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "first_byte");
+    assert_true(g.result.sent);
+    g = play((const struct step[]){REQUEST, SEND("HTTP/1.1 200 OK\r\nX-A: b"), STOP}, req, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "idle");
+    assert_int_equal(g.result.status, 200);
+    g = play((const struct step[]){REQUEST, SEND(HEAD_OF(10) "abc"), STOP}, req, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "idle");
+    assert_string_equal(g.body, "abc");
+    g = play((const struct step[]){REQUEST, STOP}, total, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "total");
+    g = play((const struct step[]){STOP}, get, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "total");
+    assert_non_null(strstr(g.why, "60 s"));
+}
+
+/* An interim answer is not the first byte of the one that is waited for. */
+static void interim(void **state) {
+    (void)state;
+    struct got g = play((const struct step[]){REQUEST, SEND("HTTP/1.1 102 Processing\r\n\r\n"), STOP},
+                        (struct px_http_req){.timeouts = {.first_byte_ns = PX_S}}, true);
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "first_byte");
+    assert_int_equal(g.result.status, 0);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"),
+             SEND("HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 1\r\n\r\nz"));
+    SUCCEEDED(&g);
+    assert_string_equal(g.head, "x=y\ncontent-length=1\n");
+}
+
+/* A listener whose queue is full does not answer: a name that is not found in time is the same to a caller. */
+static void connects_too_slowly(void **state) {
+    (void)state;
+    struct web w;
+    struct got g = {0};
+    web_open(&w, true);
+    web_allow(&w, "http://api.test", NULL);
+    fake_hang = true;
+    ask_wait(&w, &g,
+             (struct px_http_req){.url = PX_LIT("http://api.test/"), .timeouts = {.connect_ns = 2 * PX_S}});
+    FAILED(&g, PX_HTTP_TIMEOUT);
+    assert_string_equal(g.result.timeout, "connect");
+    assert_false(g.result.sent);
+    assert_string_equal(g.why, "api.test: no connection within 2 s");
+    web_close(&w);
+}
+
+static void lies(void **state) {
+    (void)state;
+    struct got g = PLAY(REQUEST, SEND(HEAD_OF(3) "abcdef"));
+    SUCCEEDED(&g);
+    assert_string_equal(g.body, "abc");
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"), CLOSE);
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nabc"), CLOSE);
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("SSH-2.0-OpenSSH_9.2\r\n"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    g = PLAY(REQUEST, SEND("HTTP/1.1 2000 OK\r\n\r\n"), CLOSE);
+    assert_int_not_equal(g.result.fail, PX_HTTP_OK);
+    g = PLAY(REQUEST, SENDN("HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n"));
+    FAILED(&g, PX_HTTP_PROTOCOL);
+}
+
+static void trailers(void **state) {
+    (void)state;
+    struct got g =
+        PLAY(REQUEST, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: a\r\n  folded\r\n\r\n"
+                           "3;ext=1\r\nabc\r\n0\r\nX-Late: 1\r\n\r\n"));
+    SUCCEEDED(&g);
+    assert_string_equal(g.head, "transfer-encoding=chunked\nx=a folded\n");
+    assert_string_equal(g.body, "abc");
+}
+
+/* 256 KiB and 256 lines are the most. */
+static void floods(void **state) {
+    (void)state;
+    struct px_buf many;
+    px_buf_init(&many, 1 << 20);
+    px_buf_text(&many, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 300; i++)
+        px_buf_addf(&many, "X-%d: y\r\n", i);
+    px_buf_text(&many, "\r\n");
+    struct got g = PLAY(REQUEST, {STEP_SEND, many.p, many.n});
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    px_buf_clear(&many, SIZE_MAX);
+    px_buf_text(&many, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 100; i++) {
+        px_buf_addf(&many, "X-%d: ", i);
+        for (int j = 0; j < 400; j++)
+            px_buf_text(&many, "0123456789");
+        px_buf_text(&many, "\r\n");
+    }
+    g = PLAY(REQUEST, {STEP_SEND, many.p, many.n});
+    FAILED(&g, PX_HTTP_PROTOCOL);
+    px_buf_finish(&many);
+}
+
+static void too_large(void **state) {
+    (void)state;
+    const struct px_http_req small = {.max_bytes = 1000};
+    struct got g =
+        play((const struct step[]){REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"), STOP},
+             small, false);
+    FAILED(&g, PX_HTTP_TOO_LARGE);
+    assert_int_equal(g.result.status, 200);
+    g = play((const struct step[]){REQUEST, SEND("HTTP/1.1 200 OK\r\n\r\n"), MUCH(1000), CLOSE}, small,
+             false);
+    SUCCEEDED(&g);
+    assert_int_equal(g.body_n, 1000);
+    g = play((const struct step[]){REQUEST, SEND("HTTP/1.1 200 OK\r\n\r\n"), MUCH(1001), CLOSE}, small,
+             false);
+    FAILED(&g, PX_HTTP_TOO_LARGE);
+    /* What HEAD says is not what comes. */
+    struct px_http_req head = small;
+    head.method = PX_LIT("HEAD");
+    g = play((const struct step[]){REQUEST, SEND("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n"), STOP},
+             head, false);
+    SUCCEEDED(&g);
+    assert_int_equal(g.body_n, 0);
+}
+
+/* gzip of 10 MiB of zeros is 10 KiB: the cap counts what comes out, as it does. */
+static void bomb(void **state) {
+    (void)state;
+    FILE *zip = popen("head -c 10485760 /dev/zero | gzip -9", "r");
+    static char bytes[65536];
+    assert_non_null(zip);
+    size_t n = fread(bytes, 1, sizeof bytes, zip);
+    assert_int_equal(pclose(zip), 0);
+    assert_true(n > 5000 && n < 20000);
+    const struct step script[] = {REQUEST,
+                                  SEND("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"),
+                                  {STEP_SEND, bytes, n},
+                                  CLOSE,
+                                  STOP};
+    struct got g = play(script, (struct px_http_req){.max_bytes = 1 << 20}, false);
+    FAILED(&g, PX_HTTP_TOO_LARGE);
+    assert_true(g.body_n <= 1 << 20);
+    g = play(script, (struct px_http_req){0}, false);
+    SUCCEEDED(&g);
+    assert_int_equal(g.body_n, 10485760);
+}
+
+/* ---- an open connection that dies ---- */
+
+/* The second request on it is read, and then the connection ends without an answer: curl would send it again. */
+static const struct step dies[] = {REQUEST, SEND(OK_TEXT(2, "ok")), REQUEST, CLOSE, STOP};
+static const struct step fine[] = {REQUEST, SEND(OK_TEXT(2, "ok")), AGAIN};
+
+static void never_sends_twice(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, dies);
+    p.scripts[p.n_scripts++] = fine;
+    web_allow_peer(&w, &p, NULL);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    SUCCEEDED(&g);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){.method = PX_LIT("POST"), .body = PX_LIT("once")});
+    FAILED(&g, PX_HTTP_RESET);
+    assert_true(g.result.sent);
+    let_pass(w.rig.loop, 20 * PX_MS);
+    assert_int_equal(p.requests, 2);
+    assert_true(p.n_conns <= 2);
+    if (p.n_conns == 2)
+        assert_int_equal(p.conns[1]->got.n, 0);
+    peer_close(&p);
+    web_close(&w);
+}
+
+/* What only reads may be asked again. */
+static void reads_again(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, dies);
+    p.scripts[p.n_scripts++] = fine;
+    web_allow_peer(&w, &p, NULL);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    SUCCEEDED(&g);
+    assert_int_equal(p.requests, 3);
+    peer_close(&p);
+    web_close(&w);
+}
+
+/* One that the peer has closed meanwhile is not used: nothing is lost, whatever the method. */
+static void closed_meanwhile(void **state) {
+    (void)state;
+    static const struct step once[] = {REQUEST, SEND(OK_TEXT(2, "ok")), CLOSE, STOP};
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, once);
+    web_allow_peer(&w, &p, NULL);
+    for (int i = 0; i < 3; i++) {
+        ask_peer(&w, &g, &p, "/", (struct px_http_req){.method = PX_LIT("POST"), .body = PX_LIT("once")});
+        SUCCEEDED(&g);
+        assert_false(g.result.reused);
+        let_pass(w.rig.loop, 5 * PX_MS);
+    }
+    assert_int_equal(p.requests, 3);
+    peer_close(&p);
+    web_close(&w);
+}
+
+/* ---- cancelling ---- */
+
+static unsigned turns_to_cancel;
+
+/* Cancel after so many turns: some of them are in each state. */
+static void cancels(void **state) {
+    (void)state;
+    static const struct step slow[] = {REQUEST, SEND("HTTP/1.1 200 OK\r\n"),
+                                       SEND("Content-Length: 100000\r\n\r\n"), MUCH(50000), STOP};
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    char url[128];
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, slow);
+    web_allow_peer(&w, &p, NULL);
+    fake_name_set("api.test", "127.0.0.1", NULL);
+    for (turns_to_cancel = 0; turns_to_cancel < 12; turns_to_cancel++) {
+        for (int kind = PX_HTTP_WHOLE; kind <= PX_HTTP_RAW; kind++) {
+            ask_req(&w, &g,
+                    (struct px_http_req){.url = px_str_of(web_url(url, &p, "/")),
+                                         .frame = (enum px_http_frame)kind});
+            for (unsigned i = 0; i < turns_to_cancel; i++)
+                assert_int_equal(px_loop_turn(w.rig.loop, 0), 0);
+            px_op_cancel(&g.op);
+            let_pass(w.rig.loop, 2 * PX_MS);
+            assert_int_equal(g.ends, 0);
+        }
+    }
+    struct px_http_stats stats;
+    px_http_stats_get(w.http, &stats);
+    assert_int_equal(stats.running, 0);
+    /* And while they wait: for a slot, for a name. */
+    peer_close(&p);
+    web_close(&w);
+}
+
+static void cancels_in_callback(struct got *g, const struct px_http_ev *ev) {
+    if (ev->kind == (enum px_http_ev_kind)(intptr_t)g->ctx) {
+        g->then = NULL;
+        px_op_cancel(&g->op);
+    }
+}
+static void closes_in_callback(struct got *g, const struct px_http_ev *ev) {
+    if (ev->kind == (enum px_http_ev_kind)(intptr_t)g->ctx)
+        px_scope_close(&g->web->rig.scope);
+}
+
+static void ends_inside(void **state) {
+    (void)state;
+    static const struct step lines[] = {REQUEST, SEND("HTTP/1.1 200 OK\r\n\r\na\nb\nc\n"), CLOSE, STOP};
+    for (int kind = PX_HTTP_HEAD; kind <= PX_HTTP_END; kind++) {
+        for (int scope = 0; scope < 2; scope++) {
+            if (kind == PX_HTTP_GAP)
+                continue;
+            struct web w;
+            struct peer p;
+            struct got g = {.then = scope ? closes_in_callback : cancels_in_callback,
+                            .ctx = (void *)(intptr_t)kind};
+            char url[128];
+            web_open(&w, false);
+            peer_open(&p, w.rig.loop, lines);
+            web_allow_peer(&w, &p, NULL);
+            ask_req(&w, &g,
+                    (struct px_http_req){.url = px_str_of(web_url(url, &p, "/")), .frame = PX_HTTP_LINE});
+            let_pass(w.rig.loop, 20 * PX_MS);
+            assert_int_equal(g.ends, kind == PX_HTTP_END);
+            assert_int_equal(g.heads, 1);
+            assert_int_equal(g.pieces, kind == PX_HTTP_HEAD ? 0 : kind == PX_HTTP_DATA ? 1 : 3);
+            peer_close(&p);
+            web_close(&w);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses),     cmocka_unit_test(resets),
+        cmocka_unit_test(closes),      cmocka_unit_test(hangs),
+        cmocka_unit_test(interim),     cmocka_unit_test(connects_too_slowly),
+        cmocka_unit_test(lies),        cmocka_unit_test(trailers),
+        cmocka_unit_test(floods),      cmocka_unit_test(too_large),
+        cmocka_unit_test(bomb),        cmocka_unit_test(never_sends_twice),
+        cmocka_unit_test(reads_again), cmocka_unit_test(closed_meanwhile),
+        cmocka_unit_test(cancels),     cmocka_unit_test(ends_inside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -267,6 +267,12 @@ void px_http_call_endf(struct px_http_call *call, enum px_http_fail fail, const 
     px_http_call_end(call, fail, NULL);
 }
 
+/* A server may answer in full, and close the stream without an error, before it has read all of the request (RFC 9113 §8.1). curl
+ * then fails to send the rest, without a word of its own, but has delivered the answer. */
+static bool answered_early(const struct px_http_call *call, CURLcode code) {
+    return code == CURLE_HTTP2_STREAM && call->head.done && !call->easy->words[0];
+}
+
 void px_http_call_done(struct px_http_call *call, CURLcode code) {
     if (call->verdict == VERDICT_FOLLOW && !call->no_memory) {
         px_http_call_detach(call);
@@ -274,7 +280,7 @@ void px_http_call_done(struct px_http_call *call, CURLcode code) {
         begin_hop(call);
     } else if (call->verdict == VERDICT_REFUSED && !call->no_memory && !call->too_large) {
         px_http_call_end(call, call->result.fail, NULL);
-    } else if (code == CURLE_OK && call->head.done) {
+    } else if ((code == CURLE_OK && call->head.done) || answered_early(call, code)) {
         px_http_call_end(call, PX_HTTP_OK, NULL);
     } else {
         take_info(call);

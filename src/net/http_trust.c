@@ -121,7 +121,8 @@ int px_http_trust_use(const struct px_http_trust *trust, void *ssl_ctx) {
 
 const char *px_http_verify_words(long verify_result) {
     switch (verify_result) {
-    case X509_V_OK: return NULL;
+    case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED: return NULL; /* what curl says before the certificate was looked at */
     case X509_V_ERR_CERT_HAS_EXPIRED: return "the certificate has expired";
     case X509_V_ERR_CERT_NOT_YET_VALID: return "the certificate is not valid yet";
     case X509_V_ERR_CERT_REVOKED: return "the certificate was revoked";

@@ -54,10 +54,12 @@ static void connect_words(struct px_http_call *call) {
 }
 
 static void cut_words(struct px_http_call *call, const char *what) {
-    if (!call->leaving)
+    if (!call->leaving && strstr(call->easy->words, "CONNECT tunnel"))
+        say(call, PX_HTTP_CONNECT, "the proxy does not lead there (%s)", call->easy->words);
+    else if (!call->leaving)
         say(call, PX_HTTP_CONNECT, "the connection ended before anything could be sent (%s)", what);
     else if (!call->head.status)
-        say(call, PX_HTTP_RESET, "the connection ended before an answer came%s",
+        say(call, PX_HTTP_RESET, "the connection ended before an answer came (%s)%s", what,
             call->result.reused ? "; it was one that had been used before" : "");
     else
         say(call, PX_HTTP_RESET, "the connection ended in the middle of the answer (%s)", what);
@@ -116,8 +118,8 @@ static void other_words(struct px_http_call *call, CURLcode code) {
             cut_words(call, curl_easy_strerror(code));
         break;
     case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_HTTP2_STREAM: cut_words(call, curl_easy_strerror(code)); break;
+    case CURLE_PARTIAL_FILE: cut_words(call, curl_easy_strerror(code)); break;
+    case CURLE_HTTP2_STREAM: cut_words(call, words[0] ? words : curl_easy_strerror(code)); break;
     case CURLE_BAD_CONTENT_ENCODING: say(call, PX_HTTP_PROTOCOL, "the body is not encoded as it says"); break;
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY: say(call, PX_HTTP_PROTOCOL, "what came is not HTTP"); break;

@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "dns_rig.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,6 +54,7 @@ static int teardown(void **state) {
 
 static int setup_all(void **state) {
     (void)state;
+    px_log_set_fd(-1);
     assert_non_null(mkdtemp(folder));
     snprintf(hosts, sizeof hosts, "%s/hosts", folder);
     snprintf(resolv, sizeof resolv, "%s/resolv.conf", folder);

@@ -24,7 +24,7 @@ static enum rank rank_of(const struct px_addr *addr, int fd) {
 }
 
 void px_dns_sort(struct px_addr *addrs, size_t n) {
-    enum rank ranks[2 * PX_DNS_ADDRS];
+    enum rank ranks[2 * PX_DNS_ADDRS] = {NATIVE_V6};
     if (n < 2 || n > PX_COUNT(ranks))
         return;
     PX_AUTOCLOSE int v4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -3,6 +3,7 @@
  *   api.c     api.json -> px_api            route.c     route.json -> px_route
  *   site.c    px_api + configuration -> px_site
  *   request.c px_route + px_site + arguments + place in the pages -> px_route_request -> px_http_req
+ *   path.c    path templates; params.c: parameters of queries and forms; body.c: bodies; show.c: what a request looks like
  *   verdict.c px_http_result + rules -> px_route_verdict
  *   answer.c  px_http_result -> items, value, text, blocks
  *   page.c    where in the pages a call is
@@ -31,6 +32,7 @@ extern const size_t px_api_schema_size, px_route_schema_size;
 struct px_param {
     px_str name, value; /* value: JSON, a template */
     px_str style;       /* of parameters; absent: repeat */
+    bool secret;        /* the template uses $secret */
 };
 struct px_params {
     struct px_param *list;
@@ -91,6 +93,7 @@ enum px_path_part_kind { PX_PATH_TEXT, PX_PATH_ARG, PX_PATH_ARGS, PX_PATH_VALUE,
 struct px_path_part {
     enum px_path_part_kind kind; /* PX_PATH_ARGS: {+name} */
     px_str text;                 /* literal, or the name */
+    px_str fallback;             /* of an argument: the default of its schema, JSON; absent: it is required */
 };
 struct px_path {
     struct px_path_part *parts;
@@ -98,6 +101,11 @@ struct px_path {
 };
 /** -EINVAL with words that say at which character. */
 PX_MUSTCHECK int px_path_parse(struct px_arena *arena, px_str text, struct px_path *ret, struct px_err *err);
+struct px_site_source;
+/** Append the path that arguments, configuration and values make of it: whatever they are, as many segments as the template has
+ *  (and as {+name} has), none empty, "." or "..". -EINVAL with words that name the argument. */
+PX_MUSTCHECK int px_path_put(struct px_buf *to, const struct px_path *path, const struct px_site_source *from,
+                             struct px_err *err);
 
 enum px_result_kind { PX_RESULT_JSON, PX_RESULT_TEXT, PX_RESULT_BINARY, PX_RESULT_NONE, PX_RESULT_AUTO };
 enum px_page_kind {
@@ -121,7 +129,7 @@ struct px_route {
     const struct px_upstream *upstream;
     const struct px_identity *identity; /* NULL: none */
     px_str label, method;
-    bool safe, read_only, graphql;
+    bool safe, says_safe, read_only, graphql; /* says_safe: by itself, not by its method */
     struct px_path path;
     bool has_path;
     px_str url; /* a template; absent: path, or GraphQL */
@@ -129,7 +137,9 @@ struct px_route {
     px_str body;                /* a template; absent: none */
     px_str raw_value, raw_type; /* templates */
     bool raw_base64;
-    px_str graphql_text, operation;
+    px_str graphql_json, operation; /* the text as a JSON string; absent: no GraphQL, no name */
+    uint32_t values;                /* a bit for each of the api's that is used */
+    bool body_secret;               /* a body or form holds a $secret */
     enum px_result_kind result;
     px_str at, items; /* pointers; items absent: not said */
     px_str *keep;     /* pointers */
@@ -147,14 +157,19 @@ struct px_route {
 
 /* ---- bound ---- */
 
+/** A header or parameter of an upstream, resolved. */
+struct px_site_param {
+    px_str name, text; /* text: a header's value; a parameter's "a=1&a=2", encoded */
+    bool secret;       /* it holds a secret: never to another origin, never shown */
+};
 struct px_site_upstream {
     const struct px_upstream *decl;
-    struct px_arena arena; /* the site's; credentials are wiped with it */
-    px_str base_url;       /* normalised, without a final "/"; absent: absolute URLs only */
+    px_str base_url;  /* normalised, without a final "/"; absent: absolute URLs only */
+    px_str shown_url; /* the same, but for what is secret in it */
     struct px_url base;
     struct px_egress *egress;
-    px_pair *headers; /* resolved */
-    size_t n_headers;
+    struct px_site_param *headers, *query;
+    size_t n_headers, n_query;
 };
 /** What an identity adds to a request; held by the site, registered for redaction. */
 struct px_credential {
@@ -162,12 +177,17 @@ struct px_credential {
     px_str name, value; /* the header, parameter or cookie */
     bool missing;       /* the configuration has no such secret */
 };
+struct px_site_hidden {
+    struct px_site_hidden *next;
+    px_str value;
+};
 struct px_kept_value; /* values.c */
 struct px_site {
     struct px_site_opts opts; /* texts are the site's own */
     struct px_arena arena;
     struct px_site_upstream *upstreams;
     struct px_credential *credentials; /* beside api->identities */
+    struct px_site_hidden *hidden;     /* registered for redaction; wiped at the end */
     struct px_list_node values;        /* px_kept_value */
 };
 /** A value of the configuration, by pointer; -ENOENT. For templates. `secrets`: $secret is known too. */
@@ -175,11 +195,38 @@ struct px_site_source {
     struct px_template_source source;
     struct px_site *site;
     struct px_arena *arena;
-    bool secrets;
+    bool secrets, mask;   /* mask: secrets are "***" */
     const px_str *values; /* looked-up ones, beside api->values; NULL: none */
 };
 void px_site_source_init(struct px_site_source *source, struct px_site *site, struct px_arena *arena,
                          px_str args_json, bool secrets, const px_str *values);
+
+/** What a source knows beside the arguments, for whoever does not fill a template: "$config", "$secret", "$value". */
+PX_MUSTCHECK int px_site_get(const struct px_site_source *source, const char *kind, px_str name, px_str *ret,
+                             struct px_err *err);
+struct px_site_upstream *px_site_upstream_of(struct px_site *site, const struct px_upstream *decl);
+/** The identity's credential; NULL: no identity, or an optional one without its secret. -ENOENT with words. */
+PX_MUSTCHECK int px_site_credential(struct px_site *site, const struct px_identity *identity,
+                                    const struct px_credential **ret, struct px_err *err);
+/** The api_key that the identity puts into the query, as px_param_put_text does; nothing for others. */
+void px_credential_query(struct px_buf *query, const struct px_credential *credential, bool mask);
+/** A value that can stand in a header: no control characters, ASCII. -EINVAL with words that begin with `where`. */
+PX_MUSTCHECK int px_header_value_check(px_str value, const char *where, px_str name, struct px_err *err);
+/** A template's text: a string, or a number or boolean as JSON has it; null and absent are absent. -EINVAL with words that begin
+ *  with `where`. */
+PX_MUSTCHECK int px_fill_text(const struct px_site_source *source, px_str template_json, const char *where,
+                              px_str name, px_str *ret, struct px_err *err);
+/** A template's JSON; absent when it is. */
+PX_MUSTCHECK int px_fill_json(const struct px_site_source *source, px_str template_json, const char *where,
+                              px_str name, px_str *ret, struct px_err *err);
+
+/* ---- parameters: params.c ---- */
+
+/** Append "name=value" for a JSON value, by style, with a '&' in front when `to` ends in something; nothing for null. */
+PX_MUSTCHECK int px_param_put(struct px_buf *to, px_str name, px_str style, px_str json, bool mask,
+                              struct px_err *err);
+/** "name=text" */
+int px_param_put_text(struct px_buf *to, px_str name, px_str text, bool mask);
 
 /* ---- one request ---- */
 
@@ -199,13 +246,20 @@ struct px_route_request {
     px_str body; /* absent: none */
     px_str content_type;
     bool body_is_text; /* can be shown */
-    bool base64;
+    bool url_secret;   /* the query holds a secret: no redirect to another origin */
+    /* What it was made of, for showing it. */
+    const px_str *values;
+    struct px_page_state page;
 };
 /** Arguments, values and the page become a request. Everything lives in `arena`. -EINVAL: an argument cannot stand where it would
  *  (words for the planner: which, why); -ENOENT: the identity's secret is missing (words: which configuration key). */
 PX_MUSTCHECK int px_request_build(struct px_arena *arena, const struct px_route *route, struct px_site *site,
                                   px_str args_json, const px_str *values, const struct px_page_state *page,
                                   struct px_route_request *ret, struct px_err *err);
+/** The same; `mask`: with "***" for secrets and credentials. */
+PX_MUSTCHECK int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
+                                 px_str args_json, const px_str *values, const struct px_page_state *page,
+                                 bool mask, struct px_route_request *ret, struct px_err *err);
 /** As px_http_req, with timeouts and caps of route and upstream. */
 void px_request_to_http(const struct px_route *route, struct px_site *site,
                         const struct px_route_request *req, struct px_http_req *ret);

@@ -272,6 +272,44 @@ void px_route_values(const struct px_route *route, bool *ret);
 
 /* ---- judging ---- */
 
+/** The first rule of the lists (NULL: none) whose every condition holds; NULL. match.c. */
+const struct px_rule *px_rules_find(const struct px_rules *const lists[3],
+                                    const struct px_http_result *result, px_str body_json);
+/** `*` is any run of characters; letters in either case. Of a longer text the first 4 KiB. */
+bool px_rule_matches(px_str pattern, px_str text);
+/** The first header of that name (lower case); absent. */
+px_str px_header_of(const struct px_http_result *result, px_str name);
+/** px_json_slice_at; absent for whatever is not there. */
+px_str px_at_or_absent(px_str json, px_str pointer);
+
+/** What HTTP statuses mean: status.c. */
+struct px_status_meaning {
+    int status;
+    int32_t code;
+    bool retryable;
+    const char *phrase, *advice; /* advice NULL: that of the code */
+};
+/** Never NULL; a status that is not known gets its class's. Its phrase may be NULL. */
+const struct px_status_meaning *px_status_meaning(int status);
+/** What to do about a code; NULL: nothing can be said. */
+const char *px_code_advice(int32_t code);
+
+/** Three forms of HTTP dates (RFC 9110 §5.6.7); -EINVAL. after.c. */
+PX_MUSTCHECK int px_http_date(px_str text, int64_t now_unix_ms, int64_t *ret_unix_ms);
+/** The answer's own Date, so that the two clocks need not agree; else ours. */
+int64_t px_after_now(const struct px_http_result *result);
+/** Milliseconds from now: a number of `unit` ("s" when absent, "ms", "unix") or an HTTP date; at most 30 days. 0: it says nothing, or
+ *  the time is over. */
+int64_t px_after_ms(px_str text, px_str unit, int64_t now_unix_ms);
+
+/** The upstream's own words in an answer; absent: none. `pointer`: where a rule says they are; may be absent. words.c. */
+px_str px_words_of(struct px_arena *arena, const struct px_upstream *upstream, px_str pointer,
+                   const struct px_http_result *result, px_str body_json);
+/** The first three messages of a GraphQL answer's `errors`. */
+px_str px_words_of_errors(struct px_arena *arena, px_str errors);
+/** The first line of a body that is not JSON, at most 200 bytes; absent or empty: it is no text. words_text.c. */
+px_str px_words_of_text(struct px_arena *arena, px_str body);
+
 /** `body_json`: the body, when it is valid JSON (px_answer_json); else absent. Texts live in `arena`. `route` is NULL for a
  *  request started in code. */
 void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
@@ -280,9 +318,12 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
 /** A failed transfer: code, words, whether it may be tried again. `write`: a byte that left means PX_OUTCOME_UNKNOWN. */
 void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *result, bool write,
                            struct px_route_verdict *ret);
-/** A px_error with details {"status","request_id","upstream","url" (without query),"body" (a cut)}. */
+/** A px_error with details {"status","request_id","upstream","url" (without query)}. */
 struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstream *upstream,
                                  const struct px_http_result *result, const struct px_route_verdict *verdict);
+
+/** A URL as it is shown: without query and fragment, which may hold secrets. */
+px_str px_url_shown(px_str url);
 
 /* ---- the answer: answer.c ---- */
 

@@ -1,0 +1,592 @@
+#include "unit/route_help.h"
+
+struct want {
+    int32_t code;
+    bool retryable;
+    int64_t after_ms;
+    const char *message, *advice; /* the whole message; a part of the advice; NULL: none */
+};
+
+struct declared {
+    const struct px_route *route;
+    const struct px_upstream *upstream;
+    const struct px_api *api;
+};
+
+static void judged_by(const struct declared *by, int status, const char *headers, const char *body,
+                      struct want want) {
+    struct answer_help a;
+    struct px_arena arena;
+    struct px_json_scan scan = {.value = {0}};
+    struct px_route_verdict got;
+    answer_init(&a, status, headers, body);
+    px_arena_init(&arena, 1 << 20);
+    bool json = px_json_scan(a.body, NULL, &scan, NULL, NULL) == 0;
+    px_verdict_judge(&arena, by->route, by->upstream, by->api, &a.result, json ? scan.value : (px_str){0},
+                     &got);
+    if (got.code != want.code || got.retryable != want.retryable || got.retry_after_ms != want.after_ms)
+        fail_msg("%d %s: code %d, retryable %d, after %lld", status, body, got.code, got.retryable,
+                 (long long)got.retry_after_ms);
+    if (want.message || want.code != PX_OK)
+        assert_text(got.message, want.message);
+    if (want.advice && (!got.advice.p || !strstr(got.advice.p, want.advice)))
+        fail_msg("%d %s: advice " PX_FMT, status, body, PX_ARG(got.advice));
+    if (!want.advice && got.advice.p)
+        fail_msg("%d %s: advice " PX_FMT, status, body, PX_ARG(got.advice));
+    px_arena_finish(&arena);
+    answer_finish(&a);
+}
+
+static const struct px_upstream api_upstream = {.name = PX_LIT_INIT("api")};
+static const struct declared plain = {.upstream = &api_upstream};
+
+#define JUDGED(status, headers, body, ...)                                                                   \
+    judged_by(&plain, status, headers, body, (struct want){__VA_ARGS__})
+
+static void by_status(void **state) {
+    (void)state;
+    JUDGED(200, NULL, "{\"error\":\"no\"}", PX_OK, false, 0, NULL, NULL);
+    JUDGED(204, NULL, "", PX_OK, false, 0, NULL, NULL);
+    JUDGED(299, "retry-after: 5", "", PX_OK, false, 0, NULL, NULL);
+    JUDGED(400, NULL, "", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Bad Request",
+           "Change the arguments");
+    JUDGED(422, NULL, "{}", PX_INVALID_ARGUMENTS, false, 0, "api answered 422: Unprocessable Content",
+           "Change the");
+    JUDGED(401, NULL, "", PX_UNAUTHORIZED, false, 0, "api answered 401: Unauthorized",
+           "Ask a person to check the credentials with which this service reaches \"api\"");
+    JUDGED(402, NULL, "", PX_FORBIDDEN, false, 0, "api answered 402: Payment Required", "plan");
+    JUDGED(403, NULL, "", PX_FORBIDDEN, false, 0, "api answered 403: Forbidden", "permission");
+    JUDGED(404, NULL, "", PX_NOT_FOUND, false, 0, "api answered 404: Not Found", "Check the names");
+    JUDGED(410, NULL, "", PX_NOT_FOUND, false, 0, "api answered 410: Gone", "gone for good");
+    JUDGED(408, NULL, "", PX_TIMEOUT, true, 0, "api answered 408: Request Timeout", "Try again");
+    JUDGED(504, NULL, "", PX_TIMEOUT, true, 0, "api answered 504: Gateway Timeout", "Try again");
+    JUDGED(409, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 409: Conflict", "read it again");
+    JUDGED(412, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 412: Precondition Failed",
+           "read it again");
+    JUDGED(423, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 423: Locked", "locked");
+    JUDGED(428, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 428: Precondition Required",
+           "read it again");
+    JUDGED(413, NULL, "", PX_TOO_LARGE, false, 0, "api answered 413: Content Too Large", "Send less");
+    JUDGED(429, NULL, "", PX_RATE_LIMITED, true, 0, "api answered 429: Too Many Requests", "Wait a while");
+    JUDGED(429, "retry-after: 2.5", "", PX_RATE_LIMITED, true, 2500, "api answered 429: Too Many Requests",
+           "Wait 3 s, then call again; ask for less");
+    JUDGED(500, NULL, "", PX_UPSTREAM_ERROR, true, 0, "api answered 500: Internal Server Error",
+           "in a moment");
+    JUDGED(501, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 501: Not Implemented", NULL);
+    JUDGED(502, NULL, "", PX_UPSTREAM_ERROR, true, 0, "api answered 502: Bad Gateway", "in a moment");
+    JUDGED(503, "retry-after: 120", "", PX_UNAVAILABLE, true, 120000, "api answered 503: Service Unavailable",
+           "Wait 120 s, then call again.");
+    JUDGED(599, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 599", NULL);
+    JUDGED(418, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 418", NULL);
+    JUDGED(999, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 999", NULL);
+    JUDGED(302, "location: https://login.example.com/sso?token=abc#x", "", PX_UPSTREAM_ERROR, false, 0,
+           "api answered 302: it points to https://login.example.com/sso, where this call does not follow",
+           NULL);
+    JUDGED(304, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 304: Not Modified", NULL);
+}
+
+/* What they really answer. */
+static void the_upstreams_words(void **state) {
+    (void)state;
+    /* GitHub */
+    JUDGED(
+        422, NULL,
+        "{\"message\":\"Validation Failed\",\"errors\":[{\"resource\":\"Issue\",\"code\":\"missing_field\",\"field\":\"title\"}],"
+        "\"documentation_url\":\"https://docs.github.com/rest/issues/issues#create-an-issue\",\"status\":\"422\"}",
+        PX_INVALID_ARGUMENTS, false, 0,
+        "api answered 422: Validation Failed: title is missing (Issue.title missing_field)",
+        "Change the arguments");
+    JUDGED(
+        422, NULL,
+        "{\"message\":\"Validation Failed\",\"errors\":[{\"resource\":\"PullRequest\",\"code\":\"custom\",\"message\":\"A pull "
+        "request already exists for o:b.\"},{\"resource\":\"PullRequest\",\"field\":\"base\",\"code\":\"invalid\"}]}",
+        PX_INVALID_ARGUMENTS, false, 0,
+        "api answered 422: Validation Failed: A pull request already exists for o:b. (PullRequest); base is not valid "
+        "(PullRequest.base invalid)",
+        "Change");
+    JUDGED(422, NULL, "{\"message\":\"Validation Failed\",\"errors\":[\"No commits between main and main\"]}",
+           PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 422: Validation Failed: No commits between main and main", "Change");
+    JUDGED(
+        401, NULL,
+        "{\"message\":\"Bad credentials\",\"documentation_url\":\"https://docs.github.com/rest\",\"status\":\"401\"}",
+        PX_UNAUTHORIZED, false, 0, "api answered 401: Bad credentials", "credentials");
+    JUDGED(
+        404, NULL,
+        "{\"message\":\"Not Found\",\"documentation_url\":\"https://docs.github.com/rest\",\"status\":\"404\"}",
+        PX_NOT_FOUND, false, 0, "api answered 404: Not Found", "Check the names");
+    /* Shopify, REST: three shapes of `errors` */
+    JUDGED(422, NULL, "{\"errors\":{\"title\":[\"can't be blank\",\"is too short\"],\"base\":[\"no\"]}}",
+           PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 422: title: can't be blank; title: is too short; base: no", "Change");
+    JUDGED(401, NULL,
+           "{\"errors\":\"[API] Invalid API key or access token (unrecognized login or wrong password)\"}",
+           PX_UNAUTHORIZED, false, 0,
+           "api answered 401: [API] Invalid API key or access token (unrecognized login or wrong password)",
+           "credentials");
+    JUDGED(429, "retry-after: 2.0", "{\"errors\":\"Exceeded 2 calls per second for api client.\"}",
+           PX_RATE_LIMITED, true, 2000, "api answered 429: Exceeded 2 calls per second for api client.",
+           "Wait 2 s");
+    /* Stripe */
+    JUDGED(
+        404, NULL,
+        "{\"error\":{\"code\":\"resource_missing\",\"doc_url\":\"https://stripe.com/docs/error-codes/resource-missing\",\"message\":\"No "
+        "such customer: 'cus_x'\",\"param\":\"customer\",\"type\":\"invalid_request_error\"}}",
+        PX_NOT_FOUND, false, 0, "api answered 404: No such customer: 'cus_x' (customer resource_missing)",
+        "Check");
+    /* Discord */
+    JUDGED(
+        400, NULL,
+        "{\"code\":50035,\"errors\":{\"content\":{\"_errors\":[{\"code\":\"BASE_TYPE_REQUIRED\",\"message\":\"This field is "
+        "required\"}]},\"embeds\":{\"0\":{\"title\":{\"_errors\":[{\"code\":\"X\",\"message\":\"Too "
+        "long\"}]}}}},\"message\":\"Invalid Form Body\"}",
+        PX_INVALID_ARGUMENTS, false, 0,
+        "api answered 400: Invalid Form Body: content: This field is required (BASE_TYPE_REQUIRED); embeds.0.title: Too "
+        "long (X)",
+        "Change");
+    JUDGED(429, "retry-after: 1",
+           "{\"message\":\"You are being rate limited.\",\"retry_after\":0.529,\"global\":false}",
+           PX_RATE_LIMITED, true, 1000, "api answered 429: You are being rate limited.", "Wait 1 s");
+    /* OAuth (RFC 6749), problem details (RFC 9457), Google, FastAPI, JSON:API */
+    JUDGED(400, NULL, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been revoked.\"}",
+           PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Token has been revoked.", "Change");
+    JUDGED(403, NULL,
+           "{\"type\":\"https://example.com/probs/out-of-credit\",\"title\":\"You do not have enough "
+           "credit.\",\"detail\":\"Your current balance is 30, but that costs 50.\",\"status\":403}",
+           PX_FORBIDDEN, false, 0, "api answered 403: Your current balance is 30, but that costs 50.",
+           "permission");
+    JUDGED(422, NULL,
+           "{\"title\":\"Your request is not valid.\",\"errors\":[{\"detail\":\"must be a positive "
+           "integer\",\"pointer\":\"#/age\"}]}",
+           PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 422: Your request is not valid. must be a positive integer (#/age)", "Change");
+    JUDGED(
+        400, NULL,
+        "{\"error\":{\"code\":400,\"message\":\"Invalid value at 'q'\",\"status\":\"INVALID_ARGUMENT\",\"errors\":[{}]}}",
+        PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Invalid value at 'q' (INVALID_ARGUMENT)",
+        "Change");
+    JUDGED(
+        422, NULL,
+        "{\"detail\":[{\"loc\":[\"body\",\"items\",0],\"msg\":\"field required\",\"type\":\"value_error.missing\"}]}",
+        PX_INVALID_ARGUMENTS, false, 0, "api answered 422: field required (body.items.0)", "Change");
+    JUDGED(404, NULL, "{\"errors\":[{\"status\":\"404\",\"title\":\"Not here\"},{\"detail\":\"nor here\"}]}",
+           PX_NOT_FOUND, false, 0, "api answered 404: Not here (404); nor here", "Check");
+    /* nothing that is known */
+    JUDGED(400, NULL, "{ \"code\" : 7, \"msgs\" : null }", PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 400: {\"code\":7,\"msgs\":null}", "Change");
+    JUDGED(400, NULL, "\"just words\"", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: just words",
+           "Change");
+    JUDGED(400, NULL, "{\"message\":\"\",\"error\":\"second\"}", PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 400: second", "Change");
+    JUDGED(400, NULL, "[[],{},[\"x\"]]", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: [[],{},[\"x\"]]",
+           "Change");
+    JUDGED(400, NULL, "{\"message\":\"same\",\"errors\":[\"same\",{\"message\":\"same\"},\"other\"]}",
+           PX_INVALID_ARGUMENTS, false, 0, "api answered 400: same: other", "Change");
+    JUDGED(400, NULL, "{\"errors\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]}", PX_INVALID_ARGUMENTS, false,
+           0, "api answered 400: 1; 2; 3; 4; 5; and 2 more", "Change");
+    JUDGED(400, NULL, "{\"message\":\"two\\nlines\\u0000\\u001b[31m\"}", PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 400: two lines  [31m", "Change");
+}
+
+static void words_of_pages(void **state) {
+    (void)state;
+    JUDGED(
+        502, "content-type: text/html",
+        "<html>\r\n<head><title>502 Bad &lt;Gateway&gt;</title></head>\r\n<body><center><h1>502</h1></center></body></html>",
+        PX_UPSTREAM_ERROR, true, 0, "api answered 502: 502 Bad <Gateway>", "in a moment");
+    JUDGED(
+        500, NULL,
+        "<!DOCTYPE html><html><style>p {}</style><script>var x = '<p>';</script><p>Something\n   went <b>wrong</b></p>",
+        PX_UPSTREAM_ERROR, true, 0, "api answered 500: Something went wrong", "in a moment");
+    JUDGED(
+        403, NULL,
+        "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Access &amp; more</Message></Error>",
+        PX_FORBIDDEN, false, 0, "api answered 403: Access & more", "permission");
+    JUDGED(404, "content-type: text/plain", "\n\n  404: Not Found, really  \nmore\n", PX_NOT_FOUND, false, 0,
+           "api answered 404: 404: Not Found, really", "Check");
+    JUDGED(400, NULL, "{\"not\": json", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: {\"not\": json",
+           "Change");
+    JUDGED(400, NULL, "\x89PNG\r\n", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Bad Request",
+           "Change");
+    JUDGED(400, NULL, "<", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Bad Request", "Change");
+    JUDGED(400, NULL, "<title", PX_INVALID_ARGUMENTS, false, 0, "api answered 400: Bad Request", "Change");
+    JUDGED(400, NULL, "<title></title><script>", PX_INVALID_ARGUMENTS, false, 0,
+           "api answered 400: Bad Request", "Change");
+}
+
+static void words_are_bounded(void **state) {
+    (void)state;
+    struct px_buf body;
+    struct px_arena arena;
+    struct answer_help a;
+    struct px_route_verdict got;
+    px_buf_init(&body, 1 << 20);
+    px_buf_text(&body, "{\"message\":\"");
+    for (int i = 0; i < 3000; i++)
+        px_buf_text(&body, "\xe2\x82\xac");
+    px_buf_text(&body, "\",\"errors\":[");
+    for (int i = 0; i < 1000; i++)
+        px_buf_addf(&body,
+                    "%s{\"resource\":\"RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR\",\"message\":\"m%d\"}",
+                    i ? "," : "", i);
+    px_buf_text(&body, "]}");
+    answer_init(&a, 400, NULL, body.p);
+    px_arena_init(&arena, 1 << 20);
+    px_verdict_judge(&arena, NULL, &api_upstream, NULL, &a.result, a.body, &got);
+    assert_true(got.message.n > 600 && got.message.n < 1100 && px_utf8_valid(got.message));
+    assert_non_null(strstr(got.message.p, "\xe2\x82\xac…: m0 (RRR"));
+    assert_non_null(strstr(got.message.p, "and 995 more"));
+    answer_finish(&a);
+    px_buf_clear(&body, 1 << 20);
+    for (int i = 0; i < 400; i++)
+        px_buf_char(&body, 'x');
+    answer_init(&a, 400, NULL, body.p);
+    px_verdict_judge(&arena, NULL, &api_upstream, NULL, &a.result, (px_str){0}, &got);
+    assert_int_equal(got.message.n, strlen("api answered 400: ") + 200 + strlen("…"));
+    answer_finish(&a);
+    px_arena_finish(&arena);
+    px_buf_finish(&body);
+}
+
+/* ---- rules ---- */
+
+static struct px_rule rule_of(int status, int32_t code) {
+    struct px_rule rule = {.status = {.any = status == 0}, .code = code, .retryable = -1};
+    if (status)
+        status_add(&rule.status, status);
+    return rule;
+}
+
+#define ONE(pointer, wanted)                                                                                 \
+    { .list = (struct px_param[]){{.name = PX_LIT_INIT(pointer), .value = PX_LIT_INIT(wanted)}}, .n = 1 }
+
+static void rules_come_first_and_in_order(void **state) {
+    (void)state;
+    struct px_rule routes[] = {rule_of(404, PX_OK)};
+    struct px_rule upstreams[] = {rule_of(404, PX_FORBIDDEN), rule_of(4, PX_UNAVAILABLE),
+                                  rule_of(500, PX_UPSTREAM_ERROR)};
+    struct px_rule apis[] = {rule_of(403, PX_INVALID_ARGUMENTS), rule_of(0, PX_TIMEOUT)};
+    struct px_route route = {.errors = {routes, 1}};
+    struct px_upstream upstream = {.name = PX_LIT_INIT("api"), .errors = {upstreams, 3}};
+    struct px_api api = {.errors = {apis, 2}};
+    struct declared by = {&route, &upstream, &api};
+    upstreams[1].retryable = 0;
+    upstreams[2].retryable = 1;
+    upstreams[1].advice = PX_LIT("Do this.");
+    upstreams[1].message = PX_LIT("/why");
+    judged_by(&by, 404, NULL, "", (struct want){PX_OK, false, 0, NULL, NULL});
+    judged_by(&by, 403, NULL, "{\"message\":\"m\",\"why\":\"w\"}",
+              (struct want){PX_UNAVAILABLE, false, 0, "api answered 403: w", "Do this."});
+    judged_by(&by, 403, NULL, "{\"message\":\"m\",\"why\":null}",
+              (struct want){PX_UNAVAILABLE, false, 0, "api answered 403: m", "Do this."});
+    judged_by(&by, 500, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 500: Internal Server Error", "moment"});
+    judged_by(&by, 200, NULL, "",
+              (struct want){PX_TIMEOUT, true, 0, "api answered with an error", "Try again"});
+    by.route = NULL;
+    judged_by(&by, 404, NULL, "",
+              (struct want){PX_FORBIDDEN, false, 0, "api answered 404: Not Found", "permission"});
+}
+
+static bool holds(struct px_rule rule, const char *headers, const char *body) {
+    struct px_rules rules = {&rule, 1};
+    const struct px_rules *const lists[3] = {NULL, &rules, NULL};
+    struct answer_help a;
+    struct px_json_scan scan = {.value = {0}};
+    answer_init(&a, 200, headers, body);
+    bool json = px_json_scan(a.body, NULL, &scan, NULL, NULL) == 0;
+    bool got = px_rules_find(lists, &a.result, json ? scan.value : (px_str){0}) == &rule;
+    answer_finish(&a);
+    return got;
+}
+
+static void every_condition_must_hold(void **state) {
+    (void)state;
+    struct px_rule rule = {.status = {.any = true}};
+    rule.headers = (struct px_params)ONE("x-ratelimit-remaining", "\"0\"");
+    assert_true(holds(rule, "x-ratelimit-remaining: 0", ""));
+    assert_false(holds(rule, "x-ratelimit-remaining: 10", ""));
+    assert_false(holds(rule, "x-other: 0", ""));
+    assert_false(holds(rule, NULL, ""));
+    rule.headers = (struct px_params)ONE("x-a", "\"Quota*LEFT*\"");
+    assert_true(holds(rule, "x-b: 1\nx-a: no\nx-a: the\nx-a: quota: none left", ""));
+    assert_false(holds(rule, "x-a: the quota: none left", ""));
+    rule.body = (struct px_params)ONE("/ok", "false");
+    assert_true(holds(rule, "x-a: quotaleft", "{\"ok\":false}"));
+    assert_false(holds(rule, "x-a: quotaleft", "{\"ok\":true}"));
+    assert_false(holds(rule, "x-a: quotaleft", "{\"ok\":\"false\"}"));
+    assert_false(holds(rule, "x-a: quotaleft", "ok: false"));
+    assert_false(holds(rule, "x-a: quot", "{\"ok\":false}"));
+    memset(&rule.headers, 0, sizeof rule.headers);
+    rule.body = (struct px_params)ONE("/error/code", "\"rate*\"");
+    assert_true(holds(rule, NULL, "{\"error\":{\"code\":\"Rate\\u004cimited\"}}"));
+    assert_false(holds(rule, NULL, "{\"error\":{\"code\":7}}"));
+    assert_false(holds(rule, NULL, "{\"error\":\"rate\"}"));
+    rule.body = (struct px_params)ONE("/n", "5000000000000001");
+    assert_true(holds(rule, NULL, "{\"n\":5000000000000001}"));
+    assert_true(holds(rule, NULL, "{\"n\":5000000000000001.0}"));
+    assert_true(holds(rule, NULL, "{\"n\":50000000000000010e-1}"));
+    assert_false(holds(rule, NULL, "{\"n\":5000000000000002}"));
+    rule.body = (struct px_params)ONE("/x/y", "null");
+    assert_true(holds(rule, NULL, "{\"x\":{\"y\":null}}"));
+    assert_true(holds(rule, NULL, "{\"x\":1}"));
+    assert_true(holds(rule, NULL, "not json"));
+    assert_false(holds(rule, NULL, "{\"x\":{\"y\":false}}"));
+}
+
+static void waits_as_rules_say(void **state) {
+    (void)state;
+    struct px_rule rules[] = {rule_of(429, PX_RATE_LIMITED), rule_of(403, PX_RATE_LIMITED),
+                              rule_of(200, PX_RATE_LIMITED)};
+    struct px_upstream upstream = {.name = PX_LIT_INIT("api"), .errors = {rules, 3}};
+    struct declared by = {.upstream = &upstream};
+    rules[0].after_body = PX_LIT("/retry_after");
+    rules[1].after_header = PX_LIT("x-ratelimit-reset");
+    rules[1].after_unit = PX_LIT("unix");
+    rules[2].after_body = PX_LIT("/wait");
+    rules[2].after_unit = PX_LIT("ms");
+    judged_by(&by, 429, "retry-after: 1", "{\"message\":\"m\",\"retry_after\":0.529}",
+              (struct want){PX_RATE_LIMITED, true, 529, "api answered 429: m", "Wait 1 s"});
+    judged_by(&by, 429, "retry-after: 1", "{\"message\":\"m\"}",
+              (struct want){PX_RATE_LIMITED, true, 1000, "api answered 429: m", "Wait 1 s"});
+    judged_by(&by, 403, "date: Sun, 06 Nov 1994 08:49:37 GMT\nx-ratelimit-reset: 784111797", "",
+              (struct want){PX_RATE_LIMITED, true, 20000, "api answered 403: Forbidden", "Wait 20 s"});
+    judged_by(
+        &by, 200, NULL, "{\"error\":\"ratelimited\",\"wait\":\"1500\"}",
+        (struct want){PX_RATE_LIMITED, true, 1500, "api answered with an error: ratelimited", "Wait 2 s"});
+}
+
+/* Slack: everything is a 200. */
+static void errors_in_a_200(void **state) {
+    (void)state;
+    struct px_rule rules[] = {rule_of(0, PX_RATE_LIMITED), rule_of(0, PX_NOT_FOUND),
+                              rule_of(0, PX_UPSTREAM_ERROR)};
+    struct px_param limited[] = {{.name = PX_LIT_INIT("/ok"), .value = PX_LIT_INIT("false")},
+                                 {.name = PX_LIT_INIT("/error"), .value = PX_LIT_INIT("\"ratelimited\"")}};
+    struct px_param missing[] = {{.name = PX_LIT_INIT("/ok"), .value = PX_LIT_INIT("false")},
+                                 {.name = PX_LIT_INIT("/error"), .value = PX_LIT_INIT("\"*_not_found\"")}};
+    struct px_param bad[] = {{.name = PX_LIT_INIT("/ok"), .value = PX_LIT_INIT("false")}};
+    struct px_upstream upstream = {.name = PX_LIT_INIT("slack"), .errors = {rules, 3}};
+    struct declared by = {.upstream = &upstream};
+    rules[0].body = (struct px_params){limited, 2};
+    rules[1].body = (struct px_params){missing, 2};
+    rules[2].body = (struct px_params){bad, 1};
+    judged_by(&by, 200, NULL, "{\"ok\":true,\"channel\":{}}", (struct want){PX_OK, false, 0, NULL, NULL});
+    judged_by(&by, 200, "retry-after: 30", "{\"ok\":false,\"error\":\"ratelimited\"}",
+              (struct want){PX_RATE_LIMITED, true, 30000, "slack answered with an error: ratelimited",
+                            "Wait 30 s"});
+    judged_by(
+        &by, 200, NULL, "{\"ok\":false,\"error\":\"channel_not_found\"}",
+        (struct want){PX_NOT_FOUND, false, 0, "slack answered with an error: channel_not_found", "Check"});
+    judged_by(
+        &by, 200, NULL,
+        "{\"ok\":false,\"error\":\"missing_scope\",\"needed\":\"chat:write\",\"provided\":\"users:read\"}",
+        (struct want){PX_UPSTREAM_ERROR, false, 0, "slack answered with an error: missing_scope", NULL});
+}
+
+static void places_of_words_are_the_upstreams(void **state) {
+    (void)state;
+    px_str places[] = {PX_LIT("/fault/text"), PX_LIT("/reason")};
+    struct px_upstream upstream = {.name = PX_LIT_INIT("api"), .message = places, .n_message = 2};
+    struct declared by = {.upstream = &upstream};
+    judged_by(&by, 400, NULL, "{\"message\":\"m\",\"reason\":\"r\"}",
+              (struct want){PX_INVALID_ARGUMENTS, false, 0, "api answered 400: r", "Change"});
+    judged_by(&by, 400, NULL, "{\"reason\":\"r\",\"fault\":{\"text\":\"t\",\"code\":\"c\"}}",
+              (struct want){PX_INVALID_ARGUMENTS, false, 0, "api answered 400: t (c)", "Change"});
+}
+
+static void graphql(void **state) {
+    (void)state;
+    struct px_route route = {
+        .graphql = true, .read_only = true, .at = PX_LIT_INIT("/data"), .method = PX_LIT_INIT("POST")};
+    struct declared by = {&route, &api_upstream, NULL};
+    judged_by(&by, 200, NULL, "{\"data\":{\"viewer\":{\"login\":\"a\"}}}",
+              (struct want){PX_OK, false, 0, NULL, NULL});
+    judged_by(&by, 200, NULL, "{\"data\":{\"viewer\":null}}", (struct want){PX_OK, false, 0, NULL, NULL});
+    judged_by(&by, 200, NULL, "{\"data\":{\"a\":1,\"b\":null},\"errors\":[{\"message\":\"b failed\"}]}",
+              (struct want){PX_OK, false, 0, NULL, NULL});
+    judged_by(&by, 200, NULL, "{\"data\":null,\"errors\":[]}", (struct want){PX_OK, false, 0, NULL, NULL});
+    /* GitHub */
+    judged_by(
+        &by, 200, NULL,
+        "{\"data\":{\"repository\":null},\"errors\":[{\"type\":\"NOT_FOUND\",\"path\":[\"repository\"],\"locations\":[{\"line\":1,"
+        "\"column\":3}],\"message\":\"Could not resolve to a Repository with the name 'o/r'.\"}]}",
+        (struct want){PX_NOT_FOUND, false, 0,
+                      "api answered with an error: Could not resolve to a Repository with the name 'o/r'.",
+                      "Check"});
+    judged_by(&by, 200, NULL,
+              "{\"errors\":[{\"type\":\"RATE_LIMITED\",\"message\":\"API rate limit exceeded\"}]}",
+              (struct want){PX_RATE_LIMITED, true, 0, "api answered with an error: API rate limit exceeded",
+                            "Wait"});
+    judged_by(&by, 200, NULL, "{\"data\":{},\"errors\":[{\"type\":\"FORBIDDEN\",\"message\":\"no\"}]}",
+              (struct want){PX_FORBIDDEN, false, 0, "api answered with an error: no", "permission"});
+    /* Shopify */
+    judged_by(
+        &by, 200, NULL,
+        "{\"errors\":[{\"message\":\"Throttled\",\"extensions\":{\"code\":\"THROTTLED\",\"documentation\":\"https://"
+        "shopify.dev/api/usage/rate-limits\"}}],\"extensions\":{\"cost\":{\"requestedQueryCost\":202}}}",
+        (struct want){PX_RATE_LIMITED, true, 0, "api answered with an error: Throttled", "Wait"});
+    judged_by(
+        &by, 200, NULL,
+        "{\"data\":null,\"errors\":[{\"message\":\"1\",\"extensions\":{\"code\":\"UNAUTHENTICATED\"}},{\"message\":\"2\"},"
+        "{\"message\":\"3\"},{\"message\":\"4\"}]}",
+        (struct want){PX_UNAUTHORIZED, false, 0, "api answered with an error: 1; 2; 3", "credentials"});
+    judged_by(&by, 200, NULL, "{\"errors\":[{\"message\":\"odd\"}]}",
+              (struct want){PX_UPSTREAM_ERROR, false, 0, "api answered with an error: odd", NULL});
+    judged_by(&by, 401, NULL, "{\"message\":\"Bad credentials\"}",
+              (struct want){PX_UNAUTHORIZED, false, 0, "api answered 401: Bad credentials", "credentials"});
+    route.at = PX_LIT("/data/repository");
+    judged_by(
+        &by, 200, NULL,
+        "{\"data\":{\"repository\":null,\"rate\":1},\"errors\":[{\"type\":\"NOT_FOUND\",\"message\":\"m\"}]}",
+        (struct want){PX_NOT_FOUND, false, 0, "api answered with an error: m", "Check"});
+    route.graphql = false;
+    judged_by(&by, 200, NULL, "{\"errors\":[{\"message\":\"odd\"}]}",
+              (struct want){PX_OK, false, 0, NULL, NULL});
+}
+
+/* A write that may have been done is not called again without a look. */
+static void writes_are_not_repeated_blindly(void **state) {
+    (void)state;
+    struct px_route route = {.method = PX_LIT_INIT("POST")};
+    struct declared by = {&route, &api_upstream, NULL};
+    struct px_rule rules[] = {rule_of(500, PX_UPSTREAM_ERROR)};
+    judged_by(
+        &by, 502, NULL, "",
+        (struct want){PX_UPSTREAM_ERROR, false, 0, "api answered 502: Bad Gateway", "look whether it did"});
+    judged_by(
+        &by, 504, NULL, "",
+        (struct want){PX_TIMEOUT, false, 0, "api answered 504: Gateway Timeout", "look whether it did"});
+    judged_by(&by, 503, NULL, "",
+              (struct want){PX_UNAVAILABLE, true, 0, "api answered 503: Service Unavailable", "Try again"});
+    judged_by(&by, 429, NULL, "",
+              (struct want){PX_RATE_LIMITED, true, 0, "api answered 429: Too Many Requests", "Wait"});
+    route.method = PX_LIT("PUT");
+    judged_by(&by, 502, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 502: Bad Gateway", "moment"});
+    route.method = PX_LIT("POST");
+    route.safe = true;
+    judged_by(&by, 502, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 502: Bad Gateway", "moment"});
+    route.safe = false;
+    rules[0].retryable = 1; /* the rule knows */
+    route.errors = (struct px_rules){rules, 1};
+    judged_by(&by, 500, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 500: Internal Server Error", "moment"});
+}
+
+/* ---- no answer ---- */
+
+static void failed(enum px_http_fail fail, const char *why, int status, bool sent, bool write,
+                   struct want want) {
+    struct px_http_result result = {.fail = fail, .why = why, .status = status, .sent = sent};
+    struct px_route_verdict got;
+    struct px_arena arena;
+    px_arena_init(&arena, 4096);
+    px_verdict_of_failure(&arena, &result, write, &got);
+    if (got.code != want.code || got.retryable != want.retryable)
+        fail_msg("%d %s: %d %d", fail, why, got.code, got.retryable);
+    assert_text(got.message, want.message);
+    if (want.advice ? !got.advice.p || !strstr(got.advice.p, want.advice) : got.advice.p != NULL)
+        fail_msg("%d %s: " PX_FMT, fail, why, PX_ARG(got.advice));
+    px_arena_finish(&arena);
+}
+
+#define FAILED(fail, why, status, sent, write, ...)                                                          \
+    failed(fail, why, status, sent, write, (struct want){__VA_ARGS__})
+
+static void failures_have_codes(void **state) {
+    (void)state;
+    FAILED(PX_HTTP_BAD_REQUEST, "w", 0, false, true, PX_INVALID_ARGUMENTS, false, 0, "w", "Change");
+    FAILED(PX_HTTP_FORBIDDEN, "w", 0, false, true, PX_FORBIDDEN, false, 0, "w", "configuration");
+    FAILED(PX_HTTP_NO_NAME, "w", 0, false, false, PX_UNAVAILABLE, false, 0, "w", "address");
+    FAILED(PX_HTTP_DNS, "w", 0, false, true, PX_UNAVAILABLE, true, 0, "w", "Try again");
+    FAILED(PX_HTTP_CONNECT, "w", 0, false, true, PX_UNAVAILABLE, true, 0, "w", "Try again");
+    FAILED(PX_HTTP_TLS, "x: no TLS connection: reset", 0, false, false, PX_UNAVAILABLE, true, 0,
+           "x: no TLS connection: reset", "Try again");
+    FAILED(PX_HTTP_TLS, "x: the certificate is for another host", 0, false, false, PX_UNAVAILABLE, false, 0,
+           "x: the certificate is for another host", "do not try again");
+    FAILED(PX_HTTP_TIMEOUT, "w", 0, true, false, PX_TIMEOUT, true, 0, "w", "Try again");
+    FAILED(PX_HTTP_RESET, "w", 0, true, false, PX_UPSTREAM_ERROR, true, 0, "w", "moment");
+    FAILED(PX_HTTP_PROTOCOL, "w", 0, true, false, PX_UPSTREAM_ERROR, false, 0, "w", NULL);
+    FAILED(PX_HTTP_TOO_LARGE, "w", 200, true, false, PX_TOO_LARGE, false, 0, "w", "Ask for less");
+    FAILED(PX_HTTP_REDIRECTS, "w", 302, true, false, PX_UPSTREAM_ERROR, false, 0, "w", NULL);
+    FAILED(PX_HTTP_BUSY, "w", 0, false, true, PX_UNAVAILABLE, true, 0, "w", "wait for some");
+    FAILED(PX_HTTP_INTERNAL, NULL, 0, false, false, PX_INTERNAL, false, 0, "the request failed", NULL);
+}
+
+static void a_write_that_left_is_unknown(void **state) {
+    (void)state;
+    FAILED(PX_HTTP_TIMEOUT, "w", 0, true, true, PX_OUTCOME_UNKNOWN, false, 0, "w", "look whether it did");
+    FAILED(PX_HTTP_RESET, "w", 0, true, true, PX_OUTCOME_UNKNOWN, false, 0, "w", "look whether it did");
+    FAILED(PX_HTTP_TOO_LARGE, "w", 201, true, true, PX_OUTCOME_UNKNOWN, false, 0, "w", "look whether it did");
+    FAILED(PX_HTTP_TIMEOUT, "w", 0, false, true, PX_TIMEOUT, true, 0, "w", "Try again");
+    FAILED(PX_HTTP_RESET, "w", 500, true, true, PX_OUTCOME_UNKNOWN, false, 0,
+           "w (it had answered 500 Internal Server Error)", "look whether it did");
+    /* it was refused: nothing happened */
+    FAILED(PX_HTTP_RESET, "w", 413, true, true, PX_TOO_LARGE, false, 0,
+           "w (it had answered 413 Content Too Large)", "Send less");
+    struct px_http_result result = {.fail = PX_HTTP_FORBIDDEN, .why = "w", .redirects = 1};
+    struct px_route_verdict got;
+    struct px_arena arena;
+    px_arena_init(&arena, 4096);
+    px_verdict_of_failure(&arena, &result, true, &got);
+    assert_int_equal(got.code, PX_OUTCOME_UNKNOWN); /* the first request was sent */
+    px_arena_finish(&arena);
+}
+
+/* ---- the error ---- */
+
+static void errors_say_where(void **state) {
+    (void)state;
+    struct px_route_verdict verdict = {.code = PX_RATE_LIMITED,
+                                       .retryable = true,
+                                       .retry_after_ms = 5,
+                                       .message = PX_LIT_INIT("m"),
+                                       .advice = PX_LIT_INIT("a")};
+    struct px_upstream upstream = {.name = PX_LIT_INIT("api")};
+    struct px_arena arena;
+    struct answer_help a;
+    px_arena_init(&arena, 4096);
+    answer_init(&a, 429, "cf-ray: ray\nx-request-id: 1\"2", "");
+    struct px_error error = px_verdict_error(&arena, &upstream, &a.result, &verdict);
+    assert_int_equal(error.size, sizeof error);
+    assert_int_equal(error.code, PX_RATE_LIMITED);
+    assert_int_equal(error.flags, PX_ERROR_RETRYABLE);
+    assert_int_equal(error.retry_after_ms, 5);
+    assert_text(error.message, "m");
+    assert_text(error.advice, "a");
+    assert_text(
+        error.details_json,
+        "{\"status\":429,\"request_id\":\"1\\\"2\",\"upstream\":\"api\",\"url\":\"https://api.example.com/things/7\"}");
+    upstream.request_id = PX_LIT("cf-ray");
+    verdict.retryable = false;
+    error = px_verdict_error(&arena, &upstream, &a.result, &verdict);
+    assert_int_equal(error.flags, 0);
+    assert_non_null(strstr(error.details_json.p, "\"request_id\":\"ray\""));
+    a.result = (struct px_http_result){.fail = PX_HTTP_DNS};
+    error = px_verdict_error(&arena, NULL, &a.result, &verdict);
+    assert_text(error.details_json, "{}");
+    answer_finish(&a);
+    px_arena_finish(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_status),
+        cmocka_unit_test(the_upstreams_words),
+        cmocka_unit_test(words_of_pages),
+        cmocka_unit_test(words_are_bounded),
+        cmocka_unit_test(rules_come_first_and_in_order),
+        cmocka_unit_test(every_condition_must_hold),
+        cmocka_unit_test(waits_as_rules_say),
+        cmocka_unit_test(errors_in_a_200),
+        cmocka_unit_test(places_of_words_are_the_upstreams),
+        cmocka_unit_test(graphql),
+        cmocka_unit_test(writes_are_not_repeated_blindly),
+        cmocka_unit_test(failures_have_codes),
+        cmocka_unit_test(a_write_that_left_is_unknown),
+        cmocka_unit_test(errors_say_where),
+    };
+    return cmocka_run_group_tests(tests, NULL, finish_stock);
+}

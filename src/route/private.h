@@ -8,7 +8,10 @@
  *   answer.c  px_http_result -> items, value, text, blocks
  *   page.c    where in the pages a call is
  *   cursor.c  that place as a text for the planner
+ *   values.c  looked-up values, fetched and kept
+ *   exchange.c a request and its answer, for a person to look at
  *   call.c    the flow
+ *   list.c    the flow's items: within the budget, and where the rest is
  */
 #ifndef PX_ROUTE_PRIVATE_H
 #define PX_ROUTE_PRIVATE_H
@@ -325,6 +328,12 @@ struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstrea
 /** A URL as it is shown: without query and fragment, which may hold secrets. */
 px_str px_url_shown(px_str url);
 
+/** The one place where an answer, or a transfer that failed, is judged: what it is in JSON, the rules, then `sink`'s classify (may be
+ *  NULL). Whether to try again is decided behind this. Texts live in `arena`. */
+void px_judge(struct px_arena *arena, const struct px_route *route, struct px_site *site,
+              const struct px_http_result *result, const struct px_route_sink *sink, void *user,
+              px_str *ret_body_json, struct px_route_verdict *ret);
+
 /* ---- the answer: answer.c ---- */
 
 enum px_answer_kind {
@@ -394,15 +403,28 @@ PX_MUSTCHECK int px_page_next(struct px_arena *arena, const struct px_route *rou
                               const struct px_http_result *result, const struct px_answer *answer,
                               const struct px_page_state *page, struct px_page_state *ret,
                               struct px_err *err);
+/** The target of the first link of a Link header (RFC 8288) that is "next": 1; 0: there is none; -ENOMEM. */
+PX_MUSTCHECK int px_link_next(struct px_arena *arena, px_str header, px_str *ret_target);
 
 /* ---- looked-up values: values.c ---- */
 
-/** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same. `done` from the loop;
- *  status 0: `values` beside api->values (absent: not used); else `verdict` says. */
-typedef void (*px_values_cb)(void *user, int status, const px_str *values, const struct px_error *error);
+/** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same. `done` from the loop.
+ *  Either `values`, beside api->values (absent: not used; they live as long as `scope`), or `error`. */
+typedef void (*px_values_cb)(void *user, const px_str *values, const struct px_error *error);
 PX_MUSTCHECK int px_values_get(struct px_site *site, struct px_scope *scope, const struct px_route *route,
                                px_values_cb done, void *user, struct px_op **ret_op, struct px_err *err);
+/** What is kept now, beside api->values, without asking anybody; what is not is shown as "<value:NAME>". Lives in `arena`. */
+PX_MUSTCHECK int px_values_show(struct px_arena *arena, struct px_site *site, const struct px_route *route,
+                                const px_str **ret);
 void px_values_finish(struct px_site *site);
+
+/* ---- what was said, for a person to look at: exchange.c ---- */
+
+enum { PX_EXCHANGES_MAX = 8, PX_EXCHANGE_BYTES = 16 * 1024, PX_EXCHANGE_BODY = 4 * 1024 };
+/** Append one exchange as JSON, at most PX_EXCHANGE_BYTES; credentials and cookies are masked. Errors of the buffer. */
+PX_MUSTCHECK int px_exchange_put(struct px_buf *to, const struct px_route *route, struct px_site *site,
+                                 const struct px_route_request *req, px_str args_json,
+                                 const struct px_http_result *result);
 
 /* ---- cursors: cursor.c ---- */
 

@@ -1,0 +1,310 @@
+/* One call of a route. */
+#include "route/flow.h"
+#include <stdio.h>
+
+enum {
+    PAGE_BYTES = 128 << 20,
+    OWN_BYTES = 16 << 20
+}; /* PAGE_BYTES: a request, its answer, and what is made of it */
+
+static void move(struct px_flow *flow, enum px_flow_state to);
+
+static void out_of_memory(struct px_flow *flow) {
+    px_flow_fail(flow, PX_INTERNAL, PX_LIT("Try again."), "out of memory");
+}
+
+/* ---- values ---- */
+
+static void on_values(void *user, const px_str *values, const struct px_error *error) {
+    struct px_flow *flow = user;
+    flow->inner = NULL;
+    if (error) {
+        px_flow_fail_with(flow, error);
+        return;
+    }
+    flow->values = values;
+    move(flow, PX_FLOW_SENDING);
+}
+
+static bool needs_values(const struct px_flow *flow) {
+    const struct px_api *api = flow->opts.site->opts.api;
+    bool *used = api->n_values ? px_arena_alloc(&flow->scope->arena, api->n_values * sizeof *used) : NULL;
+    if (!used)
+        return api->n_values > 0;
+    px_route_values(flow->opts.route, used);
+    for (size_t i = 0; i < api->n_values; i++)
+        if (used[i])
+            return true;
+    return false;
+}
+
+static void get_values(struct px_flow *flow) {
+    struct px_err err;
+    int r =
+        px_values_get(flow->opts.site, flow->scope, flow->opts.route, on_values, flow, &flow->inner, &err);
+    if (r)
+        out_of_memory(flow);
+}
+
+/* ---- the request ---- */
+
+static int build(struct px_flow *flow) {
+    struct px_err err = {.msg = "out of memory"};
+    int r = px_request_build(&flow->page, flow->opts.route, flow->opts.site, flow->opts.args_json,
+                             flow->values, &flow->at, &flow->request, &err);
+    if (r == -ENOMEM)
+        out_of_memory(flow);
+    else if (r == -ENOENT)
+        px_flow_fail(flow, PX_UNAUTHORIZED,
+                     PX_LIT("An administrator has to add it to the service's configuration."), "%s", err.msg);
+    else if (r)
+        px_flow_fail(flow, r == -EMSGSIZE ? PX_TOO_LARGE : PX_INVALID_ARGUMENTS,
+                     PX_LIT("Change the argument that is named."), "%s", err.msg);
+    return r;
+}
+
+/* Later pages leave time to answer with what there is. */
+static void set_times(const struct px_flow *flow, struct px_http_req *req) {
+    uint64_t now = px_loop_now(flow->scope->loop), deadline = flow->opts.deadline_ns;
+    uint64_t margin = flow->list.n_pages ? 250 * PX_MS : 0;
+    uint64_t left = deadline > now + margin + PX_MS ? deadline - now - margin : PX_MS;
+    if (deadline)
+        req->timeouts.total_ns = PX_MIN(left, req->timeouts.total_ns ? req->timeouts.total_ns : 60 * PX_S);
+}
+
+static void on_event(void *user, const struct px_http_ev *ev);
+
+static void ask_page(struct px_flow *flow) {
+    const struct px_site_transport *transport = &flow->opts.site->opts.transport;
+    struct px_http_req req;
+    struct px_err err;
+    px_arena_finish(&flow->page);
+    if (build(flow))
+        return;
+    px_request_to_http(flow->opts.route, flow->opts.site, &flow->request, &req);
+    req.traceparent = flow->opts.traceparent;
+    set_times(flow, &req);
+    flow->sent_ns = px_loop_now(flow->scope->loop);
+    int r = transport->start(transport->ctx, flow->scope, &req, on_event, flow, &flow->inner, &err);
+    if (r)
+        out_of_memory(flow);
+}
+
+/* What would be sent. */
+static void show(struct px_flow *flow) {
+    struct px_buf buf;
+    int r = px_values_show(&flow->scope->arena, flow->opts.site, flow->opts.route, &flow->values);
+    if (r) {
+        out_of_memory(flow);
+        return;
+    }
+    if (build(flow))
+        return;
+    px_buf_init(&buf, 1 << 20);
+    px_buf_text(&buf, "{\"dry_run\":true,\"request\":");
+    r = px_request_show(&buf, flow->opts.route, flow->opts.site, &flow->request, flow->opts.args_json);
+    px_buf_text(&buf, "}");
+    px_str text = r || buf.failed ? (px_str){0} : px_arena_str(&flow->page, px_buf_view(&buf));
+    px_buf_finish(&buf);
+    if (text.p)
+        px_flow_reply(flow, &(struct px_reply){.structured_json = text});
+    else
+        out_of_memory(flow);
+}
+
+/* ---- the answer ---- */
+
+static void record(struct px_flow *flow, const struct px_http_result *result) {
+    size_t before = flow->exchanges.n;
+    if (!flow->opts.verbose || flow->n_exchanges == PX_EXCHANGES_MAX)
+        return;
+    if (before)
+        px_buf_char(&flow->exchanges, ',');
+    if (px_exchange_put(&flow->exchanges, flow->opts.route, flow->opts.site, &flow->request,
+                        flow->opts.args_json, result)) {
+        flow->exchanges.n = before;
+        return;
+    }
+    flow->n_exchanges++;
+}
+
+static bool was_cancelled(const struct px_flow *flow) {
+    return flow->state == PX_FLOW_ENDED;
+}
+
+static void reply_list(struct px_flow *flow) {
+    px_str json;
+    int r = px_flow_list_result(flow, &json);
+    if (!r)
+        px_flow_reply(flow, &(struct px_reply){.structured_json = json});
+    else if (r != -EINVAL) /* else it has failed */
+        out_of_memory(flow);
+}
+
+/* With pages behind it, a failure is the end of the list, not of the call. */
+static void refuse(struct px_flow *flow, const struct px_error *error) {
+    if (!flow->list.n_pages) {
+        px_flow_fail_with(flow, error);
+        return;
+    }
+    px_flow_list_stop(flow, error->message, error->flags & PX_ERROR_RETRYABLE);
+    reply_list(flow);
+}
+
+static void tell_progress(struct px_flow *flow, uint32_t pages_before) {
+    char text[64];
+    if (!pages_before || flow->list.n_pages == pages_before || !flow->sink.progress)
+        return;
+    snprintf(text, sizeof text, "page %u: %zu items", flow->list.n_pages, flow->list.n);
+    flow->sink.progress(flow->user, flow->list.n, px_str_of(text));
+}
+
+static void accept_list(struct px_flow *flow, const struct px_answer *answer,
+                        const struct px_http_result *result) {
+    uint32_t pages = flow->list.n_pages;
+    int r = px_flow_list_take(flow, answer, result);
+    if (r == -EINVAL) /* it has failed */
+        return;
+    if (r < 0) {
+        out_of_memory(flow);
+        return;
+    }
+    tell_progress(flow, pages);
+    if (was_cancelled(flow))
+        return;
+    if (r == 1)
+        move(flow, PX_FLOW_SENDING);
+    else
+        reply_list(flow);
+}
+
+static void accept_other(struct px_flow *flow, const struct px_answer *answer) {
+    struct px_reply reply = {.size = sizeof reply};
+    if (px_answer_reply(&flow->page, answer, flow->select, flow->own_select ? flow->seen : NULL, &reply)) {
+        out_of_memory(flow);
+        return;
+    }
+    flow->selected = answer->kind == PX_ANSWER_VALUE && px_json_slice_type(answer->value) == PX_JSON_OBJECT;
+    if (flow->selected && px_flow_all_unknown(flow, answer->value))
+        return;
+    px_flow_reply(flow, &reply);
+}
+
+static void take_answer(struct px_flow *flow, const struct px_http_result *result, px_str body_json) {
+    const struct px_upstream *upstream = flow->opts.route->upstream;
+    struct px_route_verdict verdict = {.code = PX_UPSTREAM_ERROR};
+    struct px_answer answer;
+    struct px_err err = {.msg = "out of memory"};
+    int r = px_answer_read(&flow->page, flow->opts.route, result, body_json, &answer, &err);
+    if (!r && flow->list.n_pages && answer.kind != PX_ANSWER_ITEMS)
+        r = px_err_set(&err, -EPROTO, "the upstream's answer is no list, though the page before was");
+    if (r == -ENOMEM) {
+        out_of_memory(flow);
+    } else if (r) {
+        verdict.message = px_str_of(err.msg);
+        struct px_error error = px_verdict_error(&flow->page, upstream, result, &verdict);
+        refuse(flow, &error);
+    } else if (answer.kind == PX_ANSWER_ITEMS) {
+        accept_list(flow, &answer, result);
+    } else {
+        accept_other(flow, &answer);
+    }
+}
+
+static void on_event(void *user, const struct px_http_ev *ev) {
+    struct px_flow *flow = user;
+    const struct px_http_result *result = ev->result;
+    struct px_route_verdict verdict;
+    px_str body_json;
+    if (ev->kind != PX_HTTP_END)
+        return;
+    flow->inner = NULL;
+    flow->slowest_ns = PX_MAX(flow->slowest_ns, px_loop_now(flow->scope->loop) - flow->sent_ns);
+    record(flow, result);
+    px_judge(&flow->page, flow->opts.route, flow->opts.site, result, &flow->sink, flow->user, &body_json,
+             &verdict);
+    if (was_cancelled(flow)) /* by classify */
+        return;
+    if (verdict.code == PX_OK) {
+        take_answer(flow, result, body_json);
+    } else {
+        struct px_error error = px_verdict_error(&flow->page, flow->opts.route->upstream, result, &verdict);
+        refuse(flow, &error);
+    }
+}
+
+/* ---- the flow ---- */
+
+/* VALUES -> SENDING -> (the next page) SENDING -> ENDED, from wherever it fails too. */
+static void move(struct px_flow *flow, enum px_flow_state to) {
+    flow->state = to;
+    switch (to) {
+    case PX_FLOW_VALUES: get_values(flow); break;
+    case PX_FLOW_SENDING: ask_page(flow); break;
+    case PX_FLOW_ENDED: break;
+    }
+}
+
+static void cancel(struct px_op *op) {
+    struct px_flow *flow = px_container_of(op, struct px_flow, op);
+    struct px_scope *scope = flow->scope;
+    px_scope_close(&scope);
+}
+
+static const struct px_op_kind kind = {"route/call", cancel};
+
+static px_str keep(struct px_flow *flow, px_str text, bool *ok) {
+    px_str copy = px_arena_str(&flow->scope->arena, text);
+    *ok = *ok && (copy.p || !text.p);
+    return copy;
+}
+
+static int init(struct px_flow *flow, struct px_scope *scope, const struct px_route_call_opts *opts,
+                const struct px_route_sink *sink, void *user) {
+    bool ok = true;
+    flow->scope = scope;
+    flow->opts = *opts;
+    flow->opts.args_json = opts->args_json.p ? opts->args_json : PX_LIT("{}");
+    flow->opts.tool = keep(flow, opts->tool, &ok);
+    flow->opts.principal = keep(flow, opts->principal, &ok);
+    flow->opts.traceparent = keep(flow, opts->traceparent, &ok);
+    flow->sink = *sink;
+    flow->user = user;
+    px_arena_init(&flow->page, PAGE_BYTES);
+    px_buf_init(&flow->exchanges, (PX_EXCHANGES_MAX + 1) * (size_t)PX_EXCHANGE_BYTES);
+    px_flow_list_init(flow);
+    return ok ? px_scope_on_close(scope, px_flow_closed, flow) : -ENOMEM;
+}
+
+static void begin(struct px_flow *flow) {
+    flow->starting = true;
+    if (!px_flow_read_args(flow)) {
+        if (flow->opts.dry_run || px_route_dry_run(flow->opts.route, flow->opts.args_json))
+            show(flow);
+        else
+            move(flow, needs_values(flow) ? PX_FLOW_VALUES : PX_FLOW_SENDING);
+    }
+    flow->starting = false;
+}
+
+int px_route_call(struct px_scope *scope, const struct px_route_call_opts *opts,
+                  const struct px_route_sink *sink, void *user, struct px_op **ret_op, struct px_err *err) {
+    struct px_scope *own;
+    if (ret_op)
+        *ret_op = NULL;
+    int r = px_scope_open(scope->loop, scope, "route/call", OWN_BYTES, &own);
+    if (r)
+        return px_err_errno(err, r, "the call cannot start");
+    struct px_flow *flow = px_scope_alloc(own, sizeof *flow);
+    r = flow ? init(flow, own, opts, sink, user) : -ENOMEM;
+    if (!r)
+        r = px_op_begin(&flow->op, &kind, scope);
+    if (r) {
+        px_scope_close(&own);
+        return px_err_errno(err, r, "the call cannot start");
+    }
+    begin(flow);
+    if (ret_op)
+        *ret_op = &flow->op;
+    return 0;
+}

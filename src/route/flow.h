@@ -1,0 +1,103 @@
+/* flow.h: one call of a route, as the files of the flow share it.
+ *   call.c   what happens when: one function moves the state
+ *   args.c   what the host's own arguments ask for
+ *   list.c   the items: within the budget, and where the rest is
+ *   finish.c the reply, or the error, is told */
+#ifndef PX_ROUTE_FLOW_H
+#define PX_ROUTE_FLOW_H
+
+#include "route/private.h"
+
+enum px_flow_state { PX_FLOW_VALUES, PX_FLOW_SENDING, PX_FLOW_ENDED };
+
+/** An item that was taken: where its text ends, what it costs, where it stood. */
+struct px_flow_item {
+    size_t end;
+    uint64_t cost;
+    uint32_t page, index;
+};
+struct px_flow_list {
+    struct px_buf text; /* the items, with commas between */
+    struct px_flow_item *items;
+    size_t n, room;
+    struct px_page_state *pages; /* as they were asked for; all of it in the flow's arena */
+    uint64_t *places;            /* hashes of links and cursors that were followed: two a page */
+    uint32_t n_pages, n_places, max_pages;
+    uint64_t digest;       /* of the body of the page before */
+    uint64_t left, budget; /* bytes, as inside a JSON string */
+    struct px_buf members; /* what stands beside the items: of the first page; an object */
+    bool full;             /* the next item does not fit */
+    uint64_t too_large;    /* what the result would need with one item */
+    uint64_t dropped;      /* items that no cursor leads to */
+    bool more;             /* `next` is where the rest is */
+    struct px_page_state next;
+    px_str incomplete; /* why the list ends early; absent: it does not */
+};
+
+struct px_flow {
+    struct px_op op;        /* in the caller's scope */
+    struct px_scope *scope; /* below it; owns everything */
+    enum px_flow_state state;
+    bool starting;        /* inside px_route_call: nothing may be told yet */
+    bool telling;         /* inside done: what was told must stay */
+    struct px_work work;  /* tells it then */
+    struct px_op *inner;  /* values, transfer */
+    struct px_arena page; /* of the request in flight and its answer */
+
+    struct px_route_call_opts opts;
+    struct px_route_sink sink;
+    void *user;
+
+    uint64_t limit;                 /* items */
+    struct px_page_state at;        /* the page that is asked for */
+    const struct px_select *select; /* NULL: everything */
+    struct px_select *own_select;   /* the caller's; named: unknown ones are told */
+    uint64_t seen[PX_SELECT_FIELDS_MAX / 64];
+    bool selected; /* something was there to select from */
+
+    const px_str *values;
+    struct px_route_request request;
+    uint64_t sent_ns, slowest_ns;
+    struct px_flow_list list;
+    struct px_buf exchanges;
+    unsigned n_exchanges;
+
+    struct px_reply reply;
+    struct px_error error;
+    bool failed;
+};
+
+/* ---- args.c ---- */
+
+/** limit, cursor, fields: 0, or the flow has failed (told already, or to be told): -EINVAL. */
+PX_MUSTCHECK int px_flow_read_args(struct px_flow *flow);
+
+/* ---- list.c ---- */
+
+void px_flow_list_init(struct px_flow *flow);
+/** How many items the page at flow->at is asked for. */
+void px_flow_set_size(struct px_flow *flow);
+void px_flow_list_finish(struct px_flow_list *list);
+/** The items of one more page. 1: ask for the page at flow->at; 0: that was all there is to ask; -ENOMEM; -EINVAL: the
+ *  flow has failed. */
+PX_MUSTCHECK int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
+                                   const struct px_http_result *result);
+/** A later page failed: what came before is the result. */
+void px_flow_list_stop(struct px_flow *flow, px_str why, bool again);
+/** The result. 0; -ENOMEM; -EINVAL: not even the first item fits: the flow has failed. */
+PX_MUSTCHECK int px_flow_list_result(struct px_flow *flow, px_str *ret);
+
+/* ---- finish.c ---- */
+
+/** The flow's scope closes. */
+void px_flow_closed(void *flow);
+
+void px_flow_fail(struct px_flow *flow, int32_t code, px_str advice, const char *format, ...) PX_PRINTF(4, 5);
+void px_flow_fail_with(struct px_flow *flow, const struct px_error *error);
+/** With what there is to say in _meta. */
+void px_flow_reply(struct px_flow *flow, const struct px_reply *reply);
+/** Whether all that the caller named was not there, though something was: then the flow has failed. `first`: an object
+ *  that it was not in. */
+bool px_flow_all_unknown(struct px_flow *flow, px_str first);
+
+#endif

@@ -46,14 +46,15 @@ extern const char gh_api[], gh_config_schema[];
 #define FIELDS(...) "\"fields\":\"" __VA_ARGS__ "\""
 
 /* ---- parts of many tools ---- */
-#define NAMED                                                                                                \
-    "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_.-]{1,100}$\"}" /* of an account, a repository */
+/* clang-format off */
+#define NAMED      J({"type":"string","pattern":"^[\\w.-]+$"}) /* of an account, a repository */
 #define OWNER      "\"owner\":" NAMED
 #define REPOSITORY OWNER ",\"repo\":" NAMED
-#define NUMBER     J("number" : {"type" : "integer", "minimum" : 1})
+#define NUMBER     J("number":{"type":"integer","minimum":1})
 #define TEXT(most) "{\"type\":\"string\",\"minLength\":1,\"maxLength\":" #most "}"
-#define BODY       J("body" : {"type" : "string", "maxLength" : 65536, "description" : "Markdown"})
-#define LINKED     J("page" : {"kind" : "link", "size" : {"query" : "per_page", "max" : 100}})
+#define BODY       J("body":{"type":"string","maxLength":65536,"description":"Markdown"})
+#define LINKED     J("page":{"kind":"link","size":{"query":"per_page","max":100}})
 #define HERE       "/repos/{owner}/{repo}"
+/* clang-format on */
 
 #endif

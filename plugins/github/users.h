@@ -9,7 +9,7 @@
 
 {TOOL(GH_USERS, 2), .name = "users_get", .hints = READS, .labels = SEES,
  .description = "The public profile of a user or organisation.",
- .input_schema = INPUT(J("username"), J("username":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,100}(\\[bot\\])?$"})),
+ .input_schema = INPUT(J("username"), J("username":{"type":"string","pattern":"^[\\w-]+(\\[bot\\])?$"})),
  .route = ROUTE(J("path":"/users/{username}") "," PERSON)},
 
 #undef PERSON

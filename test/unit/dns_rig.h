@@ -57,6 +57,7 @@ struct rig {
     int udp, tcp;
     struct px_io *udp_io, *tcp_io;
     uint16_t port;
+    const char *address; /* before rig_try: where to be; NULL: 127.0.0.1, any port */
     char servers[64];
     unsigned queries, over_tcp, changes, next_delayed;
     char last[256]; /* the name that was asked for last */
@@ -311,6 +312,10 @@ static inline void rig_on_tcp(void *user, uint32_t events) {
 static inline bool rig_bind(struct rig *rig) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;
+    if (rig->address) {
+        inet_pton(AF_INET, rig->address, &at.sin_addr);
+        at.sin_port = htons(53);
+    }
     rig->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     rig->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool ok = bind(rig->udp, (struct sockaddr *)&at, sizeof at) == 0 &&
@@ -324,11 +329,12 @@ static inline bool rig_bind(struct rig *rig) {
     return ok;
 }
 
-static inline void rig_open(struct rig *rig, struct px_loop *loop) {
+/* False: it may not be there. */
+static inline bool rig_try(struct rig *rig, struct px_loop *loop) {
     rig->loop = loop;
     for (int i = 0; !rig_bind(rig); i++)
-        if (i > 100)
-            abort();
+        if (i > 100 || rig->address)
+            return false;
     snprintf(rig->servers, sizeof rig->servers, "127.0.0.1:%u", rig->port);
     for (int i = 0; i < RIG_DELAYED; i++) {
         rig->delayed[i].rig = rig;
@@ -336,6 +342,12 @@ static inline void rig_open(struct rig *rig, struct px_loop *loop) {
     }
     if (px_io_start(loop, rig->udp, EPOLLIN, "rig", rig_on_udp, rig, &rig->udp_io, NULL) ||
         px_io_start(loop, rig->tcp, EPOLLIN, "rig", rig_on_tcp, rig, &rig->tcp_io, NULL))
+        abort();
+    return true;
+}
+
+static inline void rig_open(struct rig *rig, struct px_loop *loop) {
+    if (!rig_try(rig, loop))
         abort();
 }
 

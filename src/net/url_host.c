@@ -135,8 +135,6 @@ static int read_name(px_str raw, struct px_url_host *ret, struct px_err *err) {
         r = to_ascii(plain, name, sizeof name);
         if (r < 0)
             return px_err_set(err, r, "the URL's host is no name that IDNA can write in ASCII");
-        for (char *c = name; *c; c++)
-            *c = lower(*c);
     } else if (raw.n < sizeof name) {
         memcpy(name, plain, raw.n + 1);
     } else {
@@ -157,7 +155,7 @@ static int read_name(px_str raw, struct px_url_host *ret, struct px_err *err) {
     r = through_curl(name, 0, ret->text, sizeof ret->text);
     if (r == -ENOMEM)
         return px_err_set(err, r, "out of memory");
-    if (r < 0 || px_addr_parse(px_str_of(ret->text), 0, &addr) < 0 || addr.any.sa_family != AF_INET)
+    if (r < 0 || px_addr_parse(px_str_of(ret->text), 0, &addr) < 0)
         return px_err_set(err, -EINVAL, "the URL's host %s ends in a number, but is no IPv4 address", name);
     px_addr_text(&addr, ret->text);
     ret->literal = true;

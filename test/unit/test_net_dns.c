@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "dns_rig.h"
+#include "net/dns_private.h"
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -611,6 +612,13 @@ static void test_configured_meanwhile(void **state) {
     assert_false(fresh.cached);
     assert_int_equal(rig.queries, 6);
     assert_false(ask("a.test").cached);
+    start("slow.old.test", &old, NULL);
+    turn_for(20 * PX_MS);
+    configure(opts());
+    turn_until(&old, 1);
+    assert_false(ask("slow.old.test").cached); /* what the old servers said is not kept */
+    turn_for(20 * PX_MS);
+    assert_true(dns->chans.next == dns->chans.prev); /* one channel: the old ones have gone */
 }
 
 /* What is in resolv.conf has no port: this needs port 53, which not everybody may have. */

@@ -452,6 +452,36 @@ static void test_known(void **state) {
     assert_int_equal(rig.queries, 0);
 }
 
+static bool reachable(const char *address) {
+    struct px_addr addr;
+    assert_int_equal(px_addr_parse(px_str_of(address), 9, &addr), 0);
+    int fd = socket(addr.any.sa_family, SOCK_DGRAM, 0);
+    bool yes = fd >= 0 && connect(fd, &addr.any, addr.size) == 0;
+    close(fd);
+    return yes;
+}
+
+/* What has no route comes last; IPv6 before IPv4; the rest stays as it came. */
+static void test_order(void **state) {
+    (void)state;
+    static const char *const given[] = {"127.0.0.2", "2001:db8::7", "::ffff:127.0.0.1", "127.0.0.1", "::1"};
+    struct px_addr addrs[PX_COUNT(given)];
+    char order[200] = "", wanted[200] = "", text[PX_ADDR_TEXT];
+    for (size_t i = 0; i < PX_COUNT(given); i++)
+        assert_int_equal(px_addr_parse(px_str_of(given[i]), 0, &addrs[i]), 0);
+    px_dns_sort(addrs, PX_COUNT(given));
+    for (size_t i = 0; i < PX_COUNT(given); i++) {
+        px_addr_text(&addrs[i], text);
+        strncat(order, text, 50);
+        strncat(order, " ", 2);
+    }
+    bool v6 = reachable("::1"), global = reachable("2001:db8::7"), mapped = reachable("::ffff:127.0.0.1");
+    snprintf(wanted, sizeof wanted, "%s%s%s127.0.0.2 127.0.0.1 %s%s%s", global ? "2001:db8::7 " : "",
+             mapped ? "::ffff:127.0.0.1 " : "", v6 ? "::1 " : "", global ? "" : "2001:db8::7 ",
+             mapped ? "" : "::ffff:127.0.0.1 ", v6 ? "" : "::1 ");
+    assert_string_equal(order, wanted);
+}
+
 static void test_no_names(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -691,6 +721,7 @@ int main(void) {
         T(test_destroyed_meanwhile),
         T(test_callback_asks_and_closes),
         T(test_known),
+        T(test_order),
         T(test_no_names),
         T(test_hosts),
         T(test_large_hosts),

@@ -25,12 +25,11 @@ static enum kind bad(struct lexer *l, const char *why) {
 
 /* Behind """ : up to the next one that is not \""" . */
 static enum kind skip_block(struct lexer *l) {
-    for (; l->end - l->p >= 3; l->p++) {
-        if (l->end - l->p >= 4 && !memcmp(l->p, "\\\"\"\"", 4)) {
+    for (; l->p < l->end; l->p++) {
+        size_t left = (size_t)(l->end - l->p);
+        if (left >= 4 && !memcmp(l->p, "\\\"\"\"", 4)) {
             l->p += 3;
-            continue;
-        }
-        if (!memcmp(l->p, "\"\"\"", 3)) {
+        } else if (left >= 3 && !memcmp(l->p, "\"\"\"", 3)) {
             l->p += 3;
             return TEXT;
         }

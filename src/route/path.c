@@ -188,9 +188,9 @@ static int put_part(struct px_buf *to, const struct px_path_part *part, const st
     if (part->kind == PX_PATH_TEXT)
         return px_buf_str(to, part->text);
     if (part->kind == PX_PATH_VALUE)
-        e = px_site_get(from, "$value", part->text, &json, err);
+        e = px_source_get(from, "$value", part->text, &json, err);
     else if (part->kind == PX_PATH_CONFIG)
-        e = px_site_get(from, "$config", part->text, &json, err);
+        e = px_source_get(from, "$config", part->text, &json, err);
     else if (args.p)
         e = px_json_slice_get(args, part->text, &json);
     if (e == -EINVAL && (part->kind == PX_PATH_ARG || part->kind == PX_PATH_ARGS))

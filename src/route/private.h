@@ -205,8 +205,8 @@ void px_site_source_init(struct px_site_source *source, struct px_site *site, st
                          px_str args_json, bool secrets, const px_str *values);
 
 /** What a source knows beside the arguments, for whoever does not fill a template: "$config", "$secret", "$value". */
-PX_MUSTCHECK int px_site_get(const struct px_site_source *source, const char *kind, px_str name, px_str *ret,
-                             struct px_err *err);
+PX_MUSTCHECK int px_source_get(const struct px_site_source *source, const char *kind, px_str name,
+                               px_str *ret, struct px_err *err);
 struct px_site_upstream *px_site_upstream_of(struct px_site *site, const struct px_upstream *decl);
 /** The identity's credential; NULL: no identity, or an optional one without its secret. -ENOENT with words. */
 PX_MUSTCHECK int px_site_credential(struct px_site *site, const struct px_identity *identity,

@@ -70,8 +70,8 @@ static int get_secret(const struct px_site_source *source, px_str pointer, px_st
     return ret->p ? 0 : no_memory(err);
 }
 
-int px_site_get(const struct px_site_source *source, const char *kind, px_str name, px_str *ret,
-                struct px_err *err) {
+int px_source_get(const struct px_site_source *source, const char *kind, px_str name, px_str *ret,
+                  struct px_err *err) {
     const struct px_api *api = source->site->opts.api;
     if (!strcmp(kind, "$config"))
         return get_config(source, name, ret, err);
@@ -87,7 +87,7 @@ int px_site_get(const struct px_site_source *source, const char *kind, px_str na
 }
 
 static int get(void *ctx, const char *kind, px_str name, px_str *ret, struct px_err *err) {
-    return px_site_get(ctx, kind, name, ret, err);
+    return px_source_get(ctx, kind, name, ret, err);
 }
 
 void px_site_source_init(struct px_site_source *source, struct px_site *site, struct px_arena *arena,

@@ -5,7 +5,7 @@
  *   request.c px_route + px_site + arguments + place in the pages -> px_route_request -> px_http_req
  *   path.c    path templates; params.c: parameters of queries and forms; body.c: bodies; show.c: what a request looks like
  *   verdict.c px_http_result + rules -> px_route_verdict
- *   answer.c  px_http_result -> items, value, text, blocks
+ *   answer.c  px_http_result -> items, value, text; reply.c: as a reply
  *   page.c    where in the pages a call is
  *   cursor.c  that place as a text for the planner
  *   values.c  looked-up values, fetched and kept

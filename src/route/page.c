@@ -261,8 +261,7 @@ static bool goes_on(const struct turn *turn, uint64_t n) {
 static int next_number(const struct turn *turn) {
     if (!goes_on(turn, count(turn->answer->items)))
         return 0;
-    turn->ret->number = (turn->page->started ? turn->page->number : turn->spec->first) + 1;
-    turn->ret->started = true;
+    turn->ret->number = turn->page->number + 1;
     return 1;
 }
 
@@ -271,15 +270,17 @@ static int next_offset(const struct turn *turn) {
     uint64_t n = count(turn->answer->items), step = n ? n : turn->page->size;
     if (!goes_on(turn, n) || !step)
         return 0;
-    turn->ret->offset = (turn->page->started ? turn->page->offset : 0) + step;
-    turn->ret->started = true;
+    turn->ret->offset = turn->page->offset + step;
     return 1;
 }
 
+/* Counted pages say so from the first: without the parameter an upstream may not page at all. */
 void px_page_first(const struct px_route *route, uint64_t limit, struct px_page_state *ret) {
     const struct px_page_spec *spec = &route->page;
     limit = limit ? limit : spec->limit;
-    *ret = (struct px_page_state){.number = spec->first, .size = PX_MIN(limit, spec->size_max)};
+    *ret = (struct px_page_state){.number = spec->first,
+                                  .started = spec->kind == PX_PAGE_NUMBER || spec->kind == PX_PAGE_OFFSET,
+                                  .size = PX_MIN(limit, spec->size_max)};
 }
 
 int px_page_next(struct px_arena *arena, const struct px_route *route, const struct px_http_result *result,

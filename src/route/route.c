@@ -30,7 +30,10 @@ static int compile(struct px_read *r, px_str json, struct px_route_read *rr) {
         return e;
     if ((e = px_route_read(r, text, rr)) || (e = px_route_resolve(r, rr)))
         return e;
-    return rr->opts->vetted ? 0 : px_route_check(r, rr);
+    e = rr->opts->vetted ? 0 : px_route_check(r, rr);
+    if (rr->route->page.first == PX_PAGE_UNSAID)
+        rr->route->page.first = 1;
+    return e;
 }
 
 int px_route_compile(px_str json, const struct px_route_opts *opts, struct px_route **ret,

@@ -75,6 +75,12 @@ void px_arena_finish(struct px_arena *a) {
     *a = (struct px_arena){.cap = a->cap, .small = a->small};
 }
 
+void px_arena_wipe(struct px_arena *a) {
+    for (struct px_arena_chunk *chunk = a->chunks; chunk; chunk = chunk->next)
+        explicit_bzero((char *)chunk + ALIGN, chunk->size - ALIGN);
+    px_arena_finish(a);
+}
+
 void px_arena_stock_free(void) {
     while (stock) {
         struct px_arena_chunk *chunk = stock;

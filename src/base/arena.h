@@ -22,6 +22,8 @@ void px_arena_init(struct px_arena *a, size_t cap);
 void px_arena_init_small(struct px_arena *a, size_t cap);
 /** Free everything; the arena may be used again. */
 void px_arena_finish(struct px_arena *a);
+/** The same, for one that held secrets: all of it is zeroed first. */
+void px_arena_wipe(struct px_arena *a);
 /** Zeroed, aligned for any type (16). NULL: over the cap, or no memory. n == 0 gives a valid pointer. */
 void *px_arena_alloc(struct px_arena *a, size_t n);
 /** The same, not zeroed. */

@@ -92,12 +92,34 @@ static void strings(void **state) {
     px_arena_stock_free();
 }
 
+static void wiping_ends_it_too(void **state) {
+    struct px_arena a;
+    (void)state;
+    px_arena_init_small(&a, 1 << 20);
+    for (int i = 0; i < 50; i++)
+        memset(px_arena_alloc(&a, (size_t)i * 37), 's', (size_t)i * 37);
+    px_arena_wipe(&a);
+    assert_int_equal(px_arena_chunks_alive(), 0);
+    assert_int_equal(a.used, 0);
+    px_arena_init(&a, 1 << 20);
+    char *p = px_arena_alloc(&a, 100);
+    memset(p, 's', 100);
+    px_arena_wipe(&a);
+    /* The stock gives the same chunk again, and nothing of it is left. With ASan there is none. */
+    char *again = px_arena_raw(&a, 100);
+    for (int i = 0; again == p && i < 100; i++)
+        assert_int_equal(again[i], 0);
+    px_arena_wipe(&a);
+    px_arena_stock_free();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeroed_aligned_apart),
         cmocka_unit_test(cap_is_kept),
         cmocka_unit_test(large_blocks_do_not_waste_the_chunk),
         cmocka_unit_test(strings),
+        cmocka_unit_test(wiping_ends_it_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,7 +177,7 @@ static int make_raw(struct px_making *m) {
     if (!e && route->raw_type.p)
         e = px_fill_text(&m->source, route->raw_type, "the type of raw", (px_str){0}, &type, m->err);
     if (!e && type.p)
-        e = px_header_value_check(type, "the type of raw:", (px_str){0}, m->err);
+        e = px_header_value_check(type, "the type of raw", (px_str){0}, m->err);
     if (e)
         return e;
     m->ret->content_type = type.n ? type : PX_LIT("application/octet-stream");

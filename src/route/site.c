@@ -286,13 +286,9 @@ void px_site_destroy(struct px_site **site_) {
     px_values_finish(site);
     for (size_t i = 0; site->upstreams && i < site->opts.api->n_upstreams; i++)
         px_egress_unref(site->upstreams[i].egress);
-    for (struct px_site_hidden *hidden = site->hidden; hidden; hidden = hidden->next) {
+    for (struct px_site_hidden *hidden = site->hidden; hidden; hidden = hidden->next)
         px_redact_remove(hidden->value);
-        explicit_bzero((char *)(uintptr_t)hidden->value.p, hidden->value.n);
-    }
-    if (site->opts.cursor_key)
-        explicit_bzero((uint8_t *)(uintptr_t)site->opts.cursor_key, PX_SITE_KEY);
-    px_arena_finish(&site->arena);
+    px_arena_wipe(&site->arena);
     free(site);
 }
 

@@ -48,7 +48,7 @@ static int keep_base(struct px_site *site, struct px_site_upstream *up, bool sec
         up->shown_url = px_arena_fmt(&site->arena, PX_FMT "/***", PX_ARG(up->base.origin));
     if (!up->base_url.p || !up->shown_url.p)
         return no_memory(err);
-    return secret && path.n ? px_site_hide(site, px_arena_str(&site->arena, path), err) : 0;
+    return secret && path.n ? px_site_hide(site, path, err) : 0;
 }
 
 static int parse_base(struct px_site *site, struct px_site_upstream *up, px_str text, bool secret,

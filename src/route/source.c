@@ -143,15 +143,15 @@ int px_fill_text(const struct px_site_source *source, px_str template_json, cons
 }
 
 int px_header_value_check(px_str value, const char *where, px_str name, struct px_err *err) {
-    for (size_t i = 0; i < value.n; i++) {
+    const char *words = NULL;
+    for (size_t i = 0; i < value.n && !words; i++) {
         unsigned char c = (unsigned char)value.p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return px_err_set(err, -EINVAL,
-                              "%s " PX_FMT ": a line end or control character cannot stand in a header",
-                              where, PX_ARG(name));
-        if (c > 0x7f)
-            return px_err_set(err, -EINVAL, "%s " PX_FMT ": only ASCII can stand in a header", where,
-                              PX_ARG(name));
+            words = "a line end or control character cannot stand in a header";
+        else if (c > 0x7f)
+            words = "only ASCII can stand in a header";
     }
-    return 0;
+    return !words ? 0
+                  : px_err_set(err, -EINVAL, "%s%s" PX_FMT ": %s", where, name.n ? " " : "", PX_ARG(name),
+                               words);
 }

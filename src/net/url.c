@@ -14,7 +14,17 @@ static bool is_hex(char c) {
 
 /* What RFC 3986 has in no part of a URL, but people write, and every reader takes for its percent-encoded form. */
 static bool needs_encoding(unsigned char c) {
-    return c >= 0x80 || (c && strchr("\"<>^`{|}", c));
+    switch (c) {
+    case '"':
+    case '<':
+    case '>':
+    case '^':
+    case '`':
+    case '{':
+    case '|':
+    case '}': return true;
+    default: return c >= 0x80;
+    }
 }
 
 static const char digits[] = "0123456789ABCDEF";
@@ -49,9 +59,15 @@ struct parts {
     uint16_t port;
 };
 
-static size_t find_any(px_str text, const char *chars) {
+/* Where `c` is; text.n: nowhere. */
+static size_t find(px_str text, char c) {
+    const char *at = text.n ? memchr(text.p, c, text.n) : NULL;
+    return at ? (size_t)(at - text.p) : text.n;
+}
+
+static size_t end_of_authority(px_str text) {
     size_t i = 0;
-    while (i < text.n && !(text.p[i] && strchr(chars, text.p[i])))
+    while (i < text.n && text.p[i] != '/' && text.p[i] != '?' && text.p[i] != '#')
         i++;
     return i;
 }
@@ -59,12 +75,12 @@ static size_t find_any(px_str text, const char *chars) {
 static int split_port(px_str authority, struct parts *parts, struct px_err *err) {
     size_t at = authority.n;
     if (authority.n && authority.p[0] == '[') {
-        size_t close = find_any(authority, "]");
+        size_t close = find(authority, ']');
         at = close < authority.n ? close + 1 : close;
         if (at < authority.n && authority.p[at] != ':')
             return px_err_set(err, -EINVAL, "the URL has text between the address in brackets and the path");
     } else {
-        at = find_any(authority, ":");
+        at = find(authority, ':');
     }
     parts->host = px_str_n(authority.p, at);
     parts->port = parts->https ? 443 : 80;
@@ -85,14 +101,15 @@ static int split(px_str text, struct parts *parts, struct px_err *err) {
         return px_err_set(err, -EINVAL, "the URL does not begin with https:// or http://");
     size_t skip = parts->https ? 8 : 7;
     px_str after = px_str_n(text.p + skip, text.n - skip);
-    if (find_any(px_str_n(after.p, find_any(after, "/")), "@") < find_any(after, "/"))
+    size_t slash = find(after, '/');
+    if (find(px_str_n(after.p, slash), '@') < slash)
         return px_err_set(
             err, -EINVAL,
             "the URL has an @ before its path: user information is refused (put credentials in the "
             "service's configuration), and a query needs a / before its ?");
-    size_t end = find_any(after, "/?#");
+    size_t end = end_of_authority(after);
     parts->rest = px_str_n(after.p + end, after.n - end);
-    parts->rest.n = find_any(parts->rest, "#");
+    parts->rest.n = find(parts->rest, '#');
     return split_port(px_str_n(after.p, end), parts, err);
 }
 
@@ -196,7 +213,7 @@ static bool same_host(const struct px_url_host *ours, const char *curls) {
 static bool agrees(const struct reading *curls, const struct parts *parts, const struct px_url_host *host,
                    px_str target) {
     uint64_t port;
-    size_t mark = find_any(target, "?");
+    size_t mark = find(target, '?');
     px_str query = mark < target.n ? px_str_n(target.p + mark + 1, target.n - mark - 1) : (px_str){0};
     return px_str_is(px_str_of(curls->scheme), parts->https ? "https" : "http") &&
            same_host(host, curls->host) && px_str_u64(px_str_of(curls->port), &port) == 0 &&
@@ -207,7 +224,7 @@ static bool agrees(const struct reading *curls, const struct parts *parts, const
 /* Put curl's path, which is no longer, in the place of ours. */
 static void adopt_path(px_str *text, size_t origin, const char *path) {
     char *to = (char *)text->p + origin;
-    size_t n = strlen(path), old = find_any(px_str_n(to, text->n - origin), "?");
+    size_t n = strlen(path), old = find(px_str_n(to, text->n - origin), '?');
     memcpy(to, path, n);
     memmove(to + n, to + old, text->n - origin - old + 1);
     text->n -= old - n;
@@ -272,9 +289,9 @@ int px_url_join(struct px_arena *arena, const struct px_url *base, px_str refere
         return r;
     if (has_scheme(reference))
         return px_url_parse(arena, reference, ret, err);
-    size_t path = find_any(base->target, "?");
+    size_t path = find(base->target, '?');
     px_str keep; /* of the base */
-    px_str ref = px_str_n(reference.p, find_any(reference, "#"));
+    px_str ref = px_str_n(reference.p, find(reference, '#'));
     if (ref.n == 0) {
         keep = base->text;
     } else if (px_str_starts(ref, PX_LIT("//"))) {

@@ -123,6 +123,24 @@ static int copy_lower(px_str raw, struct px_err *err, char *to, bool *ret_ascii)
     return 0;
 }
 
+/* "127.0.0.1", or one of the forms that mean it. */
+static int read_number(const char *name, struct px_url_host *ret, struct px_err *err) {
+    struct px_addr addr;
+    int r = px_addr_parse(px_str_of(name), 0, &addr); /* four decimals: there is nothing to interpret */
+    if (r < 0) {
+        r = through_curl(name, 0, ret->text, sizeof ret->text);
+        if (r == 0)
+            r = px_addr_parse(px_str_of(ret->text), 0, &addr);
+    }
+    if (r == -ENOMEM)
+        return px_err_set(err, r, "out of memory");
+    if (r < 0)
+        return px_err_set(err, r, "the URL's host %s ends in a number, but is no IPv4 address", name);
+    px_addr_text(&addr, ret->text);
+    ret->literal = true;
+    return 0;
+}
+
 static int read_name(px_str raw, struct px_url_host *ret, struct px_err *err) {
     char plain[2 * PX_HOST_MAX + 1], name[PX_HOST_MAX + 3];
     bool ascii;
@@ -147,18 +165,9 @@ static int read_name(px_str raw, struct px_url_host *ret, struct px_err *err) {
     if (wrong)
         return px_err_set(err, -EINVAL, "the URL's host is no name: %s", wrong);
     *ret = (struct px_url_host){0};
-    if (!px_host_ends_in_number(host)) {
-        memcpy(ret->text, name, host.n + 1);
-        return 0;
-    }
-    struct px_addr addr;
-    r = through_curl(name, 0, ret->text, sizeof ret->text);
-    if (r == -ENOMEM)
-        return px_err_set(err, r, "out of memory");
-    if (r < 0 || px_addr_parse(px_str_of(ret->text), 0, &addr) < 0)
-        return px_err_set(err, -EINVAL, "the URL's host %s ends in a number, but is no IPv4 address", name);
-    px_addr_text(&addr, ret->text);
-    ret->literal = true;
+    if (px_host_ends_in_number(host))
+        return read_number(name, ret, err);
+    memcpy(ret->text, name, host.n + 1);
     return 0;
 }
 

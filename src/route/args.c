@@ -1,5 +1,6 @@
 /* What the host's own arguments ask for: limit, cursor, fields. */
 #include "route/flow.h"
+#include "route/read.h"
 
 static int read_limit(struct px_flow *flow) {
     const struct px_page_spec *spec = &flow->opts.route->page;
@@ -17,7 +18,7 @@ static int read_limit(struct px_flow *flow) {
 
 static int read_cursor(struct px_flow *flow) {
     px_str value, text = {0};
-    struct px_err err = {.msg = "expected a string"};
+    struct px_err err = {.msg = "cursor: expected a string"};
     px_page_first(flow->opts.route, flow->limit, &flow->at);
     if (px_json_slice_get(flow->opts.args_json, PX_LIT("cursor"), &value))
         return 0;
@@ -25,11 +26,9 @@ static int read_cursor(struct px_flow *flow) {
     if (!r)
         r = px_cursor_open(&flow->scope->arena, &flow->opts, text, &flow->at, &err);
     if (r)
-        px_flow_fail(
-            flow, r == -ENOMEM ? PX_INTERNAL : PX_INVALID_ARGUMENTS,
-            PX_LIT("Pass next_cursor of the result before, unchanged and with the same arguments, or "
-                   "leave cursor out to begin again."),
-            "cursor: %s", r == -ENOMEM ? "out of memory" : err.msg);
+        px_flow_fail(flow, r == -ENOMEM ? PX_INTERNAL : PX_INVALID_ARGUMENTS,
+                     PX_LIT("Pass next_cursor of the result before, or leave cursor out to begin again."),
+                     "%s", r == -ENOMEM ? "out of memory" : err.msg);
     else
         px_flow_set_size(flow);
     return r;
@@ -62,7 +61,7 @@ int px_flow_read_args(struct px_flow *flow) {
         if (!r)
             r = read_cursor(flow);
     }
-    if (!r && (route->result == PX_RESULT_JSON || route->result == PX_RESULT_AUTO))
+    if (!r && px_route_adds(route, PX_ADDS_FIELDS))
         r = read_fields(flow);
     return r;
 }

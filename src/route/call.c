@@ -190,12 +190,22 @@ static void accept_other(struct px_flow *flow, const struct px_answer *answer) {
     px_flow_reply(flow, &reply);
 }
 
+/* Some upstreams answer an empty list with 204 and nothing. */
+static void as_list(const struct px_flow *flow, struct px_answer *answer) {
+    if (answer->kind != PX_ANSWER_NOTHING || !px_route_paged(flow->opts.route))
+        return;
+    answer->kind = PX_ANSWER_ITEMS;
+    answer->items = PX_LIT("[]");
+}
+
 static void take_answer(struct px_flow *flow, const struct px_http_result *result, px_str body_json) {
     const struct px_upstream *upstream = flow->opts.route->upstream;
     struct px_route_verdict verdict = {.code = PX_UPSTREAM_ERROR};
     struct px_answer answer;
     struct px_err err = {.msg = "out of memory"};
     int r = px_answer_read(&flow->page, flow->opts.route, result, body_json, &answer, &err);
+    if (!r)
+        as_list(flow, &answer);
     if (!r && flow->list.n_pages && answer.kind != PX_ANSWER_ITEMS)
         r = px_err_set(&err, -EPROTO, "the upstream's answer is no list, though the page before was");
     if (r == -ENOMEM) {

@@ -223,6 +223,18 @@ static void empty_pages(void **state) {
     flow_close(&f);
 }
 
+/* Nothing at all is an empty list too. */
+static void no_content(void **state) {
+    static const struct answer answers[] = {
+        {.status = 204, .headers = {"link: </items?c=2>; rel=next"}}, {.body = "[1]"}, {.status = 204}};
+    struct flow_rig f;
+    (void)state;
+    FLOW(&f, API, LINKED, NONE, answers);
+    gives(&f, NULL, "{\"items\":[1]}");
+    gives(&f, NULL, "{\"items\":[]}");
+    flow_close(&f);
+}
+
 static void a_page_at_most(void **state) {
     static const struct answer answers[] = {
         {.body = "[]", .headers = {"link: </items?c=2>; rel=next"}},
@@ -440,23 +452,15 @@ static void pages_of_graphql(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(link_headers),
-        cmocka_unit_test(link_headers_of_any_bytes),
-        cmocka_unit_test(follows_links),
-        cmocka_unit_test(goes_on_in_the_middle),
-        cmocka_unit_test(links_that_lead_away),
-        cmocka_unit_test(links_in_a_circle),
-        cmocka_unit_test(the_same_body_again),
-        cmocka_unit_test(empty_pages),
-        cmocka_unit_test(a_page_at_most),
-        cmocka_unit_test(follows_cursors),
-        cmocka_unit_test(cursors_that_are_none),
-        cmocka_unit_test(cursors_that_repeat),
-        cmocka_unit_test(cursors_in_headers_and_bodies),
-        cmocka_unit_test(counts_pages),
-        cmocka_unit_test(a_small_first_page_stays_small),
-        cmocka_unit_test(counts_items),
-        cmocka_unit_test(counted_pages_that_repeat),
+        cmocka_unit_test(link_headers),         cmocka_unit_test(link_headers_of_any_bytes),
+        cmocka_unit_test(follows_links),        cmocka_unit_test(goes_on_in_the_middle),
+        cmocka_unit_test(links_that_lead_away), cmocka_unit_test(links_in_a_circle),
+        cmocka_unit_test(the_same_body_again),  cmocka_unit_test(empty_pages),
+        cmocka_unit_test(no_content),           cmocka_unit_test(a_page_at_most),
+        cmocka_unit_test(follows_cursors),      cmocka_unit_test(cursors_that_are_none),
+        cmocka_unit_test(cursors_that_repeat),  cmocka_unit_test(cursors_in_headers_and_bodies),
+        cmocka_unit_test(counts_pages),         cmocka_unit_test(a_small_first_page_stays_small),
+        cmocka_unit_test(counts_items),         cmocka_unit_test(counted_pages_that_repeat),
         cmocka_unit_test(pages_of_graphql),
     };
     return cmocka_run_group_tests(tests, NULL, finish_stock);

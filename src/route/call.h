@@ -43,4 +43,11 @@ PX_MUSTCHECK int px_route_call(struct px_scope *scope, const struct px_route_cal
                                const struct px_route_sink *sink, void *user, struct px_op **ret_op,
                                struct px_err *err);
 
+/** The judgement of an answer to px_site_request: by the rules of the upstream and the api, then by sink->classify (sink and it may
+ *  be NULL; nothing else of it is used). True: it is good. Else *ret_error says what went wrong; its texts live in `arena`.
+ *  `write`: when a byte may have left and no answer came, the outcome is unknown. */
+bool px_site_judge(struct px_site *site, struct px_arena *arena, px_str upstream,
+                   const struct px_http_result *result, bool write, const struct px_route_sink *sink,
+                   void *user, struct px_error *ret_error);
+
 #endif

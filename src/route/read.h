@@ -82,6 +82,7 @@ struct px_prop {
 struct px_uses {
     unsigned allowed; /* enum px_use */
     bool styles;
+    bool any_argument; /* there is no schema that knows them */
     struct px_prop *props;
     size_t n_props;
     uint32_t values; /* out: a bit for each of the api's values */

@@ -9,10 +9,13 @@ static int fail_at(struct px_read *r, const char *key, const char *words) {
 
 /* ---- where and how ---- */
 
-static int check_method(struct px_read *r, const struct px_route *route) {
+static int check_method(struct px_read *r, const struct px_route_read *rr) {
+    const struct px_route *route = rr->route;
     px_str method = route->method;
     if (route->graphql && !px_str_is(method, "POST"))
         return fail_at(r, "method", "GraphQL is always POST: leave it out");
+    if (rr->opts->in_code) /* there is no tool that has hints */
+        return 0;
     if (route->read_only && !route->safe) {
         px_read_enter(r, route->graphql ? PX_LIT("graphql") : PX_LIT("method"));
         return px_read_fail(
@@ -339,10 +342,12 @@ static int check_props(struct px_read *r, const struct px_route_read *rr) {
 }
 
 int px_route_check(struct px_read *r, struct px_route_read *rr) {
-    int e = check_method(r, rr->route);
+    int e = check_method(r, rr);
     if (e || (e = check_target(r, rr)) || (e = check_bodies(r, rr)) || (e = check_params(r, rr)) ||
-        (e = check_result(r, rr->route)) || (e = check_page(r, rr)) || (e = check_graphql(r, rr)) ||
-        (e = check_path_args(r, rr)))
+        (e = check_result(r, rr->route)) || (e = check_page(r, rr)) || (e = check_graphql(r, rr)))
         return e;
-    return check_props(r, rr);
+    if (rr->opts->in_code) /* any arguments may come */
+        return 0;
+    e = check_path_args(r, rr);
+    return e ? e : check_props(r, rr);
 }

@@ -120,6 +120,8 @@ static int find_identity(struct px_read *r, struct px_route_read *rr) {
 static int use_path_arg(struct px_read *r, struct px_route_read *rr, struct px_path_part *part) {
     struct px_prop *prop = px_prop_find(&rr->uses, part->text);
     px_str fallback;
+    if (!prop && rr->uses.any_argument)
+        return 0;
     if (!prop)
         return px_read_fail(r, "the input schema has no property for {" PX_FMT "}: add it there",
                             PX_ARG(part->text));
@@ -230,6 +232,7 @@ static int fill_label(struct px_read *r, struct px_route *route, const struct px
 
 int px_route_resolve(struct px_read *r, struct px_route_read *rr) {
     struct px_route *route = rr->route;
+    rr->uses.any_argument = rr->opts->in_code;
     int e = read_props(r, rr);
     if (e || (e = find_upstream(r, rr)) || (e = find_identity(r, rr)) || (e = use_all(r, rr)) ||
         (e = find_masked(r, rr)))

@@ -40,6 +40,8 @@ static int use_arg(struct look *look, px_str name, struct px_err *err) {
     if (name.n && name.p[0] == '/' && !px_pointer_valid(name))
         return px_err_set(err, -EINVAL, "\"" PX_FMT "\" is not a JSON pointer", PX_ARG(name));
     struct px_prop *prop = px_prop_find(look->uses, argument_of(look->r, name));
+    if (!prop && look->uses->any_argument)
+        return 0;
     if (!prop)
         return px_err_set(err, -EINVAL,
                           "the input schema has no property for the argument \"" PX_FMT "\": add it there",

@@ -237,8 +237,9 @@ struct px_tool {
     const char *name;        /* [A-Za-z0-9_-]+; map other characters yourself, `id` tells the original */
     const char *title;       /* optional */
     const char *description; /* for a model: what it does, when to use it */
-    const char
-        *input_schema; /* JSON Schema 2020-12 of the arguments, root type "object"; NULL: no arguments */
+    const char *
+        input_schema; /* JSON Schema 2020-12 of the arguments, root type "object"; NULL: no arguments. What it marks
+                          "writeOnly" is shown in no log and no dry run */
     const char *output_schema; /* optional: JSON Schema of structured_json, root type "object" */
     const char
         *extra; /* optional: JSON object of more members of MCP's Tool ("_meta", "icons"), as they are */
@@ -547,12 +548,15 @@ struct px_verdict {
 
 struct px_host_http {
     uint32_t size, reserved;
-    /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (SSE: sub is 0, data
-     *  the event's data, json absent), GAP, END. PX_PAUSE holds the upstream back. -ENOENT: no such upstream; -EINVAL: the
-     *  request cannot be made (the log says why). */
+    /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (sub is 0; SSE:
+     *  data is the event's data), GAP, END. PX_PAUSE holds the upstream back. END's status: 0 when an answer came, judged as it
+     *  may be. -ENOENT: no such upstream, or no api; -EINVAL: the request cannot be made; -EACCES: the configuration lacks the
+     *  identity's secret (the log says why); -EAGAIN: 256 requests of this service are in flight, routes too. */
     int32_t (*start)(px_scope_h scope, const struct px_http_request *req, px_on on, void *user,
                      px_op_h *ret_op);
-    /** A route (JSON) with these arguments. END: json is the structured result or absent, data the text; error as usual. */
+    /** A route (JSON) with these arguments (an object; absent: {}): it may use any, and read or write. Texts of routes are compiled
+     *  once: put what differs into arguments. END: json is the structured result (or content blocks) or absent, data the
+     *  text; error as usual. -EINVAL: it is no route, -EAGAIN as above. */
     int32_t (*route)(px_scope_h scope, px_str route_json, px_str args_json, px_on on, void *user,
                      px_op_h *ret_op);
 };
@@ -595,9 +599,10 @@ struct px_plugin {
     const struct px_tool *tools;
     uint32_t n_tools, tool_size; /* tool_size: sizeof(struct px_tool) */
 
-    /** A service begins. 0: ready, *ret_self is yours; PX_MORE: ready later (catalog->ready()); negative: failed, and
+    /** A service begins. May be NULL in a plugin with an api: there is nothing to open, *self is NULL. 0: ready, *ret_self is yours; PX_MORE: ready later (catalog->ready()); negative: failed, and
      *  log->write() has said why. */
     int32_t (*open)(const struct px_host *host, const struct px_open_in *in, void **ret_self);
+    /** May be NULL in a plugin with an api whose tools all have routes, and that offers nothing else. */
     void (*call)(void *self, px_call_h call, const struct px_call_in *in);
     /** Optional. */
     void (*cancel)(void *self, px_call_h call, void *user, uint32_t why);

@@ -5,6 +5,7 @@
  *   px_op_cancel in any state: the plugin hears of it, the row is written, `done` does not come.
  */
 #include "call/private.h"
+#include "route/route.h"
 #include "state/effect.h"
 #include "json/tree.h"
 #include <errno.h>
@@ -138,11 +139,12 @@ static void dispatch(struct px_call *call) {
                             .state = call->ask_state,
                             .meta_json = call->req.meta_json,
                             .result_bytes = call->req.result_bytes};
+    uint32_t flags = (call->dry ? PX_RUN_DRY : 0) | (call->req.verbose ? PX_RUN_VERBOSE : 0);
     call->state = PX_CALL_RUNNING;
     call->dispatched = true;
-    int r = px_run_start(&call->run, call->item, &in, call->scope, &run_sink, call, &err);
+    int r = px_run_start(&call->run, call->item, &in, flags, call->scope, &run_sink, call, &err);
     if (!r) {
-        call->session->seen |= call->item->labels;
+        call->session->seen |= call->dry ? 0 : call->item->labels;
         return;
     }
     call->dispatched = false;
@@ -227,9 +229,15 @@ static bool admit(struct px_call *call) {
 static void refuse_arguments(struct px_call *call, const struct px_schema_report *report) {
     struct px_buf words;
     px_buf_init(&words, 4096);
-    for (size_t i = 0; i < report->n; i++)
-        px_buf_addf(&words, "%s%s%s%s", i ? "; " : "", report->problems[i].path,
-                    report->problems[i].path[0] ? ": " : "", report->problems[i].message);
+    for (size_t i = 0; i < report->n; i++) {
+        const struct px_schema_problem *problem = &report->problems[i];
+        px_str message = px_str_of(problem->message);
+        const char *got = strstr(problem->message, ", got ");
+        if (got && px_call_hides(call, px_str_of(problem->path))) /* these words are logged */
+            message.n = (size_t)(got - problem->message);
+        px_buf_addf(&words, "%s%s%s" PX_FMT, i ? "; " : "", problem->path, problem->path[0] ? ": " : "",
+                    PX_ARG(message));
+    }
     if (!report->n)
         px_buf_text(&words, "they do not fit the tool's schema");
     fail(call, px_failure(call, PX_INVALID_ARGUMENTS,
@@ -253,6 +261,21 @@ static bool check_arguments(struct px_call *call) {
     if (px_schema_validate(call->item->input, args, &report) == 0)
         return true;
     refuse_arguments(call, &report);
+    return false;
+}
+
+/* Asked for by the request, or by the argument that the host gives to tools with routes that write. */
+static bool check_dry_run(struct px_call *call) {
+    const struct px_item *item = call->item;
+    bool routed = item->route && call->req.kind == PX_CALL_TOOL;
+    call->dry = call->req.dry_run || (routed && px_route_dry_run(item->route, call->req.args_json));
+    if (!call->dry || routed)
+        return true;
+    fail(call,
+         px_failure(
+             call, PX_INVALID_ARGUMENTS,
+             PX_LIT("Call it without dry_run; only tools that are a request of the host's can show it."),
+             "this tool is the plugin's own code, so what it would send cannot be shown"));
     return false;
 }
 
@@ -287,9 +310,9 @@ static void begin(void *user) {
     if (!admit(call))
         return;
     px_timer_arm(&call->deadline, call->deadline.deadline_ns);
-    if (!check_arguments(call) || !check_rest(call))
+    if (!check_arguments(call) || !check_dry_run(call) || !check_rest(call))
         return;
-    if (call->req.kind == PX_CALL_TOOL && !px_item_read_only(call->item))
+    if (call->req.kind == PX_CALL_TOOL && !px_item_read_only(call->item) && !call->dry)
         record_effect(call);
     else
         dispatch(call);

@@ -3,9 +3,9 @@
  *   1 principal and policy    may this caller use this tool, with what its session has already seen?
  *   2 arguments               against the tool's JSON Schema, before anything leaves
  *   3 approval                (its place; nothing asks yet)
- *   4 effect                  on record and committed, when the tool is not read-only
+ *   4 effect                  on record and committed, when the tool is not read-only (and it is no dry run)
  *   5 cache                   (its place)
- *   6 dispatch                the plugin
+ *   6 dispatch                the tool's route, or the plugin
  *   7 shape                   output schema, redaction, size budget
  *   8 log                     one row, then the answer
  *
@@ -92,6 +92,11 @@ struct px_call_req {
     uint64_t result_bytes;  /* 0: the default; capped */
     uint32_t log_level;     /* enum px_level; 8: none */
     bool wants_progress;
+    bool
+        dry_run; /* of a tool with a route: show the request. Checked as always, but nothing is sent, no effect is recorded,
+                     and the session has seen nothing by it. Of another: invalid_arguments */
+    bool
+        verbose; /* of a tool with a route: what was sent and what came, in the result's meta: "plexus/exchange" */
 };
 
 /** How a call ended. Everything points into the call's own memory and lives until the `done` callback returns. JSON has no

@@ -75,6 +75,7 @@ struct px_call {
     bool counted;      /* among those in flight */
     bool effect_begun; /* it will be on record; so its end must be, too */
     bool dispatched;   /* the plugin has seen it */
+    bool dry;          /* a dry run */
     bool resumed;      /* the effect is one that an earlier call asked about */
     bool gone;         /* only the memory is left, until the turn ends */
     uint64_t began_ns;
@@ -112,6 +113,12 @@ static inline px_str px_call_subject(const struct px_call *call) {
 void px_call_settle(struct px_call *call);
 /** It will not be waited for that the effect is on record; who keeps the records knows what that means for it. */
 void px_call_drop_effect(struct px_call *call);
+
+/* mask.c: arguments that are not to be shown. */
+/** Whether this pointer into the arguments is one that the tool's schema marks "writeOnly", or lies below one. */
+bool px_call_hides(const struct px_call *call, px_str pointer);
+/** The arguments with "***" in the place of each of these. Appended; the subject itself when there are none. */
+PX_MUSTCHECK int px_call_mask(const struct px_call *call, px_str args_json, struct px_buf *to);
 
 /* tell.c: progress and log lines. The first two are called with a plugin on the stack. */
 void px_tell_init(struct px_call *call);

@@ -6,8 +6,13 @@
 
 /* As much of the arguments as a row keeps, redacted. Where they are cut, the last few bytes could be the beginning of a
  * secret that is too short to be known by it: they go. */
-static px_str logged_subject(const struct px_call *call, struct px_buf *clean) {
+static px_str logged_subject(const struct px_call *call, struct px_buf *masked, struct px_buf *clean) {
     px_str subject = px_call_subject(call);
+    if (call->item->n_write_only && call->req.args_json.p) {
+        if (px_call_mask(call, subject, masked))
+            return PX_LIT("[redacted]");
+        subject = px_buf_view(masked);
+    }
     bool cut = subject.n > PX_CALLLOG_MAX_ARGS;
     if (cut)
         subject.n = PX_CALLLOG_MAX_ARGS;
@@ -26,9 +31,10 @@ static px_str logged_subject(const struct px_call *call, struct px_buf *clean) {
 }
 
 static void write_row(struct px_call *call) {
-    struct px_buf clean;
+    struct px_buf clean, masked;
     const struct px_result *result = &call->result;
     px_buf_init(&clean, (size_t)64 * 1024);
+    px_buf_init(&masked, call->req.args_json.n * 2 + 1024);
     struct px_calllog_row row = {
         .id = px_str_of(call->id),
         .parent = call->req.parent,
@@ -36,7 +42,7 @@ static void write_row(struct px_call *call) {
         .profile = px_str_of(call->session->profile),
         .service = call->item->service,
         .tool = call->item->name,
-        .args = logged_subject(call, &clean),
+        .args = logged_subject(call, &masked, &clean),
         .digest = px_str_n((const char *)call->digest, sizeof call->digest),
         .detail = result->error.message,
         .began_unix_ms = call->began_unix_ms,
@@ -45,6 +51,7 @@ static void write_row(struct px_call *call) {
         .bytes = result->content_json.n + result->structured_json.n + result->result_json.n,
     };
     px_calllog_add(call->gate->opts.state, &row);
+    px_buf_finish(&masked);
     px_buf_finish(&clean);
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { META_MAX = 64 * 1024 };
+enum { META_MAX = 64 * 1024, ROUTE_META_MAX = 1 << 20 };
 
 px_str px_call_take(struct px_call *call, struct px_buf *buf, px_str otherwise) {
     px_str copy = buf->failed ? (px_str){0} : px_arena_str(&call->scope->arena, px_buf_view(buf));
@@ -127,7 +127,7 @@ static void add_meta(struct px_call *call, px_str plugin_meta, const struct px_c
     px_jw_init(&w, &buf);
     px_jw_object(&w);
     while (plugin_meta.p && px_json_slice_next(plugin_meta, &pos, &key, &value) == 1) {
-        if (px_str_starts(key, PX_LIT("\"plexus/")))
+        if (!call->item->route && px_str_starts(key, PX_LIT("\"plexus/")))
             continue;
         px_jw_key_raw(&w, key);
         px_jw_raw(&w, value);
@@ -143,7 +143,11 @@ static bool acceptable_meta(struct px_call *call, px_str *meta) {
         return true;
     if (!acceptable(call, meta, NULL, "meta_json"))
         return false;
-    if (px_json_slice_type(*meta) != PX_JSON_OBJECT || meta->n > META_MAX) {
+    if (call->item->route && meta->n > ROUTE_META_MAX) { /* the exchange: nothing that the result needs */
+        *meta = (px_str){0};
+        return true;
+    }
+    if (px_json_slice_type(*meta) != PX_JSON_OBJECT || (!call->item->route && meta->n > META_MAX)) {
         px_plugin_is_wrong(call, "meta_json: expected an object of at most 64 KiB");
         return false;
     }
@@ -153,16 +157,23 @@ static bool acceptable_meta(struct px_call *call, px_str *meta) {
 
 /* ---- tools ---- */
 
+/* A route has kept to the budget, and its next_cursor begins where it stopped: to cut its items again would lose some. So what
+ * it gives may be a little over (escapes of the text beside it, redaction), and only a defect of ours is cut. */
+static uint64_t budget_of(const struct px_call *call) {
+    return call->item->route ? 2 * call->req.result_bytes + 4096 : call->req.result_bytes;
+}
+
 /* Within the budget; `escaped`: also as text inside a block. What was cut must still be what the tool promises. */
 static bool fit_structured(struct px_call *call, px_str *json, bool escaped, struct px_cut *cut) {
     struct px_arena *arena = &call->scope->arena;
+    escaped = escaped && !call->item->route;
     uint64_t bytes = json->n;
     struct px_json_scan scan;
     const struct px_json *tree;
     *json = px_clean_json(arena, *json);
     if (!json->p)
         *json = PX_LIT("{\"redacted\":true}");
-    int r = px_budget_cut(arena, *json, call->req.result_bytes, escaped, json, cut);
+    int r = px_budget_cut(arena, *json, budget_of(call), escaped, json, cut);
     if (!r && cut->done && call->item->output) {
         r = px_json_scan(*json, NULL, &scan, NULL, NULL);
         if (!r)

@@ -24,6 +24,8 @@ static struct px_run *run_of(px_call_h h) {
 /* The run, when it can still be answered. */
 static int open_run(px_call_h h, struct px_run **ret) {
     *ret = run_of(h);
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!*ret)
         return -ESTALE;
     return (*ret)->answer == PX_RUN_NONE ? 0 : -EALREADY;
@@ -60,13 +62,19 @@ static void too_large(struct px_run *run, uint64_t bytes) {
 
 static int32_t call_reply(px_call_h h, const struct px_reply *reply) {
     struct px_run *run;
+    struct px_reply copy;
     int r = open_run(h, &run);
     if (r)
         return r;
     if (!reply || reply->size < offsetof(struct px_reply, meta_json))
         return -EINVAL;
-    struct px_reply copy;
     px_sized_copy(&copy, sizeof copy, reply, reply->size);
+    px_run_reply(run, &copy);
+    return 0;
+}
+
+void px_run_reply(struct px_run *run, const struct px_reply *reply) {
+    struct px_reply copy = *reply;
     px_str *const parts[] = {&copy.structured_json, &copy.content_json, &copy.text, &copy.meta_json,
                              &copy.result_json};
     uint64_t bytes = 0;
@@ -80,12 +88,11 @@ static int32_t call_reply(px_call_h h, const struct px_reply *reply) {
         fits = keep(run, parts[i]);
     if (!fits) {
         too_large(run, bytes);
-        return 0;
+        return;
     }
     run->reply = copy;
     run->replied = true;
     answered(run, PX_RUN_REPLY);
-    return 0;
 }
 
 /* At most `most` bytes. What the cut leaves of a secret is redacted with the rest, by whoever shows it. */
@@ -98,13 +105,19 @@ static void cut(px_str *text, uint64_t most) {
 
 static int32_t call_fail(px_call_h h, const struct px_error *error) {
     struct px_run *run;
+    struct px_error copy;
     int r = open_run(h, &run);
     if (r)
         return r;
     if (!error || error->size < offsetof(struct px_error, advice))
         return -EINVAL;
-    struct px_error copy;
     px_sized_copy(&copy, sizeof copy, error, error->size);
+    px_run_fail(run, &copy);
+    return 0;
+}
+
+void px_run_fail(struct px_run *run, const struct px_error *error) {
+    struct px_error copy = *error;
     copy.size = sizeof copy;
     copy.flags &= PX_ERROR_RETRYABLE;
     copy.retry_after_ms = PX_MAX(copy.retry_after_ms, 0);
@@ -118,7 +131,6 @@ static int32_t call_fail(px_call_h h, const struct px_error *error) {
         copy.message = copy.advice = copy.details_json = (px_str){0};
     run->error = copy;
     answered(run, PX_RUN_FAIL);
-    return 0;
 }
 
 /* ---- asking ---- */

@@ -13,8 +13,13 @@ static int build_item(struct px_instance *inst, enum px_list list, const void *o
     if (list == PX_LIST_TOOLS) {
         struct px_tool tool;
         px_sized_copy(&tool, sizeof tool, one, size);
-        return px_item_of_tool(&tool, service, false, ret, err);
+        if (!tool.route && !inst->lib->vtable.call)
+            return px_err_set(err, -EINVAL, "tool \"%.64s\" has no route, and the plugin has no call()",
+                              tool.name ? tool.name : "");
+        return px_item_of_tool(&tool, service, inst->lib->api, false, ret, err);
     }
+    if (!inst->lib->vtable.call)
+        return px_err_set(err, -EINVAL, "the plugin has no call(), so it can offer tools with routes only");
     if (list == PX_LIST_PROMPTS) {
         struct px_prompt prompt;
         px_sized_copy(&prompt, sizeof prompt, one, size);
@@ -71,6 +76,8 @@ static int32_t catalog_set(px_service_h h, uint32_t which, const void *from, uin
     enum px_list list = (enum px_list)which;
     struct px_err err;
     uint32_t bad = 0;
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!inst)
         return -ESTALE;
     if (which < PX_LIST_TOOLS || which > PX_LIST_TEMPLATES || (n && (!from || item_size < least_size(list))))
@@ -99,6 +106,8 @@ static int32_t catalog_set(px_service_h h, uint32_t which, const void *from, uin
 
 static int32_t catalog_ready(px_service_h h, const struct px_error *error) {
     struct px_instance *inst = px_host_instance(h);
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!inst)
         return -ESTALE;
     if (inst->state == PX_INSTANCE_DRAINING || inst->state == PX_INSTANCE_GONE)
@@ -125,6 +134,8 @@ static int32_t catalog_ready(px_service_h h, const struct px_error *error) {
 
 static int32_t catalog_touched(px_service_h h, px_str uri) {
     struct px_instance *inst = px_host_instance(h);
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!inst)
         return -ESTALE;
     return uri.p ? px_registry_touch(inst->services->registry, uri) : -EINVAL;

@@ -144,6 +144,8 @@ static void finish(void *user) {
     px_work_cancel(&inst->finish);
     px_scope_close(&inst->scope);
     px_host_closers_run(inst);
+    px_site_destroy(&inst->site);
+    px_host_routes_free(inst);
     if (inst->opened && inst->lib->vtable.fini) {
         px_instance_enter(inst, "fini");
         inst->lib->vtable.fini(inst->self);
@@ -208,7 +210,7 @@ static int stage_static_tools(struct px_instance *inst, struct px_err *err) {
         struct px_tool tool;
         px_sized_copy(&tool, sizeof tool, (const char *)vtable->tools + (size_t)i * vtable->tool_size,
                       vtable->tool_size);
-        int r = px_item_of_tool(&tool, px_str_of(inst->name), true, &items[i], err);
+        int r = px_item_of_tool(&tool, px_str_of(inst->name), inst->lib->api, true, &items[i], err);
         if (r)
             return r;
         items[i]->instance = inst;
@@ -251,9 +253,46 @@ static int make(struct px_services *services, struct px_service *service, struct
     return r ? px_err_errno(err, r, "an instance of %s", service->name) : stage_static_tools(inst, err);
 }
 
-/* Into the plugin: it opens, or says that it cannot. */
+static int site_secret(void *ctx, px_str pointer, px_str *ret) {
+    const struct px_instance *inst = ctx;
+    for (size_t i = 0; i < inst->n_secrets; i++) {
+        if (!px_str_eq(inst->secrets[i].pointer, pointer))
+            continue;
+        *ret = inst->secrets[i].value;
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* The plugin's api with this configuration: before open(), which may already ask something. */
+static int open_site(struct px_instance *inst, const struct px_service *service, struct px_err *err) {
+    const struct px_services *services = inst->services;
+    if (!inst->lib->api)
+        return 0;
+    if (!services->opts.transport.start)
+        return px_err_set(err, -ENOTSUP, "plugin %s makes requests, and this host makes none",
+                          inst->lib->vtable.name);
+    const struct px_site_opts opts = {.loop = services->opts.loop,
+                                      .scope = inst->scope,
+                                      .api = inst->lib->api,
+                                      .service = px_str_of(inst->name),
+                                      .config_json = px_str_of(service->config),
+                                      .secret = site_secret,
+                                      .secret_ctx = inst,
+                                      .network = service->network,
+                                      .transport = services->opts.transport,
+                                      .cursor_key = services->cursor_key};
+    return px_site_create(&opts, &inst->site, err);
+}
+
+/* Into the plugin: it opens, or says that it cannot. One that is data alone has nothing to open. */
 static int enter_open(struct px_instance *inst, const struct px_service *service, struct px_err *err) {
     const struct px_plugin *vtable = &inst->lib->vtable;
+    if (!vtable->open) {
+        inst->opened = true;
+        inst->state = PX_INSTANCE_READY;
+        return 0;
+    }
     struct px_open_in in = {.size = sizeof in,
                             .service = {inst->handle},
                             .name = px_str_of(inst->name),
@@ -277,6 +316,8 @@ int px_instance_open(struct px_services *services, struct px_service *service, s
     int r = px_config_check(lib, service, err);
     if (!r)
         r = make(services, service, lib, &inst, err);
+    if (!r)
+        r = open_site(inst, service, err);
     if (!r)
         r = enter_open(inst, service, err);
     if (r) {

@@ -1,4 +1,6 @@
-/* Items: what services offer, from what their plugins declare. Tools here; prompts and resources in item_other.c. */
+/* Items: what services offer, from what their plugins declare; what all kinds share. Tools are made in item_tool.c, prompts and
+ * resources in item_other.c. */
+#include "route/route.h"
 #include "service/item_build.h"
 #include "service/private.h"
 #include "json/scan.h"
@@ -15,6 +17,10 @@ void px_item_unref(struct px_item *item) {
         return;
     px_schema_destroy(item->input);
     px_schema_destroy(item->output);
+    px_route_destroy(item->route);
+    for (size_t i = 0; i < item->n_write_only; i++)
+        free((char *)(uintptr_t)item->write_only[i].p);
+    free(item->write_only);
     if (item->instance)
         px_instance_unref(item->instance);
     px_str *const texts[] = {&item->name, &item->own, &item->service, &item->listed, &item->policy_name};
@@ -179,91 +185,4 @@ int px_item_take_listed(struct px_item *item, int r, struct px_buf *listed, stru
         r = px_err_set(err, -ENOMEM, "no memory");
     px_buf_finish(listed);
     return r;
-}
-
-/* ---- tools ---- */
-
-static const char no_arguments[] = "{\"type\":\"object\",\"additionalProperties\":false}";
-
-/* MCP asks for a root of type "object". *ret_value: the scanned text. What was vetted is known to compile. */
-static int compile(const char *text, const char *which, bool vetted, struct px_schema **ret,
-                   px_str *ret_value, struct px_err *err) {
-    struct px_json_scan scan;
-    px_str type;
-    int r = px_json_scan(px_str_of(text), NULL, &scan, NULL, err);
-    if (!r)
-        r = vetted ? px_schema_defer(scan.value, ret) : px_schema_compile(scan.value, NULL, ret, err);
-    if (r == -ENOMEM)
-        px_err_set(err, r, "no memory");
-    if (r)
-        return px_err_prefix(err, r, "%s: ", which);
-    *ret_value = scan.value;
-    if (px_json_slice_get(scan.value, PX_LIT("type"), &type) || !px_json_slice_is(type, PX_LIT("object")))
-        return px_err_set(err, -EINVAL, "%s: the root must have \"type\": \"object\"", which);
-    return 0;
-}
-
-static void hint(struct px_jw *w, uint32_t hints, uint32_t set, uint32_t yes, const char *key) {
-    if (!(hints & set))
-        return;
-    px_jw_key(w, key);
-    px_jw_bool(w, (hints & yes) == yes);
-}
-
-static int list_tool(const struct px_tool *tool, struct px_item *item, px_str input, px_str output,
-                     struct px_err *err) {
-    static const char *const ours[] = {"name",         "title",       "description", "inputSchema",
-                                       "outputSchema", "annotations", NULL};
-    struct px_buf listed;
-    struct px_jw w;
-    px_buf_init(&listed, PX_ITEM_TEXT_MAX);
-    px_jw_init(&w, &listed);
-    px_jw_object(&w);
-    px_jw_key(&w, "name");
-    px_jw_str(&w, item->name);
-    px_item_put_text(&w, "title", tool->title);
-    px_item_put_text(&w, "description", tool->description);
-    px_item_put_json(&w, "inputSchema", input);
-    if (output.p)
-        px_item_put_json(&w, "outputSchema", output);
-    if (tool->hints) {
-        px_jw_key(&w, "annotations");
-        px_jw_object(&w);
-        hint(&w, tool->hints, PX_HINT_READ_ONLY_SET, PX_HINT_READ_ONLY, "readOnlyHint");
-        hint(&w, tool->hints, PX_HINT_DESTRUCTIVE_SET, PX_HINT_DESTRUCTIVE, "destructiveHint");
-        hint(&w, tool->hints, PX_HINT_IDEMPOTENT_SET, PX_HINT_IDEMPOTENT, "idempotentHint");
-        hint(&w, tool->hints, PX_HINT_OPEN_WORLD_SET, PX_HINT_OPEN_WORLD, "openWorldHint");
-        px_jw_object_end(&w);
-    }
-    int r = px_item_put_rest(&w, item, tool->extra, ours, err);
-    px_jw_object_end(&w);
-    return px_item_take_listed(item, r, &listed, err);
-}
-
-int px_item_of_tool(const struct px_tool *tool, px_str service, bool vetted, struct px_item **ret,
-                    struct px_err *err) {
-    px_str own = px_str_of(tool->name), input = {0}, output = {0};
-    if (!px_item_good_name(own))
-        return px_err_set(err, -EINVAL, "tool name \"%.64s\": expected [A-Za-z0-9_-]+",
-                          tool->name ? tool->name : "");
-    struct px_item *item = px_item_new(PX_LIST_TOOLS, service, own, tool->id);
-    int r = item ? px_item_set_name(item, tool->flags & PX_TOOL_NO_PREFIX) : -ENOMEM;
-    if (r) {
-        px_item_unref(item);
-        return px_err_errno(err, r, "tool \"%.64s\"", tool->name);
-    }
-    item->hints = tool->hints;
-    item->labels = tool->labels;
-    r = compile(tool->input_schema ? tool->input_schema : no_arguments, "input_schema", vetted, &item->input,
-                &input, err);
-    if (!r && tool->output_schema)
-        r = compile(tool->output_schema, "output_schema", vetted, &item->output, &output, err);
-    if (!r)
-        r = list_tool(tool, item, input, output, err);
-    if (r) {
-        px_item_unref(item);
-        return px_err_prefix(err, r, "tool \"%.64s\": ", tool->name);
-    }
-    *ret = item;
-    return 0;
 }

@@ -15,6 +15,8 @@ static const struct px_op_kind host_op_kind = {"plugin", host_op_cancelled};
 int px_host_op_begin(struct px_host_op_ref *op, const struct px_host_op_kind *kind, px_scope_h scope,
                      px_on on, void *user, px_op_h *ret) {
     struct px_host_scope_ref *ref = px_host_scope_get(scope);
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!ref || !ref->instance)
         return -ESTALE;
     if (ref->kind == PX_SCOPE_OF_EVENT)
@@ -79,52 +81,62 @@ bool px_host_op_deliver(struct px_host_op_ref *op, struct px_ev *ev) {
 
 /* ---- the table ---- */
 
-static struct px_host_op_ref *op_of(px_op_h h) {
-    struct px_host_op_ref *op = px_slots_get(&px_host_g.ops, h.v);
-    if (!op)
-        px_host_g.stale++;
-    return op;
+static int op_of(px_op_h h, struct px_host_op_ref **ret) {
+    *ret = px_slots_get(&px_host_g.ops, h.v);
+    if (px_host_g.classifying)
+        return -EPERM;
+    if (*ret)
+        return 0;
+    px_host_g.stale++;
+    return -ESTALE;
 }
 
 static int32_t op_cancel(px_op_h *h) {
     if (!h)
         return -EINVAL;
-    struct px_host_op_ref *ref = op_of(*h);
+    struct px_host_op_ref *ref;
+    int r = op_of(*h, &ref);
+    if (r == -EPERM)
+        return r;
     h->v = 0;
-    if (!ref)
-        return -ESTALE;
+    if (r)
+        return r;
     struct px_op *op = &ref->op;
     px_op_cancel(&op);
     return 0;
 }
 
 static int32_t op_resume(px_op_h h) {
-    struct px_host_op_ref *op = op_of(h);
-    if (!op)
-        return -ESTALE;
+    struct px_host_op_ref *op;
+    int r = op_of(h, &op);
+    if (r)
+        return r;
     return op->kind->resume ? op->kind->resume(op) : -ENOTSUP;
 }
 
 static int32_t op_write(px_op_h h, uint32_t kind, px_str bytes) {
-    struct px_host_op_ref *op = op_of(h);
-    if (!op)
-        return -ESTALE;
+    struct px_host_op_ref *op;
+    int r = op_of(h, &op);
+    if (r)
+        return r;
     return op->kind->write ? op->kind->write(op, kind, bytes) : -ENOTSUP;
 }
 
 static int32_t op_end(px_op_h h, uint32_t code, px_str reason) {
-    struct px_host_op_ref *op = op_of(h);
+    struct px_host_op_ref *op;
+    int r = op_of(h, &op);
     (void)code; /* for kinds to come (a WebSocket's close) */
     (void)reason;
-    if (!op)
-        return -ESTALE;
+    if (r)
+        return r;
     return op->kind->end ? op->kind->end(op) : -ENOTSUP;
 }
 
 static int32_t op_stop(px_op_h h) {
-    struct px_host_op_ref *op = op_of(h);
-    if (!op)
-        return -ESTALE;
+    struct px_host_op_ref *op;
+    int r = op_of(h, &op);
+    if (r)
+        return r;
     return op->kind->stop ? op->kind->stop(op) : -ENOTSUP;
 }
 

@@ -189,7 +189,26 @@ static bool good_plugin_name(const char *name) {
     return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
-static int check_vtable(struct px_lib *lib, const struct px_plugin *theirs, struct px_err *err) {
+/* Without call() every tool has a route; what is set later is held against that, too. */
+static int check_entries(const struct px_plugin *vtable, struct px_err *err) {
+    if (!vtable->open && !vtable->api)
+        return px_err_set(err, -ENOEXEC,
+                          "px_plugin_v1: open must be there (or an api, and tools with routes)");
+    if (!vtable->call && !vtable->api)
+        return px_err_set(err, -ENOEXEC,
+                          "px_plugin_v1: call must be there (or an api, and tools with routes)");
+    for (uint32_t i = 0; !vtable->call && i < vtable->n_tools; i++) {
+        struct px_tool tool;
+        px_sized_copy(&tool, sizeof tool, (const char *)vtable->tools + (size_t)i * vtable->tool_size,
+                      vtable->tool_size);
+        if (!tool.route)
+            return px_err_set(err, -ENOEXEC, "px_plugin_v1: call must be there: tool \"%.64s\" has no route",
+                              tool.name ? tool.name : "");
+    }
+    return 0;
+}
+
+static int check_vtable(struct px_lib *lib, const struct px_plugin *theirs, bool vetted, struct px_err *err) {
     if (theirs->size < offsetof(struct px_plugin, cancel) || theirs->size > 4096)
         return px_err_set(err, -ENOEXEC, "px_plugin_v1 says it has %u bytes", theirs->size);
     px_sized_copy(&lib->vtable, sizeof lib->vtable, theirs, theirs->size);
@@ -199,18 +218,19 @@ static int check_vtable(struct px_lib *lib, const struct px_plugin *theirs, stru
     if (!good_plugin_name(theirs->name))
         return px_err_set(err, -ENOEXEC,
                           "px_plugin_v1: name: expected [a-z][a-z0-9_]*, at most 32 characters");
-    if (!lib->vtable.open || !lib->vtable.call)
-        return px_err_set(err, -ENOEXEC, "px_plugin_v1: open and call must be there");
     if (lib->vtable.n_tools > 2000 || (lib->vtable.n_tools && !lib->vtable.tools) ||
         (lib->vtable.n_tools && lib->vtable.tool_size < offsetof(struct px_tool, output_schema)))
         return px_err_set(err, -ENOEXEC,
                           "px_plugin_v1: tools: up to 2,000, with tool_size = sizeof(struct px_tool)");
+    r = check_entries(&lib->vtable, err);
+    if (r)
+        return r;
     if (lib->vtable.config_schema) {
         r = px_schema_compile(px_str_of(lib->vtable.config_schema), NULL, &lib->config_schema, err);
         if (r)
             return px_err_prefix(err, r, "config_schema: ");
     }
-    return 0;
+    return lib->vtable.api ? px_api_compile(px_str_of(lib->vtable.api), vetted, &lib->api, err) : 0;
 }
 
 /* dlopen knows files by the text of their path, and descriptors' numbers come back: so each load spells the path of its
@@ -228,7 +248,7 @@ static void spell_path(int fd, char to[PATH_ROOM]) {
     snprintf(to + n, PATH_ROOM - n, "/%d", fd);
 }
 
-int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err *err) {
+int px_lib_load(int memfd, const char *path, bool vetted, struct px_lib **ret, struct px_err *err) {
     char name[PATH_ROOM];
     struct px_lib *lib = calloc(1, sizeof *lib);
     if (!lib || !(lib->path = px_str_dup(px_str_of(path)))) {
@@ -248,7 +268,7 @@ int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err 
     const struct px_plugin *vtable = dlsym(lib->handle, "px_plugin_v1");
     const struct px_worker *worker = dlsym(lib->handle, "px_worker_v1");
     lib->has_worker = worker != NULL;
-    int r = vtable ? check_vtable(lib, vtable, err)
+    int r = vtable ? check_vtable(lib, vtable, vetted, err)
                    : px_err_set(err, -ENOEXEC, "it does not export px_plugin_v1 (see PX_PLUGIN in plugin.h)");
     if (r) {
         px_lib_free(lib);
@@ -261,6 +281,7 @@ int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err 
 
 void px_lib_free(struct px_lib *lib) {
     px_schema_destroy(lib->config_schema);
+    px_api_destroy(lib->api);
     if (lib->memfd >= 0)
         close(lib->memfd);
     free(lib->path);

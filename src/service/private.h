@@ -7,6 +7,7 @@
 #include "reactor/loop.h"
 #include "reactor/op.h"
 #include "reactor/timer.h"
+#include "route/call.h"
 #include "service/registry_private.h"
 #include "service/run.h"
 #include "service/services.h"
@@ -21,6 +22,7 @@ struct px_lib {
     struct px_plugin vtable; /* with zeros for the members that the plugin's own is too small to have */
     bool has_worker;
     struct px_schema *config_schema; /* NULL: takes no configuration */
+    struct px_api *api;              /* NULL: it declares none */
     uint64_t hash[4];                /* BLAKE2b-256 of the file */
 };
 
@@ -47,6 +49,8 @@ enum px_instance_state {
     PX_INSTANCE_GONE
 };
 
+struct px_host_routes; /* http_table.c: routes that were given as text */
+
 /* A plugin opened with a configuration. */
 struct px_instance {
     uint32_t refs; /* one for being alive, one for each run and each item */
@@ -63,7 +67,9 @@ struct px_instance {
     size_t who_n;
     struct px_list_node runs;    /* px_run.in_instance */
     struct px_list_node closers; /* on_close functions that wait for a frame to return */
-    uint32_t n_runs, n_children;
+    uint32_t n_runs, n_children, n_requests;
+    struct px_site *site;                           /* of a plugin with an api */
+    struct px_host_routes *routes;                  /* NULL: none were given yet */
     struct px_item **staged[PX_LIST_TEMPLATES + 1]; /* lists set before it was ready */
     size_t n_staged[PX_LIST_TEMPLATES + 1];
     size_t n_tools; /* offered */
@@ -84,10 +90,11 @@ struct px_service {
     char *name, *plugin, *config;
     struct px_service_secret *secrets;
     size_t n_secrets;
-    struct px_instance *current; /* serves; NULL: none */
-    struct px_instance *next;    /* opening; becomes current when it is ready */
-    struct px_lib *tried;        /* the plugin that next or the failure belongs to */
-    char why[240];               /* why there is no instance, or why the last one failed */
+    struct px_site_network network; /* texts are its own */
+    struct px_instance *current;    /* serves; NULL: none */
+    struct px_instance *next;       /* opening; becomes current when it is ready */
+    struct px_lib *tried;           /* the plugin that next or the failure belongs to */
+    char why[240];                  /* why there is no instance, or why the last one failed */
     bool wanted, paused, dirty;
     bool collides; /* the last instance could not be offered: a name is another service's */
 };
@@ -109,6 +116,7 @@ struct px_services {
     struct px_list_node files; /* px_plugin_file */
     struct px_folders *watch;
     bool pause_all, stopping, settled;
+    uint8_t cursor_key[PX_SITE_KEY];
     struct px_work reconcile;
     struct px_timer settle; /* who is still opening when it fires is not waited for */
     void (*on_settled)(void *ctx);
@@ -146,6 +154,12 @@ void px_instance_drop_lists(struct px_instance *instance);
 int px_instance_hide(struct px_instance *instance, px_str value);
 void px_secrets_free(struct px_service_secret *secrets, size_t n);
 int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_service_secret **ret);
+
+/* ---- network.c ---- */
+/** Copy; every text that is absent or empty is absent in the copy. */
+int px_network_copy(const struct px_site_network *from, struct px_site_network *ret);
+void px_network_free(struct px_site_network *network);
+bool px_network_same(const struct px_site_network *a, const struct px_site_network *b);
 
 /* ---- config.c ---- */
 /** Whether the service's configuration is one that this plugin takes. */
@@ -187,11 +201,15 @@ struct px_folders {
  *  memfd. Errors are one clear sentence. st may be NULL. */
 int px_plugin_file_open(const char *path, int *ret_memfd, uint64_t ret_hash[4], struct px_err *err);
 int px_plugin_elf_check(int memfd, struct px_err *err);
-/** dlopen the memfd and check what it exports. Runs constructors: vetted files only. */
-int px_lib_load(int memfd, const char *path, struct px_lib **ret, struct px_err *err);
+/** dlopen the memfd and check what it exports. Runs constructors. `vetted`: its api is known to compile. */
+int px_lib_load(int memfd, const char *path, bool vetted, struct px_lib **ret, struct px_err *err);
 /** Owned by root or us, writable by nobody else. */
 int px_owner_check(uint32_t uid, uint32_t mode, const char *what, struct px_err *err);
 void px_lib_free(struct px_lib *lib);
+
+/* ---- call_table.c: an answer, copied; the call ends with it. Whole structs of ours (plugins' are extended first). ---- */
+void px_run_reply(struct px_run *run, const struct px_reply *reply);
+void px_run_fail(struct px_run *run, const struct px_error *error);
 
 /* ---- tables.c and its neighbours: what plugins see ---- */
 enum px_host_scope_kind { PX_SCOPE_OWN, PX_SCOPE_OF_CALL, PX_SCOPE_OF_SERVICE, PX_SCOPE_OF_EVENT };
@@ -208,7 +226,8 @@ struct px_host_global {
     struct px_services *services; /* NULL in a worker */
     struct px_loop *loop;
     struct px_slots instances, scopes, calls, ops;
-    uint64_t stale; /* handles that were refused */
+    uint64_t stale;   /* handles that were refused */
+    bool classifying; /* a plugin's classify() is on the stack: it may look, and nothing else */
     struct px_host_scope_ref event_ref;
 };
 extern struct px_host_global px_host_g;
@@ -253,6 +272,14 @@ int px_host_op_begin(struct px_host_op_ref *op, const struct px_host_op_kind *ki
                      px_on on, void *user, px_op_h *ret);
 /** Undo a begin whose rest has failed; does not free, nor clear the handle that was given. */
 void px_host_op_unbegin(struct px_host_op_ref *op);
+/* ---- requests.c: what requests of an instance have in common, whoever started them ---- */
+/** An answer as a plugin sees it; NULL: no status line came. Lives as long as `result` and `room`. */
+const struct px_http_response *px_host_response(const struct px_http_result *result,
+                                                struct px_http_response *room);
+/** Ask the plugin's classify(), if it has one; what it says replaces *verdict, its texts are copied into `arena`. */
+void px_host_classify(struct px_instance *instance, struct px_arena *arena, px_str upstream, uint64_t id,
+                      const struct px_http_result *result, struct px_route_verdict *verdict);
+
 /** Run the callback. False: the operation is over (END, PX_ENOUGH or a cancel inside), and the struct has been released. */
 bool px_host_op_deliver(struct px_host_op_ref *op, struct px_ev *ev);
 
@@ -262,11 +289,14 @@ extern const struct px_host_op px_host_op_table;
 extern const struct px_host_timer px_host_timer_table;
 extern const struct px_host_store px_host_store_table;
 extern const struct px_host_process px_host_process_table;
+extern const struct px_host_http px_host_http_table;
 extern const struct px_host_call px_host_call_table;
 extern const struct px_host_catalog px_host_catalog_table;
 extern const struct px_host_log px_host_log_table;
 extern const struct px_host_secret px_host_secret_table;
 struct px_instance *px_host_instance(px_service_h h); /* NULL: stale */
+/** Forget the routes that were given as text. */
+void px_host_routes_free(struct px_instance *instance);
 
 /** Copy as many bytes of a plugin's struct as it says it has; the rest is zero. */
 static inline void px_sized_copy(void *to, size_t room, const void *from, size_t size) {

@@ -13,6 +13,7 @@
 #include "json/schema.h"
 
 struct px_instance; /* the configured plugin that stands behind an item */
+struct px_route;
 
 struct px_item {
     uint32_t refs;
@@ -24,6 +25,10 @@ struct px_item {
     uint32_t hints, labels;   /* tools */
     struct px_schema *input;  /* tools and prompts: of the arguments */
     struct px_schema *output; /* tools: may be NULL */
+    struct px_route *route;   /* tools: the host makes the requests itself; NULL: the plugin is called */
+    px_str
+        *write_only; /* pointers to the arguments that the input schema marks "writeOnly": not to be shown */
+    size_t n_write_only;
     px_str listed; /* the MCP object (Tool, Prompt, Resource, ResourceTemplate), ready to be sent */
     struct px_instance *instance; /* held; it may have ended: px_run_start says so */
     px_str

@@ -4,6 +4,7 @@
 
 #include "service/registry.h"
 
+struct px_api;
 struct px_loop;
 
 PX_MUSTCHECK int px_registry_create(struct px_loop *loop, struct px_registry **ret, struct px_err *err);
@@ -21,11 +22,12 @@ void px_registry_clear(struct px_registry *registry, px_str service);
 /** Tell the sinks, soon, once. -EAGAIN: 4,096 URIs wait already; -EINVAL: no URI; -ENOMEM. */
 int px_registry_touch(struct px_registry *registry, px_str uri);
 
-/* item.c: from what a plugin declares (zero-extended copies of its structs) to an item. `service` is the service's name.
- * -EINVAL with words. `vetted`: its schemas are known to compile (the tools of a vtable, which --vet has looked at): they are
- * compiled when they are first used. */
-PX_MUSTCHECK int px_item_of_tool(const struct px_tool *tool, px_str service, bool vetted,
-                                 struct px_item **ret, struct px_err *err);
+/* item_tool.c, item_other.c: from what a plugin declares (zero-extended copies of its structs) to an item. `service` is the
+ * service's name. -EINVAL with words. `vetted`: its schemas and its route are known to compile (the tools of a vtable, which
+ * --vet has looked at): schemas are compiled when they are first used, the route is not checked again. `api`: the plugin's, for
+ * routes; NULL: it has none. It outlives the item. */
+PX_MUSTCHECK int px_item_of_tool(const struct px_tool *tool, px_str service, const struct px_api *api,
+                                 bool vetted, struct px_item **ret, struct px_err *err);
 PX_MUSTCHECK int px_item_of_prompt(const struct px_prompt *prompt, px_str service, struct px_item **ret,
                                    struct px_err *err);
 PX_MUSTCHECK int px_item_of_resource(const struct px_resource *resource, enum px_list list, px_str service,

@@ -1,5 +1,6 @@
 /* One request at a plugin, from the host's side. The plugin's side is call_table.c. */
 #include "service/private.h"
+#include "json/slice.h"
 #include <errno.h>
 
 static const struct {
@@ -68,7 +69,75 @@ static void init(struct px_run *run, struct px_item *item, const struct px_call_
     px_work_init(&run->done, "service/run", run_done, run);
 }
 
-int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_in *in,
+/* ---- a route: the host is the plugin ---- */
+
+static void route_done(void *user, const struct px_reply *reply, const struct px_error *error) {
+    struct px_run *run = user;
+    if (reply)
+        px_run_reply(run, reply);
+    else
+        px_run_fail(run, error);
+}
+
+static void route_progress(void *user, uint64_t items, px_str message) {
+    struct px_run *run = user;
+    run->sink->progress(run->user, items, 0, message);
+}
+
+static void route_classify(void *user, px_str upstream, const struct px_http_result *result,
+                           struct px_route_verdict *verdict) {
+    struct px_run *run = user;
+    px_host_classify(run->instance, &run->scope->arena, upstream, run->item->id, result, verdict);
+}
+
+static const struct px_route_sink route_sink = {route_done, route_progress, route_classify};
+
+/* The caller's trace context, which the request goes on with (W3C Trace Context §3.2); what is none counts as absent. */
+static px_str traceparent(const struct px_run *run) {
+    px_str raw, text;
+    if (!run->in.meta_json.p || px_json_slice_get(run->in.meta_json, PX_LIT("traceparent"), &raw) ||
+        px_json_slice_text(&run->scope->arena, raw, &text) || text.n != 55)
+        return (px_str){0};
+    for (size_t i = 0; i < text.n; i++) {
+        bool dash = i == 2 || i == 35 || i == 52;
+        if (dash ? text.p[i] != '-' : !memchr("0123456789abcdef", text.p[i], 16))
+            return (px_str){0};
+    }
+    return text;
+}
+
+/* The op is in op_scope, whose end cancels it. */
+static void start_route(struct px_run *run, uint32_t flags) {
+    const struct px_route_call_opts opts = {.route = run->item->route,
+                                            .site = run->instance->site,
+                                            .tool = run->item->name,
+                                            .principal = run->in.principal,
+                                            .args_json = run->in.args_json,
+                                            .traceparent = traceparent(run),
+                                            .deadline_ns = run->in.deadline_ns,
+                                            .result_bytes = run->in.result_bytes,
+                                            .dry_run = flags & PX_RUN_DRY,
+                                            .verbose = flags & PX_RUN_VERBOSE};
+    struct px_op *op;
+    struct px_err err;
+    int r = px_route_call(run->op_scope, &opts, &route_sink, run, &op, &err);
+    if (!r)
+        return;
+    const struct px_error error = {.size = sizeof error,
+                                   .flags = PX_ERROR_RETRYABLE,
+                                   .code = PX_UNAVAILABLE,
+                                   .message = px_str_of(err.msg)};
+    px_run_fail(run, &error);
+}
+
+static void enter_call(struct px_run *run) {
+    struct px_instance *inst = run->instance;
+    px_instance_enter(inst, "call");
+    inst->lib->vtable.call(inst->self, (px_call_h){run->handle}, &run->in);
+    px_instance_leave(inst);
+}
+
+int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_in *in, uint32_t flags,
                  struct px_scope *scope, const struct px_run_sink *sink, void *user, struct px_err *err) {
     struct px_instance *inst = item->instance;
     int r = admit(inst, err);
@@ -84,9 +153,10 @@ int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_
     px_instance_ref(inst);
     inst->n_runs++;
     px_list_add(&inst->runs, &run->in_instance);
-    px_instance_enter(inst, "call");
-    inst->lib->vtable.call(inst->self, (px_call_h){run->handle}, &run->in);
-    px_instance_leave(inst);
+    if (item->route && in->kind == PX_CALL_TOOL)
+        start_route(run, flags);
+    else
+        enter_call(run);
     return 0;
 }
 
@@ -94,7 +164,7 @@ bool px_run_end(struct px_run *run, enum px_why why) {
     struct px_instance *inst = run->instance;
     if (run->answer == PX_RUN_NONE && !run->ended) {
         run->ended = true;
-        if (inst->lib->vtable.cancel) {
+        if (inst->lib->vtable.cancel && !run->item->route) { /* of a route it knows nothing */
             px_instance_enter(inst, "cancel");
             inst->lib->vtable.cancel(inst->self, (px_call_h){run->handle}, run->plugin_user, (uint32_t)why);
             px_instance_leave(inst);

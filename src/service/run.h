@@ -15,10 +15,16 @@
 struct px_run;
 struct px_run_sink {
     void (*done)(void *user);
-    /** From inside the plugin's frame: record what is said, and do nothing else: whoever is told might end the call, and a
+    /** Perhaps from inside the plugin's frame: record what is said, and do nothing else: whoever is told might end the call, and a
      *  plugin is not entered while it is on the stack. */
     void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
     void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
+};
+
+/* For an item with a route, which the host does itself; nothing of it reaches a plugin. */
+enum {
+    PX_RUN_DRY = 1,    /* show the request, send nothing */
+    PX_RUN_VERBOSE = 2 /* the exchange goes into the reply's meta, as "plexus/exchange" */
 };
 
 enum px_run_answer { PX_RUN_NONE = 0, PX_RUN_REPLY, PX_RUN_FAIL, PX_RUN_ASK };
@@ -47,11 +53,11 @@ struct px_run {
     px_str ask_requests, ask_state;
 };
 
-/** Begin. `in` lacks only size and what the item knows (id, name); its text must live in `scope`. The item is held until
+/** Begin: the plugin's call(), or the item's route. `flags`: PX_RUN_…. `in` lacks only size and what the item knows (id, name); its text must live in `scope`. The item is held until
  *  px_run_finish. 0, or, with words in err: -ENOENT: the instance has gone; -EAGAIN: it is not ready or paused. */
 PX_MUSTCHECK int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_in *in,
-                              struct px_scope *scope, const struct px_run_sink *sink, void *user,
-                              struct px_err *err);
+                              uint32_t flags, struct px_scope *scope, const struct px_run_sink *sink,
+                              void *user, struct px_err *err);
 /** The host ends it: cancel() runs, once, unless there is an answer already. No frame of that plugin may be on the stack.
  *  True: there is an answer, from before or from inside cancel(). After this `done` does not come. */
 bool px_run_end(struct px_run *run, enum px_why why);

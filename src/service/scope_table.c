@@ -82,6 +82,8 @@ static int32_t scope_open(px_scope_h parent, px_scope_h *ret) {
     if (!ret)
         return -EINVAL;
     ret->v = 0;
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!ref)
         return -ESTALE;
     if (ref->kind == PX_SCOPE_OF_EVENT)
@@ -105,6 +107,8 @@ static int32_t scope_open(px_scope_h parent, px_scope_h *ret) {
 
 static int32_t scope_close(px_scope_h h) {
     struct px_host_scope_ref *ref = px_host_scope_get(h);
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!ref)
         return -ESTALE;
     if (ref->kind != PX_SCOPE_OWN)
@@ -163,6 +167,8 @@ static int32_t scope_on_close(px_scope_h h, void (*fn)(void *user), void *user) 
     struct px_host_scope_ref *ref = px_host_scope_get(h);
     if (!fn)
         return -EINVAL;
+    if (px_host_g.classifying)
+        return -EPERM;
     if (!ref)
         return -ESTALE;
     if (ref->kind == PX_SCOPE_OF_EVENT)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "reactor/child.h"
 #include "service/private.h"
+#include "state/key.h"
 #include <errno.h>
 
 enum { SERVICES_MAX = 1000 };
@@ -33,6 +34,7 @@ static bool being_looked_at(const struct px_services *services) {
 static void service_free(struct px_service *service) {
     px_list_remove(&service->node);
     px_secrets_free(service->secrets, service->n_secrets);
+    px_network_free(&service->network);
     free(service->name);
     free(service->plugin);
     free(service->config);
@@ -230,7 +232,7 @@ static bool same_secrets(const struct px_service *service, const struct px_servi
 
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           same_secrets(service, conf);
+           same_secrets(service, conf) && px_network_same(&service->network, &conf->network);
 }
 
 /* A copy on one line: a plugin may hand it to its worker, whose protocol is lines. No JSON string holds a newline. */
@@ -256,11 +258,14 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
     int r = fresh->name && fresh->plugin && fresh->config
                 ? px_secrets_copy(conf->secrets, conf->n_secrets, &fresh->secrets)
                 : -ENOMEM;
+    if (!r) {
+        fresh->n_secrets = conf->n_secrets;
+        r = px_network_copy(&conf->network, &fresh->network);
+    }
     if (r) {
         service_free(fresh);
         return px_err_errno(err, r, "service " PX_FMT, PX_ARG(conf->name));
     }
-    fresh->n_secrets = conf->n_secrets;
     struct px_service *old = find(services, conf->name);
     fresh->dirty = !old || !same(old, conf, px_str_of(fresh->config));
     *ret = fresh;
@@ -284,11 +289,13 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         service->config = fresh->config;
         service->secrets = fresh->secrets;
         service->n_secrets = fresh->n_secrets;
+        service->network = fresh->network;
         service->dirty = true;
         fresh->plugin = old.plugin;
         fresh->config = old.config;
         fresh->secrets = old.secrets;
         fresh->n_secrets = old.n_secrets;
+        fresh->network = old.network;
     }
     service_free(fresh);
 }
@@ -416,6 +423,8 @@ int px_services_create(const struct px_services_opts *opts, struct px_services *
     if (!r && (r = px_scope_open(opts->loop, opts->scope, "services", 0, &services->scope)) < 0)
         px_err_errno(err, r, "the services' scope");
     if (!r)
+        r = px_state_key(opts->state, "route-cursor", services->cursor_key, err);
+    if (!r)
         r = px_registry_create(opts->loop, &services->registry, err);
     if (!r)
         r = px_host_init(services, opts->loop, err);
@@ -473,6 +482,7 @@ void px_services_destroy(struct px_services **pservices) {
         free(services->folders[i]);
     free(services->folders);
     free(services->self_exe);
+    explicit_bzero(services->cursor_key, sizeof services->cursor_key);
     free(services);
 }
 

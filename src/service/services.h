@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "reactor/scope.h"
+#include "route/site.h"
 #include "service/registry.h"
 #include "json/write.h"
 
@@ -33,6 +34,7 @@ struct px_service_conf {
     px_str config_json;
     const struct px_service_secret *secrets;
     size_t n_secrets;
+    struct px_site_network network;
 };
 
 struct px_services_opts {
@@ -42,6 +44,8 @@ struct px_services_opts {
     const char *const *folders; /* of plugin files, absolute, NULL-terminated; at most 8 */
     const char *self_exe;       /* plexusd: run with --vet FILE and --worker FILE */
     uint64_t drain_ns;          /* 0: 10 s */
+    struct px_site_transport
+        transport; /* how requests leave; start NULL: none do, and a plugin with an api does not open */
 };
 
 PX_MUSTCHECK int px_services_create(const struct px_services_opts *opts, struct px_services **ret,
@@ -86,7 +90,8 @@ uint64_t px_services_stale_handles(void);
 /* ---- for `plexusd` itself: the two things it does in a short-lived child of its own ---- */
 
 /** `plexusd --vet FILE`: look at a file as the loader would, load it here, check its vtable and tools, and print one JSON
- *  line on stdout: {"ok":true,"name","version","abi":"0.2","tools":[…],"worker":bool} or {"ok":false,"error":"…"}.
+ *  line on stdout: {"ok":true,"name","version","abi":"0.2","tools":[…],"worker":bool} or
+ *  {"ok":false,"error":"…","problems":["…"]}: the first problem, and each, up to 20.
  *  Returns the exit status: 0 or 1. */
 int px_plugin_vet(const char *file);
 /** `plexusd --worker`: the plugin file is descriptor 3, the first line of stdin is the configuration. Returns the exit

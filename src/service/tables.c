@@ -16,7 +16,8 @@ const struct px_host px_host_table = {.size = sizeof(struct px_host),
                                       .catalog = &px_host_catalog_table,
                                       .log = &px_host_log_table,
                                       .secret = &px_host_secret_table,
-                                      .process = &px_host_process_table};
+                                      .process = &px_host_process_table,
+                                      .http = &px_host_http_table};
 
 enum { HANDLES_MAX = 1 << 20, INSTANCES_MAX = 4096 };
 

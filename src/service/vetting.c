@@ -123,7 +123,7 @@ static void load(struct vetting *v) {
             refuse(services, v->file, &err);
             return;
         }
-        if (px_lib_load(v->memfd, v->file->path, &lib, &err)) {
+        if (px_lib_load(v->memfd, v->file->path, true, &lib, &err)) {
             refuse(services, v->file, &err);
             return;
         }

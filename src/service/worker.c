@@ -194,7 +194,7 @@ static int take_config(struct worker *w, px_str *ret_config) {
 
 static int load(struct px_worker *ret, struct px_err *err) {
     struct px_lib *lib;
-    int r = px_lib_load(3, "the plugin", &lib, err);
+    int r = px_lib_load(3, "the plugin", true, &lib, err);
     if (r)
         return r;
     const struct px_worker *worker = dlsym(lib->handle, "px_worker_v1");

@@ -104,7 +104,7 @@ static void bad_name(void **s) {
 }
 static void no_call(void **s) {
     (void)s;
-    refused_built("no_call", "open and call must be there");
+    refused_built("no_call", "call must be there");
 }
 
 static void garbage(void **s) {

@@ -13,6 +13,19 @@
 
 #include <cmocka.h>
 
+static int start_request(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb,
+                         void *user, struct px_op **ret_op, struct px_err *err) {
+    const struct test_host *h = ctx;
+    return px_http_start(h->http, scope, req, cb, user, ret_op, err);
+}
+
+static void start_web(struct test_host *h) {
+    struct px_err err = {0};
+    if (px_dns_create(&(struct px_dns_opts){.loop = h->loop}, &h->dns, &err) ||
+        px_http_create(&(struct px_http_opts){.loop = h->loop, .dns = h->dns}, &h->http, &err))
+        fail_msg("network: %s", err.msg);
+}
+
 static void start(struct test_host *h) {
     struct px_err err = {0};
     char state[96];
@@ -32,6 +45,10 @@ static void start(struct test_host *h) {
                                     .folders = folders,
                                     .self_exe = PX_BINARY_DIR "/test/abi/px_vetter",
                                     .drain_ns = 300 * PX_MS};
+    if (h->web) {
+        start_web(h);
+        opts.transport = (struct px_site_transport){.start = start_request, .ctx = h};
+    }
     if (px_services_create(&opts, &h->services, &err))
         fail_msg("services: %s", err.msg);
     struct px_gate_opts gate = {
@@ -52,6 +69,8 @@ static void stop(struct test_host *h) {
     px_services_destroy(&h->services);
     px_gate_destroy(&h->gate);
     px_scope_close(&h->scope);
+    px_http_destroy(&h->http);
+    px_dns_destroy(&h->dns);
     for (int i = 0; i < 100 && px_children_alive(h->loop); i++) /* workers that still end */
         assert_int_equal(px_loop_turn(h->loop, PX_MS), 0);
     px_children_kill(h->loop);
@@ -61,17 +80,26 @@ static void stop(struct test_host *h) {
     px_arena_stock_free();
 }
 
+static void make(struct test_host *h) {
+    snprintf(h->dir, sizeof h->dir, "/tmp/px-test-XXXXXX");
+    assert_non_null(mkdtemp(h->dir));
+    snprintf(h->plugins, sizeof h->plugins, "%s/plugins", h->dir);
+    assert_int_equal(mkdir(h->plugins, 0755), 0);
+    start(h);
+}
+
 void test_host_open(struct test_host *h) {
     test_host_open_on(h, NULL);
 }
 
 void test_host_open_on(struct test_host *h, const char *vfs) {
     *h = (struct test_host){.vfs = vfs};
-    snprintf(h->dir, sizeof h->dir, "/tmp/px-test-XXXXXX");
-    assert_non_null(mkdtemp(h->dir));
-    snprintf(h->plugins, sizeof h->plugins, "%s/plugins", h->dir);
-    assert_int_equal(mkdir(h->plugins, 0755), 0);
-    start(h);
+    make(h);
+}
+
+void test_host_open_web(struct test_host *h) {
+    *h = (struct test_host){.web = true};
+    make(h);
 }
 
 void test_host_restart(struct test_host *h) {

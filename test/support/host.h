@@ -4,6 +4,7 @@
 #define PX_TEST_HOST_H
 
 #include "call/gate.h"
+#include "net/http.h"
 #include "reactor/loop.h"
 #include "service/services.h"
 #include "state/state.h"
@@ -14,6 +15,9 @@ struct test_host {
     struct px_loop *loop;
     struct px_scope *scope;
     struct px_state *state;
+    bool web; /* requests can be made */
+    struct px_dns *dns;
+    struct px_http *http;
     struct px_services *services;
     struct px_gate *gate;
     struct px_session *session;
@@ -33,6 +37,8 @@ struct test_outcome {
 void test_host_open(struct test_host *h);
 /** The same, with the state files on a VFS of the test's. */
 void test_host_open_on(struct test_host *h, const char *vfs);
+/** The same, with names and HTTP. */
+void test_host_open_web(struct test_host *h);
 /** Another start on the same state and plugins. */
 void test_host_restart(struct test_host *h);
 void test_host_close(struct test_host *h);

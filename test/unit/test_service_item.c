@@ -13,7 +13,7 @@
 static struct px_item *good_tool(const struct px_tool *tool, const char *service) {
     struct px_item *item;
     struct px_err err;
-    if (px_item_of_tool(tool, px_str_of(service), false, &item, &err))
+    if (px_item_of_tool(tool, px_str_of(service), NULL, false, &item, &err))
         fail_msg("%s", err.msg);
     return item;
 }
@@ -21,7 +21,7 @@ static struct px_item *good_tool(const struct px_tool *tool, const char *service
 static void expect_bad(const struct px_tool *tool, const char *words) {
     struct px_item *item = NULL;
     struct px_err err = {0};
-    assert_true(px_item_of_tool(tool, PX_LIT("s"), false, &item, &err) < 0);
+    assert_true(px_item_of_tool(tool, PX_LIT("s"), NULL, false, &item, &err) < 0);
     assert_null(item);
     if (!strstr(err.msg, words))
         fail_msg("\"%s\" lacks \"%s\"", err.msg, words);
@@ -307,12 +307,119 @@ static int finish(void **s) {
     return 0;
 }
 
+/* ---- routes ---- */
+
+static struct px_api *an_api(void) {
+    struct px_api *api;
+    struct px_err err;
+    if (px_api_compile(PX_LIT("{\"upstreams\":{\"api\":{\"base_url\":\"https://api.example.com\"}}}"), false,
+                       &api, &err))
+        fail_msg("%s", err.msg);
+    return api;
+}
+
+static int routed(const struct px_tool *tool, const struct px_api *api, struct px_item **ret,
+                  struct px_err *err) {
+    *err = (struct px_err){0};
+    *ret = NULL;
+    return px_item_of_tool(tool, PX_LIT("s"), api, false, ret, err);
+}
+
+static bool takes(const struct px_item *item, const char *args) {
+    struct px_arena arena;
+    const struct px_json *json;
+    px_arena_init(&arena, 1 << 20);
+    assert_int_equal(px_json_parse(&arena, px_str_of(args), NULL, &json, NULL, NULL), 0);
+    bool ok = px_schema_validate(item->input, json, NULL) == 0;
+    px_arena_finish(&arena);
+    return ok;
+}
+
+static void what_the_host_adds(void **s) {
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},"
+                                 "\"required\":[\"a\"],\"additionalProperties\":false}";
+    struct px_api *api = an_api();
+    struct px_tool tool = {
+        .size = sizeof tool, .name = "x", .input_schema = schema, .hints = PX_HINT_READ_ONLY};
+    struct px_item *item;
+    struct px_err err;
+    (void)s;
+    tool.route = "{\"path\":\"/{a}\"}";
+    assert_int_equal(routed(&tool, api, &item, &err), 0);
+    assert_non_null(item->route);
+    assert_true(at(item->listed, "/inputSchema/properties/fields").p);
+    assert_null(at(item->listed, "/inputSchema/properties/dry_run").p);
+    assert_null(at(item->listed, "/inputSchema/properties/limit").p);
+    assert_true(px_str_is(at(item->listed, "/inputSchema/required"), "[\"a\"]"));
+    assert_true(takes(item, "{\"a\":\"b\",\"fields\":\"c\"}"));
+    assert_false(takes(item, "{\"a\":\"b\",\"limit\":1}"));
+    assert_false(takes(item, "{\"fields\":\"c\"}"));
+    px_item_unref(item);
+    /* a tool that writes, and takes nothing of its own */
+    tool =
+        (struct px_tool){.size = sizeof tool, .name = "x", .route = "{\"method\":\"POST\",\"path\":\"/\"}"};
+    assert_int_equal(routed(&tool, api, &item, &err), 0);
+    assert_true(takes(item, "{\"dry_run\":true}"));
+    assert_false(takes(item, "{\"dry_run\":1}"));
+    px_item_unref(item);
+    /* the same, known to be good */
+    assert_int_equal(px_item_of_tool(&tool, PX_LIT("s"), api, true, &item, &err), 0);
+    assert_true(takes(item, "{\"dry_run\":true}"));
+    px_item_unref(item);
+    px_api_destroy(api);
+}
+
+static void bad_routes(void **s) {
+    struct px_api *api = an_api();
+    struct px_tool tool = {
+        .size = sizeof tool, .name = "x", .hints = PX_HINT_READ_ONLY, .route = "{\"path\":\"/\"}"};
+    struct px_item *item;
+    struct px_err err;
+    (void)s;
+    assert_true(routed(&tool, NULL, &item, &err) < 0);
+    assert_string_equal(err.msg, "tool \"x\": route: the plugin has no api (px_plugin.api)");
+    tool.route = "{\"path\":\"/{gone}\"}";
+    assert_true(routed(&tool, api, &item, &err) < 0);
+    assert_true(px_str_starts(px_str_of(err.msg), PX_LIT("tool \"x\": route: ")));
+    assert_null(strstr(err.msg + 17, "route: "));
+    assert_non_null(strstr(err.msg, "gone"));
+    tool.route = "{";
+    assert_true(routed(&tool, api, &item, &err) < 0);
+    assert_null(item);
+    px_api_destroy(api);
+}
+
+static void write_only(void **s) {
+    struct px_tool tool = {
+        .size = sizeof tool,
+        .name = "x",
+        .input_schema =
+            "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"writeOnly\":true},"
+            "\"b\":{\"type\":\"object\",\"properties\":{\"c/d\":{\"writeOnly\":true},\"e\":{\"writeOnly\":false}}},"
+            "\"list\":{\"type\":\"array\",\"items\":{\"writeOnly\":true}},"
+            "\"said\":{\"description\":\"not writeOnly\"},\"plain\":{}}}"};
+    struct px_item *item = good_tool(&tool, "s");
+    (void)s;
+    assert_int_equal(item->n_write_only, 3);
+    assert_true(px_str_is(item->write_only[0], "/a"));
+    assert_true(px_str_is(item->write_only[1], "/b/c~1d"));
+    assert_true(px_str_is(item->write_only[2], "/list"));
+    px_item_unref(item);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),     cmocka_unit_test(schemas),
-        cmocka_unit_test(one_line),  cmocka_unit_test(listed),
-        cmocka_unit_test(extra),     cmocka_unit_test(prompts),
-        cmocka_unit_test(resources), cmocka_unit_test(secrets_in_configuration),
+        cmocka_unit_test(names),
+        cmocka_unit_test(schemas),
+        cmocka_unit_test(one_line),
+        cmocka_unit_test(listed),
+        cmocka_unit_test(extra),
+        cmocka_unit_test(prompts),
+        cmocka_unit_test(resources),
+        cmocka_unit_test(secrets_in_configuration),
+        cmocka_unit_test(what_the_host_adds),
+        cmocka_unit_test(bad_routes),
+        cmocka_unit_test(write_only),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

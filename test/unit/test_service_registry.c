@@ -43,7 +43,7 @@ static struct px_item *tool(const char *service, const char *name) {
     struct px_tool t = {.size = sizeof t, .name = name, .description = "d"};
     struct px_item *item;
     struct px_err err;
-    if (px_item_of_tool(&t, px_str_of(service), false, &item, &err))
+    if (px_item_of_tool(&t, px_str_of(service), NULL, false, &item, &err))
         fail_msg("%s", err.msg);
     return item;
 }

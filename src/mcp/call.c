@@ -18,6 +18,8 @@ static void start(struct px_mcp_ask *ask, enum px_mcp_kind kind, struct px_call_
     call->idempotency_key = ask->key;
     call->timeout_ns = ask->timeout_ns;
     call->result_bytes = ask->max_bytes;
+    call->dry_run = ask->dry_run;
+    call->verbose = ask->verbose;
     call->log_level = ask->log_level;
     call->wants_progress = ask->token.p != NULL;
     req->can = px_mcp_can(ask->caps);

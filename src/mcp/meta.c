@@ -43,7 +43,7 @@ const char *px_mcp_level_name(uint32_t level) {
 /* ---- what the members of `_meta` are ---- */
 
 struct seen {
-    px_str version, caps, info, level, timeout, key, max_bytes;
+    px_str version, caps, info, level, timeout, key, max_bytes, dry_run, verbose;
 };
 
 static bool bad(struct px_mcp_ask *ask, const char *words) {
@@ -132,6 +132,11 @@ static bool read_amount(px_str raw, uint64_t *ret) {
     return !r && *ret;
 }
 
+static bool read_flag(px_str raw, bool *ret) {
+    *ret = px_json_slice_type(raw) == PX_JSON_TRUE;
+    return *ret || px_json_slice_type(raw) == PX_JSON_FALSE || !raw.p;
+}
+
 static bool take_own(struct px_mcp_ask *ask, const struct seen *seen) {
     uint64_t ms = 0;
     if (seen->timeout.p && !read_amount(seen->timeout, &ms))
@@ -141,10 +146,27 @@ static bool take_own(struct px_mcp_ask *ask, const struct seen *seen) {
         return bad(ask, "plexus/max_bytes must be a whole number above 0");
     if (seen->key.p && (!read_text(ask, seen->key, &ask->key) || !ask->key.n || ask->key.n > MAX_KEY))
         return bad(ask, "plexus/idempotency_key must be a string of 1 to 256 bytes");
+    if (!read_flag(seen->dry_run, &ask->dry_run))
+        return bad(ask, "plexus/dry_run must be true or false");
+    if (!read_flag(seen->verbose, &ask->verbose))
+        return bad(ask, "plexus/verbose must be true or false");
     return true;
 }
 
-enum which { TOKEN, VERSION, CAPS, INFO, LEVEL, TIMEOUT, KEY, MAX_BYTES, OF_PROTOCOL, OTHER };
+enum which {
+    TOKEN,
+    VERSION,
+    CAPS,
+    INFO,
+    LEVEL,
+    TIMEOUT,
+    KEY,
+    MAX_BYTES,
+    DRY_RUN,
+    VERBOSE,
+    OF_PROTOCOL,
+    OTHER
+};
 static const px_str known[] = {
     [TOKEN] = PX_LIT_INIT("progressToken"),
     [VERSION] = PX_LIT_INIT(PROTOCOL "protocolVersion"),
@@ -154,6 +176,8 @@ static const px_str known[] = {
     [TIMEOUT] = PX_LIT_INIT("plexus/timeout_ms"),
     [KEY] = PX_LIT_INIT("plexus/idempotency_key"),
     [MAX_BYTES] = PX_LIT_INIT("plexus/max_bytes"),
+    [DRY_RUN] = PX_LIT_INIT("plexus/dry_run"),
+    [VERBOSE] = PX_LIT_INIT("plexus/verbose"),
 };
 
 /* What a decoded key names; OF_PROTOCOL: something of the protocol or the host that does not concern us. */
@@ -176,6 +200,8 @@ static void take_member(struct px_mcp_ask *ask, struct seen *seen, px_str key, p
     case TIMEOUT: seen->timeout = value; break;
     case KEY: seen->key = value; break;
     case MAX_BYTES: seen->max_bytes = value; break;
+    case DRY_RUN: seen->dry_run = value; break;
+    case VERBOSE: seen->verbose = value; break;
     case OF_PROTOCOL: break;
     case OTHER: ask->other_meta = true; break;
     }

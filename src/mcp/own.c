@@ -1,4 +1,5 @@
 #include "mcp/peer.h"
+#include "route/route.h"
 #include "service/services.h"
 
 /* The host's own methods that answer at once; see METHODS.md. */
@@ -78,6 +79,19 @@ void px_mcp_own_session(struct px_mcp_ask *ask) {
         write_session(ask);
 }
 
+/* Of a tool that is a request of the host's: which. */
+static void write_route(struct px_jw *w, const struct px_route *route) {
+    px_jw_key(w, "route");
+    px_jw_object(w);
+    px_jw_key(w, "method");
+    px_jw_str(w, px_route_method(route));
+    px_jw_key(w, "path");
+    px_jw_str(w, px_route_label(route));
+    px_jw_key(w, "upstream");
+    px_jw_str(w, px_route_upstream(route));
+    px_jw_object_end(w);
+}
+
 void px_mcp_own_describe(struct px_mcp_ask *ask) {
     px_str raw = {0}, name = {0};
     struct px_err why = {0};
@@ -98,6 +112,8 @@ void px_mcp_own_describe(struct px_mcp_ask *ask) {
     px_jw_str(&msg.w, item->service);
     px_jw_key(&msg.w, "plugin");
     px_jw_str(&msg.w, px_services_plugin(ask->peer->mcp->services, item->service));
+    if (item->route)
+        write_route(&msg.w, item->route);
     px_jw_key(&msg.w, "policy");
     px_jw_object(&msg.w);
     px_jw_key(&msg.w, "allowed");

@@ -117,6 +117,7 @@ struct px_mcp_ask {
     px_str caps;  /* modern: clientCapabilities, raw */
     px_str key;   /* plexus/idempotency_key */
     uint64_t timeout_ns, max_bytes;
+    bool dry_run, verbose;
     uint32_t log_level; /* PX_MCP_NO_LOG: none */
     bool other_meta;    /* it has members that are not the protocol's */
 };

@@ -44,14 +44,17 @@ static void test_what_the_gate_gets(void **state) {
     (void)state;
     fix_open(&f);
     offer();
-    fix_send(&f,
-             CALL("1", HOLD
-                  ",\"arguments\":{\"a\":[1, 2]},\"inputResponses\":{\"k\":{}},\"requestState\":\"s\\u0074\","
-                  "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-                  "\"io.modelcontextprotocol/clientCapabilities\":{\"roots\":{}},"
-                  "\"io.modelcontextprotocol/logLevel\":\"error\",\"progressToken\":7,"
-                  "\"traceparent\":\"00-1-2-03\",\"com.example/x\":{\"y\":1},"
-                  "\"plexus/timeout_ms\":1500,\"plexus/max_bytes\":4096,\"plexus/idempotency_key\":\"k1\"}"));
+    fix_send(
+        &f,
+        CALL(
+            "1", HOLD
+            ",\"arguments\":{\"a\":[1, 2]},\"inputResponses\":{\"k\":{}},\"requestState\":\"s\\u0074\","
+            "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+            "\"io.modelcontextprotocol/clientCapabilities\":{\"roots\":{}},"
+            "\"io.modelcontextprotocol/logLevel\":\"error\",\"progressToken\":7,"
+            "\"traceparent\":\"00-1-2-03\",\"com.example/x\":{\"y\":1},"
+            "\"plexus/timeout_ms\":1500,\"plexus/max_bytes\":4096,\"plexus/idempotency_key\":\"k1\",\"plexus/dry_run\":true,"
+            "\"plexus/verbose\":false}"));
     const struct px_call_req *req = &fake_call()->req;
     assert_int_equal(req->kind, PX_CALL_TOOL);
     assert_true(px_str_is(req->item->name, "svc_hold"));
@@ -65,6 +68,8 @@ static void test_what_the_gate_gets(void **state) {
     assert_int_equal(req->result_bytes, 4096);
     assert_int_equal(req->log_level, PX_LEVEL_ERROR);
     assert_true(req->wants_progress);
+    assert_true(req->dry_run);
+    assert_false(req->verbose);
     fake_reply_text(fake_call(), "");
     /* Nothing said: nothing given. */
     fix_send(&f, CALL("2", HOLD ",\"arguments\":null," META));
@@ -77,6 +82,8 @@ static void test_what_the_gate_gets(void **state) {
     assert_int_equal(req->timeout_ns, 0);
     assert_int_equal(req->log_level, 8);
     assert_false(req->wants_progress);
+    assert_false(req->dry_run);
+    assert_false(req->verbose);
     fake_reply_text(fake_call(), "");
     fix_turn(&f);
     wire_is(wire_next(&f.wire), "/id", "1");

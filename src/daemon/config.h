@@ -20,6 +20,13 @@ struct px_config_socket {
     mode_t mode;
     gid_t group; /* (gid_t)-1: as it comes */
 };
+/** How requests leave: network. */
+struct px_config_network {
+    const char *dns_servers;          /* "192.0.2.53:53,[::1]:53"; NULL: /etc/resolv.conf */
+    const char *hosts_file, *ca_file; /* absolute; NULL: the defaults */
+    px_str proxy;                     /* absent: none */
+    uint32_t max_requests;            /* 0: the default */
+};
 /** A service of the configuration, enabled or not, and where it is said: for `--check`. */
 struct px_config_service {
     struct px_service_conf conf;
@@ -38,6 +45,7 @@ struct px_config {
     struct px_service_conf *confs; /* of the enabled ones */
     size_t n_confs;
     struct px_policy_set policy;
+    struct px_config_network network;
     struct px_gate_limits limits;
     struct px_front_limits front;
     uint64_t drain_ns;

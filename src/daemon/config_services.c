@@ -154,6 +154,8 @@ static void service_build(struct px_config_build *b, const struct px_config_entr
     };
     if (file)
         *file = *entry->file;
+    if (ret->enabled)
+        px_config_service_network(b, entry, &ret->conf.network);
     /* A service that is off needs no secret that may not be there. */
     int r = !file ? -ENOMEM : ret->enabled ? service_config(b, entry, &ret->conf) : 0;
     if (r == -EMSGSIZE)

@@ -12,6 +12,7 @@
 #include "daemon/options.h"
 #include "front/front.h"
 #include "mcp/mcp.h"
+#include "net/http.h"
 #include "reactor/loop.h"
 #include "reactor/signal.h"
 #include "state/state.h"
@@ -28,6 +29,8 @@ struct px_daemon {
     struct px_secrets *secrets;
     struct px_config *config;
     struct px_state *state;
+    struct px_dns *dns;
+    struct px_http *http;
     struct px_services *services;
     struct px_gate *gate;
     struct px_mcp *mcp;
@@ -51,6 +54,20 @@ int px_daemon_main(const struct px_options *options);
 PX_MUSTCHECK int px_daemon_start(struct px_daemon *d, struct px_err *err);
 /** Undo it, in reverse; what has not ended by itself is cut off. */
 void px_daemon_finish(struct px_daemon *d);
+
+/* network.c */
+/** Names and requests: before the services. Reads the certificate authorities. */
+PX_MUSTCHECK int px_daemon_open_network(struct px_daemon *d, struct px_err *err);
+/** No service is there any more. */
+void px_daemon_close_network(struct px_daemon *d);
+/** Another configuration, and certificate authorities that may have changed: in place. What cannot be taken is logged, and stays as it
+ *  was. */
+void px_daemon_reload_network(struct px_daemon *d, const struct px_config *old,
+                              const struct px_config *config);
+/** How services' requests leave. */
+struct px_site_transport px_daemon_transport(struct px_daemon *d);
+/** Members "http" and "dns" of plexus/status. */
+void px_daemon_status_network(const struct px_daemon *d, struct px_jw *w);
 
 /* reload.c */
 void px_daemon_reload(void *daemon);

@@ -70,8 +70,11 @@ static void take_verdict(struct px_known_plugins *plugins, const struct look *lo
     } else if (!text.p || px_json_parse(&plugins->arena, text, NULL, &verdict, NULL, NULL) < 0) {
         px_report_error(report, &place, "loading it ended the process that tried");
     } else if (!px_json_bool(px_json_get(verdict, "ok"))) {
-        px_str why = px_json_text(px_json_get(verdict, "error"));
-        px_report_error(report, &place, PX_FMT, PX_ARG(why));
+        const struct px_json *problem = px_json_first(px_json_get(verdict, "problems"));
+        for (; problem; problem = px_json_next(problem))
+            px_report_error(report, &place, PX_FMT, PX_ARG(px_json_text(problem)));
+        if (!px_json_first(px_json_get(verdict, "problems")))
+            px_report_error(report, &place, PX_FMT, PX_ARG(px_json_text(px_json_get(verdict, "error"))));
     } else if (plugins->n < PX_PLUGINS_MAX) {
         struct px_known_plugin *known = &plugins->plugins[plugins->n];
         px_str schema = px_json_text(px_json_get(verdict, "config_schema"));

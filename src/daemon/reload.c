@@ -41,6 +41,8 @@ static void say_restart(const struct px_config *old, const struct px_config *new
                        old->socket.group == new->socket.group},
         {"plugin_dirs", same_dirs(old, new)},
         {"limits.drain_ms", old->drain_ns == new->drain_ns},
+        {"network.ca_file", same_text(old->network.ca_file, new->network.ca_file)},
+        {"network.max_requests", old->network.max_requests == new->network.max_requests},
     };
     for (size_t i = 0; i < PX_COUNT(keys); i++) {
         if (!keys[i].same)
@@ -78,6 +80,7 @@ void px_daemon_reload(void *daemon) {
             px_log(PX_LOG_CRITICAL, "daemon", "the old configuration does not come back",
                    PX_KV("why", err.msg));
     } else {
+        px_daemon_reload_network(d, d->config, config);
         say_restart(d->config, config);
         px_config_destroy(&d->config);
         d->config = config;

@@ -65,7 +65,8 @@ static int open_services(struct px_daemon *d, struct px_err *err) {
                                           .state = d->state,
                                           .folders = d->config->plugin_dirs,
                                           .self_exe = d->self,
-                                          .drain_ns = d->config->drain_ns};
+                                          .drain_ns = d->config->drain_ns,
+                                          .transport = px_daemon_transport(d)};
     int r = px_services_create(&opts, &d->services, err);
     if (r == 0)
         px_services_on_settled(d->services, on_settled, d);
@@ -140,6 +141,8 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
     px_log_set_level(d->config->log_level);
     r = open_state(d, err);
     if (r == 0)
+        r = px_daemon_open_network(d, err);
+    if (r == 0)
         r = open_services(d, err);
     if (r == 0)
         r = open_gate(d, err);
@@ -164,6 +167,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_services_destroy(&d->services);
     px_gate_destroy(&d->gate);
     px_scope_close(&d->scope);
+    px_daemon_close_network(d);
     if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */
         px_log(PX_LOG_ERROR, "daemon", "the last turn of the loop failed");
     px_state_close(&d->state);

@@ -114,6 +114,7 @@ int px_daemon_status(void *daemon, struct px_session *session, px_str params, st
     }
     write_loop(d, w);
     write_state(d, w, admin);
+    px_daemon_status_network(d, w);
     px_jw_key(w, "memory");
     px_jw_object(w);
     px_jw_key(w, "rss_bytes");

@@ -185,6 +185,26 @@ static const struct {
     {"{\"limits\": {\"timeout_ms\": 700000}}",
      "limits.timeout_ms: timeout_ms (700000) is over max_timeout_ms (600000)"},
     {"{\"limits\": {\"max_result_bytes\": 2048}}", "limits.max_result_bytes: result_bytes (65536) is over"},
+    {"{\"network\": {\"dns_servers\": [\"192.0.2.1\",\n\"dns.example\"]}}",
+     "p.json:2:1: network.dns_servers.1: not the address of a name server"},
+    {"{\"network\": {\"dns_servers\": [\"192.0.2.1:0\"]}}", "network.dns_servers.0: not the address"},
+    {"{\"network\": {\"dns_servers\": []}}", "network.dns_servers: "},
+    {"{\"network\": {\"ca_file\": \"/no/such\"}}", "network.ca_file: cannot be read: No such file"},
+    {"{\"network\": {\"hosts_file\": \"/no/such\"}}", "network.hosts_file: cannot be read: No such file"},
+    {"{\"network\": {\"proxy\": \"socks5://a\"}}", "network.proxy: "},
+    {"{\"network\": {\"proxy\": \"http://user:pw@proxy.example\"}}", "network.proxy: "},
+    {"{\"network\": {\"proxy\": \"http://proxy.example/path\"}}",
+     "network.proxy: a proxy has no path: expected http://proxy.example"},
+    {"{\"network\": {\"max_requests\": 0}}", "network.max_requests: "},
+    {"{\"network\": {\"dns_server\": []}}", "did you mean \"dns_servers\"?"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"network\":{\"proxy\":\"http://[::1\"}}}}",
+     "p.json:2:20: services.d.network.proxy: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"client_cert\":\"/etc/passwd\"}}}}",
+     "services.d.network: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"ca_file\":\"/no/such\"}}}}",
+     "services.d.network.ca_file: cannot be read: No such file"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"allow_private\":1}}}}",
+     "services.d.network.allow_private: "},
     {"{\"log\": {\"level\": \"loud\"}}", "p.json:1:19: log.level: "},
     {"{\"log\": \"debug\"}", "log: expected an object"},
 };
@@ -204,6 +224,36 @@ static void every_wrong_shape(void **state) {
         px_report_finish(&report);
     }
     assert_int_equal(failed, 0);
+}
+
+static void the_network(void **state) {
+    (void)state;
+    struct px_config *c = good("{\"services\":{\"a\":{\"plugin\":\"x\"}}}");
+    assert_null(c->network.dns_servers);
+    assert_null(c->network.ca_file);
+    assert_int_equal(c->network.max_requests, 0);
+    assert_false(c->confs[0].network.allow_private);
+    assert_null(c->confs[0].network.proxy.p);
+    px_config_destroy(&c);
+    c = good(
+        "{\"network\":{\"dns_servers\":[\"192.0.2.1\",\"127.0.0.1:5353\",\"::1\",\"[2001:db8::1]:54\"],"
+        "\"hosts_file\":\"/etc/hosts\",\"ca_file\":\"/etc/passwd\",\"proxy\":\"http://proxy.example:3128\",\"max_requests\":9},"
+        "\"services\":{\"a\":{\"plugin\":\"x\"},\"b\":{\"plugin\":\"x\",\"network\":{\"proxy\":null,\"allow_private\":true}},"
+        "\"c\":{\"plugin\":\"x\",\"network\":{\"proxy\":\"https://other.example\",\"ca_file\":\"/etc/hosts\","
+        "\"client_cert\":\"/etc/passwd\",\"client_key\":\"/etc/group\"}}}}");
+    assert_string_equal(c->network.dns_servers, "192.0.2.1:53,127.0.0.1:5353,[::1]:53,[2001:db8::1]:54");
+    assert_string_equal(c->network.hosts_file, "/etc/hosts");
+    assert_string_equal(c->network.ca_file, "/etc/passwd");
+    assert_int_equal(c->network.max_requests, 9);
+    assert_true(px_str_is(c->confs[0].network.proxy, "http://proxy.example:3128"));
+    assert_false(c->confs[0].network.allow_private);
+    assert_null(c->confs[1].network.proxy.p);
+    assert_true(c->confs[1].network.allow_private);
+    assert_true(px_str_is(c->confs[2].network.proxy, "https://other.example"));
+    assert_string_equal(c->confs[2].network.ca_file, "/etc/hosts");
+    assert_string_equal(c->confs[2].network.cert_file, "/etc/passwd");
+    assert_string_equal(c->confs[2].network.key_file, "/etc/group");
+    px_config_destroy(&c);
 }
 
 static void all_problems_are_listed(void **state) {
@@ -404,6 +454,7 @@ int main(void) {
         cmocka_unit_test(all_that_can_be_said),
         cmocka_unit_test(paths_are_plain),
         cmocka_unit_test(every_wrong_shape),
+        cmocka_unit_test(the_network),
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),
         cmocka_unit_test(a_service_that_is_off_needs_no_secret),

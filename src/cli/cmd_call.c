@@ -2,6 +2,7 @@
 #include "cli/asked.h"
 #include "cli/callargs.h"
 #include "cli/commands.h"
+#include "cli/exchange.h"
 #include "cli/file.h"
 #include "cli/interrupt.h"
 #include "cli/result.h"
@@ -92,6 +93,14 @@ static void write_params(struct call *call, struct px_buf *to) {
         px_jw_key(&w, "plexus/max_bytes");
         px_jw_u64(&w, call->max_bytes);
     }
+    if (px_args_has(call->args, "dry-run")) {
+        px_jw_key(&w, "plexus/dry_run");
+        px_jw_bool(&w, true);
+    }
+    if (px_args_has(call->args, "verbose")) {
+        px_jw_key(&w, "plexus/verbose");
+        px_jw_bool(&w, true);
+    }
     if (key) {
         px_jw_key(&w, "plexus/idempotency_key");
         px_jw_text(&w, key);
@@ -168,6 +177,26 @@ static void hint_types(struct call *call) {
 
 /* ---- running it ----------------------------------------------------------------------------------------------- */
 
+/* What a dry run shows, on a terminal. */
+static int print_request(struct px_cli *cli, px_str request) {
+    struct px_arena arena;
+    struct px_buf text;
+    px_arena_init(&arena, 2 * ARGS_BYTES);
+    px_buf_init(&text, 16 * (size_t)ARGS_BYTES);
+    px_exchange_put_request(&text, &arena, &cli->out, request);
+    int r = px_out_flush(&cli->out, &text);
+    px_buf_finish(&text);
+    px_arena_finish(&arena);
+    return r ? PX_EXIT_FAILURE : PX_EXIT_OK;
+}
+
+static int print_result(struct call *call, px_str result) {
+    px_str request = px_exchange_request(result);
+    px_exchange_print(call->cli, result);
+    return request.p && !call->cli->json ? print_request(call->cli, request)
+                                         : px_result_print(call->cli, result);
+}
+
 static int finish(struct call *call, const struct px_answer *answer) {
     struct px_arena arena;
     int code;
@@ -180,7 +209,7 @@ static int finish(struct call *call, const struct px_answer *answer) {
     if (px_asked(answer->result))
         return px_asked_print(call->cli, answer->result, call->args->pos, call->args->n_pos);
     px_arena_init(&arena, 1 << 16);
-    code = px_result_print(call->cli, answer->result);
+    code = print_result(call, answer->result);
     if (px_str_is(px_result_error_code(&arena, answer->result), "invalid_arguments"))
         hint_types(call);
     px_arena_finish(&arena);
@@ -229,6 +258,8 @@ static const struct px_opt opts[] = {
     {"timeout", "SECONDS", "end the call after this time (also 500ms, 2m)"},
     {"max-bytes", "N", "the largest result wanted"},
     {"idempotency-key", "KEY", "the same key again does not do it twice"},
+    {"dry-run", NULL, "show the request that would be sent, and send nothing"},
+    {"verbose", NULL, "show on stderr what was sent and what came"},
     {"input", "JSON", "answers to what the tool asked"},
     {"state", "TEXT", "the state that came with the question"},
 };
@@ -242,11 +273,15 @@ const struct px_command px_cmd_call = {
         "name:=json gives JSON as it stands: limit:=10, draft:=true, labels:='[\"bug\"]'. Nothing is converted:\n"
         "when the tool wants a number and text was given, the error says so.\n"
         "On a terminal the result is shown as a table or text; otherwise it is the whole JSON result on one line.\n"
+        "--dry-run and --verbose are for tools that are a request of the host's own (plexus describe names it). A dry\n"
+        "run is checked like a call, and nothing is sent; secrets are shown as ***. What of each item is wanted, and how\n"
+        "many, are arguments: fields=number,title,user/login limit:=100.\n"
         "Ctrl-C cancels the call. A tool that asks first is shown with the command that answers it.\n"
         "\nExamples\n"
         "  plexus call db_query sql='select id, total from orders limit 5'\n"
         "  plexus call github_create_issue owner=me repo=plexus title='It works' labels:='[\"good\"]'\n"
         "  plexus call github_create_issue --args @issue.json --timeout 20 --idempotency-key $RANDOM\n"
+        "  plexus call github_create_issue owner=me repo=plexus title=Test --dry-run\n"
         "  plexus call db_query sql='select 1' --json | jq .structuredContent\n",
     .opts = opts,
     .n_opts = PX_COUNT(opts),

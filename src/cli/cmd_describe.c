@@ -95,6 +95,11 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
     px_buf_char(to, '\n');
     print_line(to, "service", px_field_text(arena, result, "service"));
     print_line(to, "plugin", px_field_text(arena, result, "plugin"));
+    px_str route = px_field(result, "route");
+    if (route.p)
+        print_line(to, "request",
+                   px_arena_fmt(arena, PX_FMT " " PX_FMT, PX_ARG(px_field_text(arena, route, "method")),
+                                PX_ARG(px_field_text(arena, route, "path"))));
     px_buf_addf(to, "%-10s%s%s%s%s\n", "effect", px_style(out, style), effect, px_style_end(out, style),
                 px_field_true(px_field(tool, "annotations"), "idempotentHint") ? ", idempotent" : "");
     if (!policy.p)
@@ -169,7 +174,7 @@ const struct px_command px_cmd_describe = {
     .synopsis = "TOOL",
     .summary = "show a tool's arguments, effect and policy",
     .help = "Also a tool that policy refuses to this session: the answer says why.\n"
-            "JSON is the host's answer: {\"tool\":…,\"service\":…,\"plugin\":…,\"policy\":…}.\n"
+            "JSON is the host's answer: {\"tool\":…,\"service\":…,\"plugin\":…,\"route\":…,\"policy\":…}.\n"
             "\nExamples\n"
             "  plexus describe github_list_issues\n"
             "  plexus describe github_list_issues --json | jq .tool.inputSchema\n",

@@ -13,10 +13,12 @@ const struct px_command px_cmd_plugin_check = {
     .name = "plugin check",
     .synopsis = "FILE.so",
     .summary = "check that the host would load a plugin",
-    .help = "Runs `plexusd --vet FILE`: the ABI, the vtable, every tool's name and schemas.\n"
-            "It runs the plugin's constructors: check only files that you would load.\n"
-            "\nExamples\n"
-            "  plexus plugin check build/plugins/hello.so\n",
+    .help =
+        "Runs `plexusd --vet FILE`: the ABI, the vtable, every tool's name, schemas and route.\n"
+        "A plugin that cannot be loaded ends it with status 1, and \"problems\" lists what is wrong with its tools.\n"
+        "It runs the plugin's constructors: check only files that you would load.\n"
+        "\nExamples\n"
+        "  plexus plugin check build/plugins/hello.so\n",
     .min_pos = 1,
     .max_pos = 1,
     .run = run,

@@ -1,7 +1,7 @@
 """call: arguments, results, refusals, cancelling."""
 import json
 
-from cli_support import cli, host  # noqa: F401
+from cli_support import cli, environment, host  # noqa: F401
 
 
 def arguments(cli, *args, **more):
@@ -169,3 +169,34 @@ def test_a_host_that_dies(cli, host):
 def test_the_deadline_is_kept_even_if_the_host_forgets_it(cli, host):
     done = cli.run("call", "demo_never", "--timeout", "1ms")
     assert done.returncode == 4 and "does not answer in time" in done.stderr
+
+
+REQUEST = {"method": "POST", "url": "https://api.example.com/items", "headers": {"authorization": "***", "x-\u001b": "y"}, "body": {"name": "x"}}
+
+
+def test_a_dry_run_travels_and_is_shown(cli, host):
+    result = {"resultType": "complete", "content": [], "structuredContent": {"dry_run": True, "request": REQUEST}}
+    host.scripts["tools/call"] = lambda c, i, p: c.result(i, result, True)
+    assert cli.json("call", "demo_echo", "text=x", "--dry-run")["structuredContent"]["request"] == REQUEST
+    assert host.received("tools/call")[0]["params"]["_meta"]["plexus/dry_run"] is True
+    terminal = cli.terminal("call", "demo_echo", "text=x", "--dry-run", env=environment(TERM="dumb"))
+    terminal.until('"name": "x"')
+    shown = terminal.output.replace("\r", "")
+    assert shown.startswith("POST https://api.example.com/items\nauthorization: ***\n")
+    assert "\x1b" not in shown
+
+
+def test_what_was_said_is_shown_on_stderr(cli, host):
+    exchange = [{"request": {"method": "GET", "url": "https://a.example/x", "headers": {"a": "b"}},
+                 "response": {"status": 200, "http": "2", "headers": [["content-type", "text/plain"]], "peer": "192.0.2.1",
+                              "time_ms": {"dns": 1.5, "total": 20.25}, "body": "one\ntwo"}},
+                {"request": {"method": "GET", "url": "https://a.example/y"},
+                 "response": {"status": 0, "failed": "connect", "why": "a.example: refused"}}]
+    result = {"resultType": "complete", "content": [{"type": "text", "text": "ok"}], "_meta": {"plexus/exchange": exchange}}
+    host.scripts["tools/call"] = lambda c, i, p: c.result(i, result, True)
+    done = cli.run("call", "demo_echo", "text=x", "--verbose")
+    assert host.received("tools/call")[0]["params"]["_meta"]["plexus/verbose"] is True
+    assert done.stderr.splitlines() == [
+        "> GET https://a.example/x", "> a: b", "< 200 HTTP/2  20.25 ms (dns 1.5)  192.0.2.1", "< content-type: text/plain", "< ", "< one", "< two",
+        "> GET https://a.example/y", "< no answer", "< a.example: refused"]
+    assert json.loads(done.stdout)["content"][0]["text"] == "ok"

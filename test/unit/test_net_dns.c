@@ -461,10 +461,11 @@ static bool reachable(const char *address) {
     return yes;
 }
 
-/* What has no route comes last; IPv6 before IPv4; the rest stays as it came. */
+/* What cannot be connected to (the broadcast address never can) comes last; IPv6 before IPv4; the rest stays as it came. */
 static void test_order(void **state) {
     (void)state;
-    static const char *const given[] = {"127.0.0.2", "2001:db8::7", "::ffff:127.0.0.1", "127.0.0.1", "::1"};
+    static const char *const given[] = {"255.255.255.255",  "127.0.0.2", "2001:db8::7",
+                                        "::ffff:127.0.0.1", "127.0.0.1", "::1"};
     struct px_addr addrs[PX_COUNT(given)];
     char order[200] = "", wanted[200] = "", text[PX_ADDR_TEXT];
     for (size_t i = 0; i < PX_COUNT(given); i++)
@@ -476,9 +477,9 @@ static void test_order(void **state) {
         strncat(order, " ", 2);
     }
     bool v6 = reachable("::1"), global = reachable("2001:db8::7"), mapped = reachable("::ffff:127.0.0.1");
-    snprintf(wanted, sizeof wanted, "%s%s%s127.0.0.2 127.0.0.1 %s%s%s", global ? "2001:db8::7 " : "",
-             mapped ? "::ffff:127.0.0.1 " : "", v6 ? "::1 " : "", global ? "" : "2001:db8::7 ",
-             mapped ? "" : "::ffff:127.0.0.1 ", v6 ? "" : "::1 ");
+    snprintf(wanted, sizeof wanted, "%s%s%s127.0.0.2 127.0.0.1 255.255.255.255 %s%s%s",
+             global ? "2001:db8::7 " : "", mapped ? "::ffff:127.0.0.1 " : "", v6 ? "::1 " : "",
+             global ? "" : "2001:db8::7 ", mapped ? "" : "::ffff:127.0.0.1 ", v6 ? "" : "::1 ");
     assert_string_equal(order, wanted);
 }
 

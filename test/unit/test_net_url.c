@@ -290,6 +290,8 @@ static void test_refused(void **state) {
     assert_int_equal(px_url_parse(&arena, px_str_n("http://a\0b/", 11), &url, NULL), -EINVAL);
     assert_int_equal(px_url_parse(&arena, px_str_n("http://a/\0", 10), &url, NULL), -EINVAL);
     assert_int_equal(px_url_parse(&arena, (px_str){0}, &url, NULL), -EINVAL);
+    assert_int_equal(px_url_parse(&arena, px_str_n("http://a/%41", 11), &url, NULL), -EINVAL);
+    assert_int_equal(px_url_parse(&arena, px_str_n("http://a/%41", 10), &url, NULL), -EINVAL);
 }
 
 static void test_lengths(void **state) {

@@ -20,7 +20,8 @@ static void write_file(const char *path, const char *text) {
 }
 
 static struct px_dns_opts opts(void) {
-    return (struct px_dns_opts){.loop = loop, .servers = rig.servers, .hosts_file = hosts, .timeout_ms = 700};
+    return (struct px_dns_opts){
+        .loop = loop, .servers = rig.servers, .hosts_file = hosts, .timeout_ms = 5000};
 }
 
 static int setup(void **state) {
@@ -71,6 +72,13 @@ static void configure(struct px_dns_opts with) {
     struct px_err err;
     if (px_dns_configure(dns, &with, &err) < 0)
         fail_msg("%s", err.msg);
+}
+
+/* Where silence is waited for. */
+static void be_impatient(void) {
+    struct px_dns_opts with = opts();
+    with.timeout_ms = 400;
+    configure(with);
 }
 
 static void start(const char *host, struct got *got, struct px_op **ret_op) {
@@ -165,6 +173,7 @@ static void test_negative(void **state) {
 
 static void test_failures(void **state) {
     (void)state;
+    be_impatient();
     expect_fail("servfail.test", -EIO, "every name server failed", 1);
     expect_fail("refused.test", -EIO, "refused to answer", 1);
     expect_fail("notimp.test", -EIO, "could not be looked up", 1);
@@ -209,7 +218,7 @@ static void test_one_family_fails(void **state) {
         assert_int_equal(got.n, 1);
         assert_true(has(&got, "198.51.100.7"));
         expect_ttl(&got, i == 2 ? 300 : 60); /* what failed is asked for again soon */
-        assert_true(px_clock_mono_ns() - began < 600 * PX_MS);
+        assert_true(px_clock_mono_ns() - began < 3 * PX_S);
     }
 }
 
@@ -332,6 +341,7 @@ static void test_as_many_as_there_may_be(void **state) {
     struct px_scope *many;
     struct px_err err;
     char name[32];
+    be_impatient();
     assert_int_equal(px_scope_open(loop, scope, "many", 0, &many), 0);
     for (int i = 0; i < 1024; i++) {
         snprintf(name, sizeof name, "silent.n%d.test", i);

@@ -97,7 +97,7 @@ static int names(void *user) {
     (void)user;
     world_open(&w);
     const struct px_dns_opts opts = {
-        .loop = w.loop, .servers = w.rig.servers, .search = "x.test", .hosts_file = hosts, .timeout_ms = 400};
+        .loop = w.loop, .servers = w.rig.servers, .search = "x.test", .hosts_file = hosts, .timeout_ms = 800};
     int r = px_dns_create(&opts, &w.dns, NULL), all = r;
     static const struct {
         const char *host;
@@ -118,9 +118,9 @@ static int changes(void *user) {
     (void)user;
     world_open(&w);
     const struct px_dns_opts file = {
-        .loop = w.loop, .resolv_conf = resolv, .hosts_file = hosts, .timeout_ms = 400};
+        .loop = w.loop, .resolv_conf = resolv, .hosts_file = hosts, .timeout_ms = 800};
     const struct px_dns_opts given = {
-        .loop = w.loop, .servers = w.rig.servers, .hosts_file = hosts, .timeout_ms = 400};
+        .loop = w.loop, .servers = w.rig.servers, .hosts_file = hosts, .timeout_ms = 800};
     int r = px_dns_create(&file, &w.dns, NULL);
     if (r == 0) {
         w.rig.skew_ns += 2 * PX_S;

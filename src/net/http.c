@@ -21,9 +21,8 @@ static bool remember_hop(struct px_http_call *call) {
         call->visited = px_arena_raw(&call->arena, (call->max_redirects + 1) * sizeof *call->visited);
     if (!call->visited)
         return false;
-    call->visited[call->result.redirects] =
-        px_arena_fmt(&call->arena, PX_FMT " " PX_FMT, PX_ARG(call->method), PX_ARG(call->url.text));
-    return call->visited[call->result.redirects].p != NULL;
+    call->visited[call->result.redirects] = (px_pair){call->method, call->url.text};
+    return true;
 }
 
 /* Nothing of the hop before is left. */
@@ -149,6 +148,8 @@ static void run(struct px_http_call *call) {
                 ? px_http_pin_resolve(http, call->pin, &call->resolve)
                 : 0;
     call->easy = r ? NULL : px_http_easy_take(http);
+    if (call->easy)
+        px_http_head_lend(&call->head, &call->easy->head);
     if (!call->easy || px_http_easy_prepare(call->easy, call) || px_http_multi_add(http, call->easy))
         px_http_call_endf(call, PX_HTTP_INTERNAL, "no memory for a request");
 }
@@ -183,6 +184,7 @@ void px_http_call_detach(struct px_http_call *call) {
     px_op_cancel(&call->dns);
     if (call->easy) {
         struct px_http_easy *easy = px_take(&call->easy);
+        px_http_head_lend(&easy->head, &call->head);
         px_http_multi_remove(call->http, easy);
         px_http_easy_give(easy);
     }
@@ -297,8 +299,8 @@ void px_http_call_free(struct px_http_call *call) {
     px_buf_finish(&call->body_in);
     px_pieces_finish(&call->pieces);
     px_egress_unref(call->egress);
-    px_arena_finish(&call->arena);
-    free(call);
+    struct px_arena arena = call->arena;
+    px_arena_finish(&arena);
 }
 
 static void cancel(struct px_op *op) {
@@ -316,7 +318,7 @@ static const struct px_op_kind call_kind = {"net/http", cancel};
 
 static int copy(struct px_http_call *call, const struct px_http_req *req, struct px_err *err) {
     static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
-    int r = px_url_parse(&call->arena, req->url, &call->url, err);
+    int r = px_http_url(call->http, &call->arena, req->url, &call->url, err);
     if (r)
         return r;
     r = px_http_out_copy(call, req, err);
@@ -337,14 +339,16 @@ static int copy(struct px_http_call *call, const struct px_http_req *req, struct
 
 static struct px_http_call *make(struct px_http *http, const struct px_http_req *req, px_http_cb cb,
                                  void *user) {
-    struct px_http_call *call = calloc(1, sizeof *call);
+    struct px_arena arena; /* the call is the first thing in its own arena */
+    px_arena_init(&arena, req->body.n + ((size_t)8 << 20));
+    struct px_http_call *call = px_arena_alloc(&arena, sizeof *call);
     if (!call)
         return NULL;
+    call->arena = arena;
     call->http = http;
     call->cb = cb;
     call->user = user;
     px_list_init(&call->node);
-    px_arena_init(&call->arena, req->body.n + ((size_t)8 << 20));
     call->egress = px_egress_ref(req->egress);
     call->frame_kind = req->frame;
     call->redirects = req->redirects;
@@ -409,10 +413,6 @@ px_str px_http_header(const struct px_http_result *result, const char *name) {
 
 /* ---- the client ---- */
 
-static char *dup_or(const char *text, const char *usual) {
-    return px_str_dup(px_str_of(text ? text : usual));
-}
-
 int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct px_err *err) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return px_err_set(err, -ENOMEM, "the HTTP library cannot be initialised");
@@ -435,9 +435,12 @@ int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct
     px_list_init(&http->pin_lru);
     px_map_init(&http->pins, PX_HTTP_PINS);
     px_work_init(&http->admit, "net/http", admit, http);
-    http->user_agent = dup_or(opts->user_agent, "plexus/" PX_VERSION);
-    http->ca_file = dup_or(opts->ca_file, "/etc/ssl/certs/ca-certificates.crt");
-    int r = http->user_agent && http->ca_file ? 0 : px_err_set(err, -ENOMEM, "no memory for the HTTP client");
+    http->ca_file =
+        px_str_dup(px_str_of(opts->ca_file ? opts->ca_file : "/etc/ssl/certs/ca-certificates.crt"));
+    int r =
+        http->ca_file && !px_http_out_init(http, opts->user_agent ? opts->user_agent : "plexus/" PX_VERSION)
+            ? 0
+            : px_err_set(err, -ENOMEM, "no memory for the HTTP client");
     if (!r)
         r = px_http_store_load(http->ca_file, &http->store, err);
     if (!r && px_scope_open(http->loop, NULL, "net/http", 0, &http->scope))
@@ -458,12 +461,14 @@ void px_http_destroy(struct px_http **phttp) {
     assert(px_list_empty(&http->calls) && px_list_empty(&http->waiting) && px_list_empty(&http->ready));
     px_work_cancel(&http->admit);
     px_http_pins_destroy(http);
+    px_http_urls_destroy(http);
     px_http_easies_destroy(http);
     if (http->multi)
         px_http_multi_destroy(http);
     px_scope_close(&http->scope);
     px_http_store_free(http->store);
-    free(http->user_agent);
+    free(http->agent);
+    free(http->encoding);
     free(http->ca_file);
     free(http);
     curl_global_cleanup();

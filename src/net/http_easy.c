@@ -5,7 +5,7 @@
 /* Options that are the same for all requests are set once; the others only when they are not what they were for the last
  * request of this handle. */
 
-enum { IDLE_MAX = 128, DISCARD_MAX = 64 * 1024 };
+enum { IDLE_MAX = 128, PRESET_MAX = 256 * 1024, DISCARD_MAX = 64 * 1024 };
 
 /* ---- what curl calls back; none of it calls further out ---- */
 
@@ -92,6 +92,8 @@ static bool look_at_head(struct px_http_call *call) {
     }
     bool bare =
         px_str_is(call->method, "HEAD") || call->head.status == 304; /* the length is of what does not come */
+    if (!bare && length <= PX_MIN(call->max_bytes, (uint64_t)PRESET_MAX))
+        (void)px_buf_room(&call->body_in, (size_t)length); /* without it, it grows as it comes */
     call->too_large = !bare && length != UINT64_MAX && length > call->max_bytes;
     return !call->too_large;
 }
@@ -170,8 +172,7 @@ static bool set_always(struct px_http_easy *easy) {
     SET(PATH_AS_IS, 1L); /* url.h has made it what it is */
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(HTTP09_ALLOWED, 0L);
-    SET(ACCEPT_ENCODING, "");
-    SET(USERAGENT, easy->http->user_agent);
+    SET(ACCEPT_ENCODING, ""); /* decode; what is said is in http_out.c */
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(SSL_VERIFYPEER, 1L);
@@ -294,6 +295,12 @@ int px_http_easy_prepare(struct px_http_easy *easy, struct px_http_call *call) {
 
 /* ---- the pool ---- */
 
+static void easy_free(struct px_http_easy *easy) {
+    curl_easy_cleanup(easy->curl);
+    px_http_head_finish(&easy->head);
+    free(easy);
+}
+
 struct px_http_easy *px_http_easy_take(struct px_http *http) {
     if (!px_list_empty(&http->idle)) {
         struct px_http_easy *easy = px_list_entry(http->idle.prev, struct px_http_easy, node);
@@ -306,10 +313,10 @@ struct px_http_easy *px_http_easy_take(struct px_http *http) {
         return NULL;
     easy->http = http;
     px_list_init(&easy->node);
+    px_http_head_init(&easy->head);
     easy->curl = curl_easy_init();
     if (!easy->curl || !set_always(easy)) {
-        curl_easy_cleanup(easy->curl);
-        free(easy);
+        easy_free(easy);
         return NULL;
     }
     return easy;
@@ -320,8 +327,7 @@ void px_http_easy_give(struct px_http_easy *easy) {
     assert(!easy->in_multi);
     easy->call = NULL;
     if (http->n_idle >= IDLE_MAX) {
-        curl_easy_cleanup(easy->curl);
-        free(easy);
+        easy_free(easy);
         return;
     }
     px_list_add(&http->idle, &easy->node);
@@ -332,7 +338,6 @@ void px_http_easies_destroy(struct px_http *http) {
     while (!px_list_empty(&http->idle)) {
         struct px_http_easy *easy = px_list_entry(http->idle.next, struct px_http_easy, node);
         px_list_remove(&easy->node);
-        curl_easy_cleanup(easy->curl);
-        free(easy);
+        easy_free(easy);
     }
 }

@@ -20,6 +20,8 @@ bool px_http_is_token(px_str s);
 
 void px_http_head_init(struct px_http_head *h);
 void px_http_head_finish(struct px_http_head *h);
+/** Give `to`, which has none, the buffers of `from`, emptied. */
+void px_http_head_lend(struct px_http_head *to, struct px_http_head *from);
 void px_http_head_clear(struct px_http_head *h);
 /** 0: go on; 1: the head of the final answer is complete. -EPROTO: not a status line; -E2BIG: over the limits; -ENOMEM. */
 PX_MUSTCHECK int px_http_head_line(struct px_http_head *h, px_str line);

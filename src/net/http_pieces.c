@@ -56,7 +56,8 @@ static int next_line(struct px_pieces *f, struct px_piece *ret) {
         line = px_lines_rest(&f->lines);
         if (!line.n)
             return 0;
-        f->lines.taken = f->lines.buf.n; /* it is given once */
+        f->lines.taken = f->lines.buf.n;      /* it is given once */
+        line.n -= line.p[line.n - 1] == '\r'; /* half of the end of a line that was cut */
         r = 1;
     }
     if (r == 1)

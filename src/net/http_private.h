@@ -10,6 +10,7 @@
  *   http_deliver.c  HEAD, DATA and END on their way to the caller; pausing
  *   http_pin.c    which addresses a host was last seen at, and the name under which curl keeps its connections
  *   http_trust.c  CA stores, client certificates, proxies: one set for each egress
+ *   http_urls.c   the URLs that were read last
  *   http_time.c   the four timeouts
  *   http_words.c  failures, in words
  */
@@ -71,7 +72,7 @@ struct px_http_pin {
     bool detached;    /* not in the map any more: goes with its last request */
     char connect[48]; /* for CURLOPT_CONNECT_TO: "::px7-2:"; empty: through a proxy */
     uint16_t port;
-    char host[1]; /* and the key's bytes */
+    char host[]; /* the key's bytes */
 };
 /** The pin of this host, with a reference; new ones have no address. NULL: no memory. */
 PX_MUSTCHECK int px_http_pin_get(struct px_http *http, struct px_egress *egress, const struct px_url *url,
@@ -107,6 +108,7 @@ struct px_http_easy {
     bool pipewait, fresh, custom, cert, proxied;
     uint64_t connect_ms;
     enum { EASY_GET, EASY_HEAD, EASY_POST } kind;
+    struct px_http_head head; /* buffers, lent to the call */
     struct curl_slist connect_to;
     char connect[48];
     char words[CURL_ERROR_SIZE];
@@ -145,7 +147,8 @@ struct px_http_call {
     px_str method, body;
     struct px_http_line *lines; /* of headers, in the arena */
     size_t n_lines;
-    bool has_type, safe; /* safe: the method (RFC 9110 §9.2.1) */
+    unsigned has; /* which of the headers that http_out.c knows */
+    bool safe;    /* safe: the method (RFC 9110 §9.2.1) */
     enum px_http_frame frame_kind;
     enum px_http_redirects redirects;
     uint32_t max_redirects;
@@ -157,7 +160,7 @@ struct px_http_call {
     struct px_url url;
     px_str first_origin;
     bool left_origin, body_dropped;
-    px_str *visited; /* method and URL of each hop that was made */
+    px_pair *visited; /* method and URL of each hop that was made */
     struct px_http_pin *pin;
     struct px_op *dns;
     bool resolving_proxy;
@@ -207,6 +210,7 @@ void px_http_call_free(struct px_http_call *call);
 void px_http_admit_post(struct px_http *http);
 /** The headers that leave with this hop. */
 PX_MUSTCHECK int px_http_out_headers(struct px_http_call *call, struct curl_slist **ret);
+PX_MUSTCHECK int px_http_out_init(struct px_http *http, const char *agent);
 /** Check and copy the headers of the request. -EINVAL with words. */
 PX_MUSTCHECK int px_http_out_copy(struct px_http_call *call, const struct px_http_req *req,
                                   struct px_err *err);
@@ -229,6 +233,15 @@ static inline void px_http_time_byte(struct px_http_call *call);
 /** From the request's beginning. */
 void px_http_time_init(struct px_http_call *call);
 
+/* ---- URLs that were read before ---- */
+
+enum { PX_HTTP_URLS = 64 };
+struct px_http_memo;
+/** px_url_parse, or what it said about the same text not long ago. */
+PX_MUSTCHECK int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, struct px_url *ret,
+                             struct px_err *err);
+void px_http_urls_destroy(struct px_http *http);
+
 /* ---- curl on the loop ---- */
 
 struct px_http_sock {
@@ -242,8 +255,7 @@ struct px_http {
     struct px_dns *dns;
     struct px_scope *scope;
     CURLM *multi;
-    char *user_agent;
-    px_str agent_header;
+    char *agent, *encoding; /* header lines */
     char *ca_file;
     struct x509_store_st *store;
     uint32_t max_running, max_waiting, max_connections;
@@ -266,6 +278,7 @@ struct px_http {
     struct curl_slist *unload;   /* addresses that curl is to forget */
     unsigned char random[512];
     size_t random_left;
+    struct px_http_memo *urls[PX_HTTP_URLS];
     struct px_http_stats stats;
 };
 PX_MUSTCHECK int px_http_multi_create(struct px_http *http, struct px_err *err);

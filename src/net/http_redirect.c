@@ -31,14 +31,9 @@ static enum px_http_verdict refuse(struct px_http_call *call, enum px_http_fail 
     return VERDICT_REFUSED;
 }
 
-static bool same_as(px_str visited, px_str method, px_str url) {
-    return visited.n == method.n + 1 + url.n && px_str_starts(visited, method) &&
-           px_str_eq(px_str_n(visited.p + method.n + 1, url.n), url);
-}
-
 static bool was_visited(const struct px_http_call *call, px_str method) {
     for (uint32_t i = 0; i <= call->result.redirects; i++)
-        if (same_as(call->visited[i], method, call->next.text))
+        if (px_str_eq(call->visited[i].name, method) && px_str_eq(call->visited[i].value, call->next.text))
             return true;
     return false;
 }

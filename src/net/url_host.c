@@ -53,9 +53,11 @@ static int through_curl(const char *host, unsigned flags, char *to, size_t cap) 
     bool fits = !rc && strlen(out) < cap;
     if (fits)
         px_str_copy(to, cap, px_str_of(out));
+    /* curl 7.88 says the same of a name that libidn2 cannot write. */
+    bool no_memory = !handle || (rc == CURLUE_OUT_OF_MEMORY && !(flags & CURLU_PUNYCODE));
     curl_free(out);
     curl_url_cleanup(handle);
-    return fits ? 0 : rc == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    return fits ? 0 : no_memory ? -ENOMEM : -EINVAL;
 }
 
 /* IDNA, UTS #46 without the transitional forms. libidn2 reads what the locale says text is, and a daemon has none. */

@@ -1,5 +1,6 @@
 /* What an answer means: by the first rule that holds (match.c), else by its status (status.c). */
 #include "route/private.h"
+#include "json/scan.h"
 
 enum { SCALAR_BYTES = 64 * 1024 };
 
@@ -102,7 +103,7 @@ static px_str message_of(struct px_arena *arena, const struct px_upstream *upstr
 /* Where a redirect points, without its query. */
 static px_str pointing(struct px_arena *arena, const struct px_http_result *result) {
     px_str to = px_url_shown(px_header_of(result, PX_LIT("location")));
-    if (!to.n)
+    if (!to.n || !px_utf8_valid(to))
         return (px_str){0};
     return px_arena_fmt(arena, "it points to " PX_FMT ", where this call does not follow",
                         PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, 300))));

@@ -161,6 +161,8 @@ static void test_refused(void **state) {
     static const char *const bad[][2] = {
         /* what, and a word of why */
         {"", "empty"},
+        {"https://xAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\xc2\xb4/",
+         "IDNA"},
         {"example.com", "begin"},
         {"//example.com/", "begin"},
         {"ftp://example.com/", "begin"},

@@ -12,7 +12,7 @@ void px_judge(struct px_arena *arena, const struct px_route *route, struct px_si
         return;
     }
     *ret_body_json = px_answer_json(result, NULL);
-    px_verdict_judge(arena, route, upstream, site->opts.api, result, *ret_body_json, ret);
+    px_verdict_judge(arena, route, upstream, site->opts.api, site->opts.service, result, *ret_body_json, ret);
     if (sink && sink->classify)
         sink->classify(user, upstream->name, result, ret);
 }

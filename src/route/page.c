@@ -52,7 +52,7 @@ static bool same_word(px_str a, px_str b) {
 
 /* Whether one of the words of `list` is "next". */
 static bool names_next(px_str list) {
-    struct reader r = {list.p, list.p + list.n};
+    struct reader r = {list.p, list.n ? list.p + list.n : list.p}; /* a rel without a value has none */
     while (r.p < r.end) {
         if (same_word(read_until(&r, " \t"), PX_LIT("next")))
             return true;

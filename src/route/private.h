@@ -314,9 +314,9 @@ px_str px_words_of_errors(struct px_arena *arena, px_str errors);
 px_str px_words_of_text(struct px_arena *arena, px_str body);
 
 /** `body_json`: the body, when it is valid JSON (px_answer_json); else absent. Texts live in `arena`. `route` is NULL for a
- *  request started in code. */
+ *  request started in code. `service`: its name, for advice; may be absent. */
 void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
-                      const struct px_upstream *upstream, const struct px_api *api,
+                      const struct px_upstream *upstream, const struct px_api *api, px_str service,
                       const struct px_http_result *result, px_str body_json, struct px_route_verdict *ret);
 /** A failed transfer: code, words, whether it may be tried again. `write`: a byte that left means PX_OUTCOME_UNKNOWN. */
 void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *result, bool write,

@@ -109,15 +109,15 @@ static px_str pointing(struct px_arena *arena, const struct px_http_result *resu
                         PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, 300))));
 }
 
-static px_str advice_of(struct px_arena *arena, const struct px_upstream *upstream,
+static px_str advice_of(struct px_arena *arena, const struct px_upstream *upstream, px_str service,
                         const struct px_route_verdict *verdict) {
     const char *usual = px_code_advice(verdict->code);
     px_str text = {0};
-    if (verdict->code == PX_UNAUTHORIZED && upstream && upstream->name.n)
+    if (verdict->code == PX_UNAUTHORIZED && upstream && service.n)
         text = px_arena_fmt(arena,
-                            "Ask a person to check the credentials with which this service reaches \"" PX_FMT
-                            "\"; until then the same call fails.",
-                            PX_ARG(upstream->name));
+                            "Ask a person to check the credentials of service \"" PX_FMT
+                            "\" (upstream \"" PX_FMT "\"); until then the same call fails.",
+                            PX_ARG(service), PX_ARG(upstream->name));
     else if (verdict->retryable && verdict->retry_after_ms)
         text = px_arena_fmt(arena, "Wait %lld s, then call again%s.",
                             (long long)((verdict->retry_after_ms + 999) / 1000),
@@ -160,7 +160,7 @@ static bool retryable_as_code(int32_t code) {
 }
 
 void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
-                      const struct px_upstream *upstream, const struct px_api *api,
+                      const struct px_upstream *upstream, const struct px_api *api, px_str service,
                       const struct px_http_result *result, px_str body_json, struct px_route_verdict *ret) {
     const struct px_rules *const lists[3] = {route ? &route->errors : NULL,
                                              upstream ? &upstream->errors : NULL, api ? &api->errors : NULL};
@@ -196,7 +196,7 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
     else if (!rule && meaning->advice)
         ret->advice = px_str_of(meaning->advice);
     else
-        ret->advice = advice_of(arena, upstream, ret);
+        ret->advice = advice_of(arena, upstream, service, ret);
 }
 
 /* ---- no answer ---- */

@@ -77,7 +77,7 @@ static px_str read_headers(px_str text, px_pair *headers, size_t *n) {
 static void check_verdict(struct px_arena *arena, const struct px_route *route,
                           const struct px_http_result *result, px_str json,
                           struct px_route_verdict *verdict) {
-    px_verdict_judge(arena, route, route->upstream, api, result, json, verdict);
+    px_verdict_judge(arena, route, route->upstream, api, site.opts.service, result, json, verdict);
     CHECK(verdict->retry_after_ms >= 0 && verdict->retry_after_ms <= 30ll * 24 * 3600 * 1000);
     if (verdict->code == PX_OK) {
         CHECK(!verdict->retryable && !verdict->message.p);

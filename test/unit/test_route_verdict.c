@@ -11,6 +11,7 @@ struct declared {
     const struct px_route *route;
     const struct px_upstream *upstream;
     const struct px_api *api;
+    px_str service;
 };
 
 static void judged_by(const struct declared *by, int status, const char *headers, const char *body,
@@ -22,8 +23,8 @@ static void judged_by(const struct declared *by, int status, const char *headers
     answer_init(&a, status, headers, body);
     px_arena_init(&arena, 1 << 20);
     bool json = px_json_scan(a.body, NULL, &scan, NULL, NULL) == 0;
-    px_verdict_judge(&arena, by->route, by->upstream, by->api, &a.result, json ? scan.value : (px_str){0},
-                     &got);
+    px_verdict_judge(&arena, by->route, by->upstream, by->api, by->service, &a.result,
+                     json ? scan.value : (px_str){0}, &got);
     if (got.code != want.code || got.retryable != want.retryable || got.retry_after_ms != want.after_ms)
         fail_msg("%d %s: code %d, retryable %d, after %lld", status, body, got.code, got.retryable,
                  (long long)got.retry_after_ms);
@@ -38,7 +39,7 @@ static void judged_by(const struct declared *by, int status, const char *headers
 }
 
 static const struct px_upstream api_upstream = {.name = PX_LIT_INIT("api")};
-static const struct declared plain = {.upstream = &api_upstream};
+static const struct declared plain = {.upstream = &api_upstream, .service = PX_LIT_INIT("github")};
 
 #define JUDGED(status, headers, body, ...)                                                                   \
     judged_by(&plain, status, headers, body, (struct want){__VA_ARGS__})
@@ -53,7 +54,7 @@ static void by_status(void **state) {
     JUDGED(422, NULL, "{}", PX_INVALID_ARGUMENTS, false, 0, "api answered 422: Unprocessable Content",
            "Change the");
     JUDGED(401, NULL, "", PX_UNAUTHORIZED, false, 0, "api answered 401: Unauthorized",
-           "Ask a person to check the credentials with which this service reaches \"api\"");
+           "Ask a person to check the credentials of service \"github\" (upstream \"api\"); until then");
     JUDGED(402, NULL, "", PX_FORBIDDEN, false, 0, "api answered 402: Payment Required", "plan");
     JUDGED(403, NULL, "", PX_FORBIDDEN, false, 0, "api answered 403: Forbidden", "permission");
     JUDGED(404, NULL, "", PX_NOT_FOUND, false, 0, "api answered 404: Not Found", "Check the names");
@@ -232,7 +233,7 @@ static void words_are_bounded(void **state) {
     px_buf_text(&body, "]}");
     answer_init(&a, 400, NULL, body.p);
     px_arena_init(&arena, 1 << 20);
-    px_verdict_judge(&arena, NULL, &api_upstream, NULL, &a.result, a.body, &got);
+    px_verdict_judge(&arena, NULL, &api_upstream, NULL, (px_str){0}, &a.result, a.body, &got);
     assert_true(got.message.n > 600 && got.message.n < 1100 && px_utf8_valid(got.message));
     assert_non_null(strstr(got.message.p, "\xe2\x82\xac…: m0 (RRR"));
     assert_non_null(strstr(got.message.p, "and 995 more"));
@@ -241,7 +242,7 @@ static void words_are_bounded(void **state) {
     for (int i = 0; i < 400; i++)
         px_buf_char(&body, 'x');
     answer_init(&a, 400, NULL, body.p);
-    px_verdict_judge(&arena, NULL, &api_upstream, NULL, &a.result, (px_str){0}, &got);
+    px_verdict_judge(&arena, NULL, &api_upstream, NULL, (px_str){0}, &a.result, (px_str){0}, &got);
     assert_int_equal(got.message.n, strlen("api answered 400: ") + 200 + strlen("…"));
     answer_finish(&a);
     px_arena_finish(&arena);
@@ -269,7 +270,7 @@ static void rules_come_first_and_in_order(void **state) {
     struct px_route route = {.errors = {routes, 1}};
     struct px_upstream upstream = {.name = PX_LIT_INIT("api"), .errors = {upstreams, 3}};
     struct px_api api = {.errors = {apis, 2}};
-    struct declared by = {&route, &upstream, &api};
+    struct declared by = {&route, &upstream, &api, {0}};
     upstreams[1].retryable = 0;
     upstreams[2].retryable = 1;
     upstreams[1].advice = PX_LIT("Do this.");
@@ -399,7 +400,7 @@ static void graphql(void **state) {
     (void)state;
     struct px_route route = {
         .graphql = true, .read_only = true, .at = PX_LIT_INIT("/data"), .method = PX_LIT_INIT("POST")};
-    struct declared by = {&route, &api_upstream, NULL};
+    struct declared by = {&route, &api_upstream, NULL, {0}};
     judged_by(&by, 200, NULL, "{\"data\":{\"viewer\":{\"login\":\"a\"}}}",
               (struct want){PX_OK, false, 0, NULL, NULL});
     judged_by(&by, 200, NULL, "{\"data\":{\"viewer\":null}}", (struct want){PX_OK, false, 0, NULL, NULL});
@@ -449,7 +450,7 @@ static void graphql(void **state) {
 static void writes_are_not_repeated_blindly(void **state) {
     (void)state;
     struct px_route route = {.method = PX_LIT_INIT("POST")};
-    struct declared by = {&route, &api_upstream, NULL};
+    struct declared by = {&route, &api_upstream, NULL, {0}};
     struct px_rule rules[] = {rule_of(500, PX_UPSTREAM_ERROR)};
     judged_by(
         &by, 502, NULL, "",

@@ -33,6 +33,7 @@ extern const char gh_api[], gh_config_schema[];
 /* ---- labels ---- */
 #define SEES    (PX_LABEL_READS_PRIVATE | PX_LABEL_READS_UNTRUSTED) /* what others wrote, perhaps in private */
 #define PRIVATE PX_LABEL_READS_PRIVATE
+#define PUBLIC  PX_LABEL_READS_UNTRUSTED
 #define TELLS   PX_LABEL_SENDS_OUT /* and its answer has nothing that the caller did not send */
 
 /* ---- JSON as it is: J({"a": [1]}) is its text ---- */

@@ -28,7 +28,7 @@
  .route = ROUTE(J("path":"/orgs/{org}/repos",
       "query":{"type":{"$arg":"type"},"sort":{"$arg":"sort"},"direction":{"$arg":"direction"}}) "," LINKED "," SHORT_REPO)},
 
-{TOOL(GH_REPOS, 4), .name = "repos_list_user", .hints = READS, .labels = SEES,
+{TOOL(GH_REPOS, 4), .name = "repos_list_user", .hints = READS, .labels = PUBLIC,
  .description = "Public repositories of a user.",
  .input_schema = INPUT(J("username"), "\"username\":" NAMED ","
     J("type":{"enum":["all","owner","member"]}) "," REPO_SORT),
@@ -85,7 +85,7 @@
     J("recursive":{"const":true,"description":"With everything below its folders"})),
  .route = ROUTE("\"path\":\"" HERE "/git/trees/{ref}\","
     J("query":{"recursive":{"$arg":"recursive"}},"result":{"items":"/tree","keep":["/sha","/truncated"]}) ","
-    FIELDS("path,type,size,sha"))},
+    FIELDS("path,type,size"))},
 
 {TOOL(GH_REPOS, 12), .name = "repos_get_file", .hints = READS, .labels = SEES,
  .description = "One file, decoded, with the sha that repos_put_file needs; or the names in a folder.",

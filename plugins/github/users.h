@@ -7,7 +7,7 @@
  .input_schema = INPUT("", ""),
  .route = ROUTE(J("path":"/user") "," PERSON)},
 
-{TOOL(GH_USERS, 2), .name = "users_get", .hints = READS, .labels = SEES,
+{TOOL(GH_USERS, 2), .name = "users_get", .hints = READS, .labels = PUBLIC,
  .description = "The public profile of a user or organisation.",
  .input_schema = INPUT(J("username"), J("username":{"type":"string","pattern":"^[\\w-]+(\\[bot\\])?$"})),
  .route = ROUTE(J("path":"/users/{username}") "," PERSON)},

@@ -61,6 +61,7 @@ static void labels_say_what_is_read(void **state) {
     assert_int_equal(labels_of("issues_get"), reads);
     assert_int_equal(labels_of("repos_get_file"), reads);
     assert_int_equal(labels_of("users_me"), PX_LABEL_READS_PRIVATE);
+    assert_int_equal(labels_of("users_get"), PX_LABEL_READS_UNTRUSTED);
     /* a tool that writes shows nothing of what is there: it would lock out its own second call */
     assert_int_equal(labels_of("issues_create"), PX_LABEL_SENDS_OUT);
     assert_int_equal(labels_of("issues_update"), PX_LABEL_SENDS_OUT);

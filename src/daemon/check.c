@@ -4,22 +4,51 @@
 #include "daemon/process.h"
 #include <stdio.h>
 
+enum { UNSEEN = 32 };
+
+/* As the plugin's schema will see it. A secret that cannot be read here has some length. */
+static int mask(struct px_arena *arena, const struct px_service_conf *conf, struct px_buf *to) {
+    static const char unseen[UNSEEN];
+    struct px_service_secret *secrets = px_arena_alloc(arena, (conf->n_secrets + 1) * sizeof *secrets);
+    if (!secrets)
+        return -ENOMEM;
+    for (size_t i = 0; i < conf->n_secrets; i++) {
+        secrets[i] = conf->secrets[i];
+        if (!secrets[i].value.n)
+            secrets[i].value = px_str_n(unseen, UNSEEN);
+    }
+    return px_service_config_mask(to, conf->config_json, secrets, conf->n_secrets);
+}
+
+/* A schema may also ask for the reference itself. */
+static bool takes_references(const struct px_known_plugin *plugin, struct px_arena *arena,
+                             const struct px_service_conf *conf) {
+    struct px_schema_report found;
+    const struct px_json *config;
+    return conf->n_secrets && px_json_parse(arena, conf->config_json, NULL, &config, NULL, NULL) == 0 &&
+           px_schema_validate(plugin->schema, config, &found) == 0;
+}
+
 static void check_config(const struct px_config_service *service, const struct px_known_plugin *plugin,
                          struct px_arena *arena, struct px_report *report) {
     struct px_schema_report found;
     const struct px_json *config;
+    struct px_buf masked;
     char pointer[128];
     snprintf(pointer, sizeof pointer, "%.*s/config", (int)service->pointer.n, service->pointer.p);
     struct px_place place = px_config_place(service->file, px_str_of(pointer));
-    px_str text = service->conf.config_json;
+    px_buf_init(&masked, (size_t)64 << 20);
     if (!plugin->schema) {
-        if (!px_str_is(text, "{}"))
+        if (!px_str_is(service->conf.config_json, "{}"))
             px_report_error(report, &place, "plugin " PX_FMT " takes none", PX_ARG(plugin->name));
-    } else if (px_json_parse(arena, text, NULL, &config, NULL, NULL) < 0) {
+    } else if (mask(arena, &service->conf, &masked) < 0 ||
+               px_json_parse(arena, px_buf_view(&masked), NULL, &config, NULL, NULL) < 0) {
         px_report_error(report, &place, "takes too much memory");
-    } else if (px_schema_validate(plugin->schema, config, &found) < 0) {
+    } else if (px_schema_validate(plugin->schema, config, &found) < 0 &&
+               !takes_references(plugin, arena, &service->conf)) {
         px_config_file_problems(service->file, place.pointer, &found, report);
     }
+    px_buf_finish(&masked);
 }
 
 static void check_service(const struct px_config_service *service, const struct px_known_plugins *plugins,

@@ -37,6 +37,11 @@ struct px_service_conf {
     struct px_site_network network;
 };
 
+/** A configuration as the plugin's schema sees it: in the place of each secret, as many "x" as it has bytes. `config_json`: valid,
+ *  with {"$secret": …}. to->failed. */
+PX_MUSTCHECK int px_service_config_mask(struct px_buf *to, px_str config_json,
+                                        const struct px_service_secret *secrets, size_t n);
+
 struct px_services_opts {
     struct px_loop *loop;
     struct px_scope *scope; /* the daemon's */

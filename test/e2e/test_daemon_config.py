@@ -19,6 +19,22 @@ def test_ok(folder):
     assert not (folder / "state").exists(), "looking changes nothing"
 
 
+def test_secrets_stand_for_strings(folder):
+    """A plugin's schema sees a string in the place of each: of its length, when it can be read here."""
+    def with_path(path):
+        config = base_config(folder, services={"data": {"plugin": "sqlite", "config": {"databases": {"main": {"path": path}}}}})
+        return check(folder, config, env={"PX_TEST_PATH": "/srv/shop.db", "PX_TEST_LONG": "y" * 5000})
+
+    (folder / "path").write_text("/srv/shop.db\n")
+    (folder / "path").chmod(0o600)
+    for path in ({"env": "PX_TEST_PATH"}, {"file": "path"}):
+        done = with_path(path)
+        assert (done.returncode, done.stderr) == (0, ""), done
+    assert with_path({"env": "PX_TEST_NONE"}).returncode == 0, "only the service may see it"
+    done = with_path({"env": "PX_TEST_LONG"})
+    assert done.returncode == 1 and "services.data.config.databases.main.path" in done.stderr and "yyy" not in done.stderr, done
+
+
 WRONG = [
     ("", "plexus.json:1:1: "),
     ("{\n  'a': 1}", "plexus.json:2:3: "),

@@ -3,8 +3,9 @@
 #include "route/flow.h"
 #include <sodium.h>
 
-enum { WRAPPER = 14 }; /* {"items":[]}, as inside a JSON string */
+enum { WRAPPER = 14, WHY_MAX = 512 }; /* WRAPPER: {"items":[]}, as inside a JSON string */
 #define TIME_LEAST (250 * PX_MS)
+#define NOT_WHOLE  "the list is not whole"
 
 static const char *const own_members[] = {"items",     "next_cursor",   "incomplete",
                                           "truncated", "dropped_items", NULL};
@@ -176,11 +177,21 @@ static bool is_nearly_full(const struct px_flow_list *list) {
     return list->n && list->left < (list->budget - WRAPPER - list->left) / list->n;
 }
 
-static void end_early(struct px_flow *flow, px_str why) {
-    flow->list.more = false;
+static void say_incomplete(struct px_flow *flow, px_str why) {
+    why.n = px_str_cut_utf8(why, PX_MIN((size_t)why.n, (size_t)WHY_MAX));
     flow->list.incomplete = px_arena_str(&flow->scope->arena, why);
     if (!flow->list.incomplete.p)
         flow->list.incomplete = PX_LIT("out of memory");
+}
+
+static void say_page_incomplete(struct px_flow *flow, uint32_t page, px_str why) {
+    px_str words = px_arena_fmt(&flow->page, "page %u: " PX_FMT, page, PX_ARG(why));
+    say_incomplete(flow, words.p ? words : why);
+}
+
+static void end_early(struct px_flow *flow, px_str why) {
+    flow->list.more = false;
+    say_incomplete(flow, why);
 }
 
 /* How many items the next page is asked for. Where the place of a page is its number times its size, the size stays what it
@@ -197,10 +208,10 @@ static int go_on(struct px_flow *flow, const struct px_answer *answer, const str
     struct px_flow_list *list = &flow->list;
     struct px_err err = {.msg = ""};
     int r = px_page_next(&flow->scope->arena, flow->opts.route, result, answer, &flow->at, &list->next, &err);
-    if (r == -ELOOP || r == -EPROTO)
+    if (r == -EPROTO)
         end_early(flow, px_str_of(err.msg));
     if (r != 1)
-        return r == -ENOMEM ? r : 0;
+        return r == -EPROTO ? 0 : r;
     if (leads_back(flow, result)) {
         end_early(flow, PX_LIT("the upstream gave the same page again"));
         return 0;
@@ -241,13 +252,15 @@ int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
     int r = list->n_pages ? 0 : begin(flow, answer);
     if (r)
         return r;
+    if (list->n_pages && answer->errors.p) /* those of the first page stand beside the items */
+        say_page_incomplete(flow, list->n_pages + 1, px_words_of_errors(&flow->page, answer->errors));
     list->pages[list->n_pages++] = flow->at;
     list->more = false;
     r = take_page(flow, &from, paged);
     if (r)
         return r;
     flow->selected = list->n > 0;
-    if (list->n && px_flow_all_unknown(flow, first_object(answer->items)))
+    if (flow->own_select && px_flow_all_unknown(flow, first_object(answer->items)))
         return -EINVAL;
     uint64_t left = px_answer_items_left(&from);
     if (!left && paged)
@@ -258,8 +271,7 @@ int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
 }
 
 void px_flow_list_stop(struct px_flow *flow, px_str why, bool again) {
-    px_str words = px_arena_fmt(&flow->page, "page %u: " PX_FMT, flow->list.n_pages + 1, PX_ARG(why));
-    end_early(flow, words.p ? words : why);
+    say_page_incomplete(flow, flow->list.n_pages + 1, why);
     flow->list.more = again;
     flow->list.next = flow->at;
 }
@@ -312,25 +324,35 @@ static int compose(struct px_flow *flow, struct px_buf *to) {
     return r ? r : to->failed;
 }
 
-/* Items from the end, until `bytes` are saved. False: there is nothing left to drop, or nothing would be left. */
+static void drop_last(struct px_flow *flow) {
+    struct px_flow_list *list = &flow->list;
+    const struct px_flow_item *item = &list->items[--list->n];
+    if (!px_route_paged(flow->opts.route)) {
+        list->dropped++;
+        return;
+    }
+    list->more = true;
+    list->incomplete = (px_str){0}; /* what it speaks of is behind the cursor now */
+    list->next = list->pages[item->page];
+    list->next.skip = item->index;
+}
+
+/* Items from the end, until `bytes` are saved, and the reason of an early end with the first of them. False: nothing more can
+ * go: a list that looks empty would be a lie. */
 static bool drop(struct px_flow *flow, uint64_t bytes) {
     struct px_flow_list *list = &flow->list;
     uint64_t saved = 0;
-    while (saved < bytes) {
-        if (list->n <= 1)
-            return false;
-        const struct px_flow_item *item = &list->items[--list->n];
-        saved += item->cost;
-        if (!px_route_paged(flow->opts.route)) {
-            list->dropped++;
-            continue;
-        }
-        list->more = true;
-        list->incomplete = (px_str){0}; /* what it speaks of is behind the cursor now */
-        list->next = list->pages[item->page];
-        list->next.skip = item->index;
+    if (list->n <= 1 && list->incomplete.n > sizeof NOT_WHOLE) {
+        list->incomplete = PX_LIT(NOT_WHOLE);
+        return true;
     }
-    return true;
+    if (list->n > 1 && list->incomplete.p) {
+        drop_last(flow);
+        return true;
+    }
+    for (; saved < bytes && list->n > 1; drop_last(flow))
+        saved += list->items[list->n - 1].cost;
+    return saved >= bytes;
 }
 
 int px_flow_list_result(struct px_flow *flow, px_str *ret) {

@@ -155,8 +155,6 @@ static int follow(const struct turn *turn, px_str target) {
                           "the upstream's link to the next page leads away, from " PX_FMT " to " PX_FMT
                           ", and was not followed",
                           PX_ARG(base.origin), PX_ARG(next.origin));
-    if (px_str_eq(next.text, base.text))
-        return px_err_set(turn->err, -ELOOP, "the upstream gave the same page again");
     turn->ret->url = next.text;
     return 1;
 }
@@ -191,8 +189,6 @@ static int continue_with(const struct turn *turn, px_str cursor) {
         return 0;
     if (cursor.n > PLACE_MAX)
         return too_long(turn, cursor.n);
-    if (px_str_eq(cursor, turn->page->cursor))
-        return px_err_set(turn->err, -ELOOP, "the upstream gave the same page again");
     turn->ret->cursor = px_arena_str(turn->arena, cursor);
     return turn->ret->cursor.p ? 1 : -ENOMEM;
 }

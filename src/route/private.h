@@ -397,8 +397,8 @@ PX_MUSTCHECK int px_answer_reply(struct px_arena *arena, const struct px_answer 
 
 /** The first page for a call that wants `limit` items (0: the route's own number). Not for PX_PAGE_NONE. */
 void px_page_first(const struct px_route *route, uint64_t limit, struct px_page_state *ret);
-/** Behind an answer to a request that said `page`: 1: there is another page, *ret says where (it lives in `arena`); 0: that was
- *  the last; -ELOOP: it leads to itself (words for the planner); -EPROTO: its place cannot be used (words). */
+/** Behind an answer to a request that said `page`: 1: there is another page, *ret says where (it lives in `arena`; it may have been
+ *  asked for before); 0: that was the last; -EPROTO: its place cannot be used (words for the planner); -ENOMEM. */
 PX_MUSTCHECK int px_page_next(struct px_arena *arena, const struct px_route *route,
                               const struct px_http_result *result, const struct px_answer *answer,
                               const struct px_page_state *page, struct px_page_state *ret,

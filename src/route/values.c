@@ -12,12 +12,10 @@ enum {
 };                      /* VALUES_MAX: as the schema has it */
 #define FAILURE_NS PX_S /* a failure is remembered so long, so that many calls at once are one request */
 
-enum fetch_state { FETCH_VALUES, FETCH_SENDING, FETCH_ENDED };
-
+/* The values that its own route needs -> the request -> the answer. */
 struct fetch {
     struct px_kept_value *of;
     struct px_scope *scope; /* below the service's */
-    enum fetch_state state;
     struct px_op *op;
 };
 
@@ -127,26 +125,23 @@ static void keep_value(struct px_kept_value *kept, px_str json) {
         return;
     }
     kept->fetched_ns = now_of(kept->site);
-    kept->failed_ns = 0;
 }
 
 /* ---- fetching ---- */
 
-/* The last of it: who waits is told what is there now. Also when the service ends under it. */
+/* The last of it: who waits looks at what is there now. When the service has ended under it, there is nothing, and no other
+ * fetch can begin: that is what they are told. */
 static void fetch_closed(void *user) {
     struct fetch *fetch = user;
     struct px_kept_value *kept = fetch->of;
-    if (!kept || kept->fetch != fetch)
+    if (kept->fetch != fetch)
         return;
     kept->fetch = NULL;
-    if (fetch->state != FETCH_ENDED)
-        keep_failure_of(kept, PX_UNAVAILABLE, PX_ERROR_RETRYABLE, PX_LIT("the service is being closed"));
     wake_all(kept);
 }
 
 static void end_fetch(struct fetch *fetch) {
     struct px_scope *scope = fetch->scope;
-    fetch->state = FETCH_ENDED;
     px_scope_close(&scope);
 }
 
@@ -200,7 +195,6 @@ static void send_fetch(struct fetch *fetch, const px_str *values) {
     struct px_route_request request;
     struct px_http_req req;
     struct px_err err = {.msg = "out of memory"};
-    fetch->state = FETCH_SENDING;
     int r = px_request_build(&fetch->scope->arena, route, site, PX_LIT("{}"), values, &page, &request, &err);
     if (!r) {
         px_request_to_http(route, site, &request, &req);
@@ -251,7 +245,7 @@ static int begin_fetch(struct px_kept_value *kept, const struct px_value *decl, 
     int r = fetch ? px_scope_on_close(scope, fetch_closed, fetch) : -ENOMEM;
     if (r)
         return r;
-    *fetch = (struct fetch){.of = kept, .scope = scope, .state = FETCH_VALUES};
+    *fetch = (struct fetch){.of = kept, .scope = scope};
     kept->fetch = fetch;
     if (needs_itself(api, decl)) {
         fail_fetch(fetch, -ELOOP, "it needs itself");

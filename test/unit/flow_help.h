@@ -28,7 +28,8 @@ struct script {
     size_t alive;          /* requests in flight */
     uint64_t timeout_ns;   /* of the last request */
     char asked[128][1024]; /* "GET https://… body" */
-    int start_fails;       /* -errno for the next start */
+    int start_fails;       /* -errno for every start */
+    char traceparent[64];  /* of the last request */
 };
 
 struct exchange {
@@ -105,6 +106,7 @@ static inline int script_start(void *ctx, struct px_scope *scope, const struct p
         fail_msg("request %zu is <%s>, expected <%s>", script->at, script->asked[script->at], answer->expect);
     script->at++;
     script->timeout_ns = req->timeouts.total_ns;
+    px_str_copy(script->traceparent, sizeof script->traceparent, req->traceparent);
     x = px_scope_alloc(scope, sizeof *x);
     if (!x)
         return px_err_set(err, -ENOMEM, "out of memory");
@@ -292,6 +294,12 @@ static inline void call_run(struct flow_rig *f, struct told *told, const char *a
                             const struct px_route_call_opts *more) {
     call_begin(f, told, args, more);
     call_wait(f, told);
+}
+
+/** What the structured result begins with. */
+static inline void begins(const struct told *told, const char *want) {
+    if (!told->structured || strncmp(told->structured, want, strlen(want)) != 0)
+        fail_msg("\n got: %s\nwant: %s…", told->failed ? told->message : told->structured, want);
 }
 
 /** A call that must give this structured result. */

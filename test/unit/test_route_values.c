@@ -200,6 +200,41 @@ static void circles(void **state) {
     flow_close(&f);
 }
 
+/* A request that cannot even begin. */
+static void fails_at_once(void **state) {
+    static const struct answer answers[] = {{.body = "{\"shops\":[{\"id\":7}]}"}, {.body = "{\"a\":1}"}};
+    struct flow_rig f;
+    (void)state;
+    FLOW(&f, SHOP, ROUTE, NONE, answers);
+    f.script.start_fails = -ENOMEM;
+    fails(&f, NULL, PX_INTERNAL, "cannot start");
+    f.script.start_fails = 0;
+    f.rig.clock.now_ns += PX_S;
+    gives(&f, NULL, "{\"a\":1}");
+    flow_close(&f);
+}
+
+/* What came for one who waits is good for him, however short its time; a failure that came meanwhile is his too. */
+static void what_came_while_one_waited(void **state) {
+    static const char api[] = VALUES("{\"a\":{\"route\":{\"path\":\"/a\"},\"at\":\"\",\"ttl_s\":1},"
+                                     "\"b\":{\"route\":{\"path\":\"/b\"},\"at\":\"\",\"ttl_s\":1}}");
+    static const char route[] =
+        "{\"path\":\"/t\",\"query\":{\"a\":{\"$value\":\"a\"},\"b\":{\"$value\":\"b\"}}}";
+    static const struct answer answers[] = {{.expect = "/a ", .body = "1", .takes_ns = 10 * PX_S},
+                                            {.expect = "/b ", .body = "2", .takes_ns = PX_S},
+                                            {.expect = "/t?a=1&b=2 ", .body = "{}"}};
+    static const struct answer failing[] = {{.expect = "/a ", .body = "1", .takes_ns = 10 * PX_S},
+                                            {.expect = "/b ", .status = 404, .takes_ns = PX_S}};
+    struct flow_rig f;
+    (void)state;
+    FLOW(&f, api, route, NONE, answers);
+    gives(&f, NULL, "{}");
+    flow_close(&f);
+    FLOW(&f, api, route, NONE, failing);
+    fails(&f, NULL, PX_NOT_FOUND, "\"b\"");
+    flow_close(&f);
+}
+
 /* A dry run asks nobody, not even for values; what is kept is shown. */
 static void dry_runs(void **state) {
     static const struct answer answers[] = {
@@ -236,6 +271,8 @@ int main(void) {
         cmocka_unit_test(several_values),
         cmocka_unit_test(circles),
         cmocka_unit_test(dry_runs),
+        cmocka_unit_test(fails_at_once),
+        cmocka_unit_test(what_came_while_one_waited),
     };
     return cmocka_run_group_tests(tests, NULL, finish_stock);
 }

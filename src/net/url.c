@@ -231,10 +231,10 @@ static void adopt_path(px_str *text, size_t origin, const char *path) {
 }
 
 int px_url_parse(struct px_arena *arena, px_str text, struct px_url *ret, struct px_err *err) {
-    struct parts parts;
+    struct parts parts = {0};
     struct px_url_host host;
     px_str whole;
-    size_t origin;
+    size_t origin = 0;
     int r = text.n ? check_bytes(text, err) : px_err_set(err, -EINVAL, "the URL is empty");
     if (r == 0)
         r = split(text, &parts, err);

@@ -216,7 +216,7 @@ static int open_raw(struct px_arena *arena, const struct px_route_call_opts *cal
 int px_cursor_open(struct px_arena *arena, const struct px_route_call_opts *call, px_str text,
                    struct px_page_state *ret, struct px_err *err) {
     struct px_buf raw;
-    px_str clear;
+    px_str clear = {0};
     px_buf_init(&raw, TEXT_MAX);
     int r = px_base64_decode(&raw, text);
     if (r == -ENOMEM)

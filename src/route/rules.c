@@ -166,7 +166,7 @@ int px_read_rules(struct px_read *r, px_str array, struct px_rules *ret) {
         return px_read_no_memory(r);
     for (ret->n = 0; ret->n < n; ret->n++) {
         struct px_rule *rule = &ret->list[ret->n];
-        char digits[16];
+        char digits[24];
         snprintf(digits, sizeof digits, "%zu", ret->n);
         size_t before = px_read_enter(r, px_str_of(digits));
         *rule = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};

@@ -118,10 +118,11 @@ struct px_http_result {
 px_str px_http_header(const struct px_http_result *result, const char *name);
 
 enum px_http_ev_kind {
-    PX_HTTP_HEAD = 1, /* not for WHOLE: status and headers are known (`result`, without body) */
-    PX_HTTP_DATA,     /* not for WHOLE */
-    PX_HTTP_GAP,      /* LINE, SSE: one over max_bytes was dropped (count: its bytes) */
-    PX_HTTP_END       /* the last; `result` */
+    PX_HTTP_HEAD =
+        1,        /* not for WHOLE: `result` has status, version, headers and URL; the rest comes with END */
+    PX_HTTP_DATA, /* not for WHOLE */
+    PX_HTTP_GAP,  /* LINE, SSE: one over max_bytes was dropped (count: its bytes) */
+    PX_HTTP_END   /* the last; `result` */
 };
 struct px_http_ev {
     enum px_http_ev_kind kind;

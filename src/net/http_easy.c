@@ -76,6 +76,8 @@ static bool look_at_head(struct px_http_call *call) {
     call->head_failed = px_http_head_length(&call->head, &length);
     if (call->head_failed)
         return false;
+    call->result.http_version = call->head.version;
+    call->result.url = call->url.text;
     call->verdict = px_http_redirect_decide(call);
     call->result.headers = px_http_head_copy(&call->head, &call->arena, &call->result.n_headers);
     if (!call->result.headers && call->result.n_headers) {
@@ -290,6 +292,7 @@ int px_http_easy_prepare(struct px_http_easy *easy, struct px_http_call *call) {
     if (easy->trust_serial != call->pin->trust->serial)
         failed |= !set_trust(easy, call->pin->trust);
     failed |= !set_method(easy, call) || !set_pin(easy, call);
+    easy->broken = failed; /* who knows what it is set to */
     return failed ? -ENOMEM : 0;
 }
 
@@ -326,7 +329,7 @@ void px_http_easy_give(struct px_http_easy *easy) {
     struct px_http *http = easy->http;
     assert(!easy->in_multi);
     easy->call = NULL;
-    if (http->n_idle >= IDLE_MAX) {
+    if (http->n_idle >= IDLE_MAX || easy->broken) {
         easy_free(easy);
         return;
     }

@@ -1,6 +1,7 @@
 /* http_private.h: what the files of the HTTP client share.
  *
- *   http.c        requests: starting, waiting for a slot, hops, their end
+ *   http.c        the client; requests that begin
+ *   http_call.c   a request: waiting for a slot, hops, its end
  *   http_multi.c  curl's sockets and timer on the loop; which transfers have ended
  *   http_easy.c   one easy handle: its options, and what curl calls back
  *   http_out.c    what is sent: method, headers, trace context
@@ -106,6 +107,7 @@ struct px_http_easy {
     uint64_t pin_id;
     uint32_t pin_generation;
     bool pipewait, fresh, custom, cert, proxied;
+    bool broken; /* not for another request */
     uint64_t connect_ms;
     enum { EASY_GET, EASY_HEAD, EASY_POST } kind;
     struct px_http_head head; /* buffers, lent to the call */
@@ -195,6 +197,9 @@ struct px_http_call {
     uint64_t began_ns, hop_ns, phase_ns, upload_seen;
 };
 
+extern const struct px_op_kind px_http_call_kind;
+/** Make the first hop, or the next. */
+void px_http_call_begin(struct px_http_call *call);
 /** Leave the easy handle, the pin, the look-up. */
 void px_http_call_detach(struct px_http_call *call);
 /** It is over: END will come. */
@@ -208,6 +213,7 @@ void px_http_call_free(struct px_http_call *call);
 
 /** Look whether more may be handed to curl, or begun. */
 void px_http_admit_post(struct px_http *http);
+void px_http_admit(void *http);
 /** The headers that leave with this hop. */
 PX_MUSTCHECK int px_http_out_headers(struct px_http_call *call, struct curl_slist **ret);
 PX_MUSTCHECK int px_http_out_init(struct px_http *http, const char *agent);

@@ -401,7 +401,7 @@ static void large(void **state) {
 static void slow_upload(void **state) {
     (void)state;
     static const struct step deaf[] = {STOP};
-    enum { SIZE = 64 << 20 };
+    enum { SIZE = 24 << 20 };
     char *body = malloc(SIZE), url[128];
     struct web w;
     struct peer p;

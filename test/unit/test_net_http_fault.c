@@ -14,24 +14,6 @@ static const struct step moves[] = {
         "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00"),
     STOP};
 
-/* One authority is enough, and quick to read. */
-static char ca[] = "/tmp/px-http-XXXXXX";
-
-static void write_ca(void) {
-    char line[256];
-    int fd = mkstemp(ca);
-    FILE *from = fopen("/etc/ssl/certs/ca-certificates.crt", "r"), *to = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!from || !to)
-        abort();
-    while (fgets(line, sizeof line, from)) {
-        fputs(line, to);
-        if (strncmp(line, "-----END", 8) == 0)
-            break;
-    }
-    fclose(from);
-    fclose(to);
-}
-
 struct plan {
     const struct step *script;
     enum px_http_frame frame;
@@ -99,7 +81,7 @@ static int scenario(void *user) {
         web_egress(&(struct px_egress_conf){.origins = &text, .n_origins = 1, .allow_private = true});
     fault_on();
     struct px_err err = {0};
-    int r = px_http_create(&(struct px_http_opts){.loop = loop, .ca_file = ca}, &http, &err);
+    int r = px_http_create(&(struct px_http_opts){.loop = loop, .ca_file = web_ca()}, &http, &err);
     for (unsigned i = 0; !r && i < plan->requests; i++)
         r = ask_one(http, loop, scope, egress, url, plan->frame);
     /* Whatever went wrong, the next one goes well: it went wrong once. */
@@ -141,8 +123,7 @@ int main(void) {
         cmocka_unit_test(redirected),
     };
     fault_off();
-    write_ca();
+    (void)web_ca();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(ca);
     return failed;
 }

@@ -52,11 +52,10 @@ static int read_host(struct px_egress *e, px_str pattern, struct px_err *err) {
         return no_memory(err);
     int r = px_url_parse(&e->arena, text, &url, err);
     if (r < 0)
-        return px_err_prefix(err, r, "network.hosts: \"" PX_FMT "\": ", PX_ARG(pattern));
+        return px_err_prefix(err, r, "hosts: \"" PX_FMT "\": ", PX_ARG(pattern));
     if (url.port != 443 || url.target.n != 1 || memchr(host.p, '#', host.n) || (below && url.literal))
         return px_err_set(err, -EINVAL,
-                          "network.hosts: \"" PX_FMT
-                          "\" is no host: write a name, \"*.\" and a name, or \"*\"",
+                          "hosts: \"" PX_FMT "\" is no host: write a name, \"*.\" and a name, or \"*\"",
                           PX_ARG(pattern));
     *to = below ? px_arena_fmt(&e->arena, "*." PX_FMT, PX_ARG(url.host)) : url.host;
     if (!to->p)
@@ -79,7 +78,7 @@ static int read_hosts(struct px_egress *e, const struct px_egress_conf *conf, st
     }
     for (size_t i = 0; i < conf->n_ports; i++) {
         if (conf->ports[i] == 0)
-            return px_err_set(err, -EINVAL, "network.ports: 0 is no port");
+            return px_err_set(err, -EINVAL, "ports: 0 is no port");
         e->ports[e->n_ports++] = conf->ports[i];
     }
     if (e->n_ports == 0) {
@@ -109,13 +108,13 @@ static int read_proxy(struct px_egress *e, const struct px_egress_conf *conf, st
 static int read_files(struct px_egress *e, const struct px_egress_conf *conf, struct px_err *err) {
     if (!conf->cert_file != !conf->key_file)
         return px_err_set(err, -EINVAL,
-                          "network.cert_file and network.key_file: one is there without the other");
+                          "network.client_cert and network.client_key: one is there without the other");
     int r =
         conf->ca_file ? px_pem_read(conf->ca_file, PX_PEM_CERTIFICATE, "network.ca_file", &e->ca, err) : 0;
     if (r == 0 && conf->cert_file)
-        r = px_pem_read(conf->cert_file, PX_PEM_CERTIFICATE, "network.cert_file", &e->cert, err);
+        r = px_pem_read(conf->cert_file, PX_PEM_CERTIFICATE, "network.client_cert", &e->cert, err);
     if (r == 0 && conf->key_file)
-        r = px_pem_read(conf->key_file, PX_PEM_KEY, "network.key_file", &e->key, err);
+        r = px_pem_read(conf->key_file, PX_PEM_KEY, "network.client_key", &e->key, err);
     return r;
 }
 
@@ -213,18 +212,16 @@ int px_egress_check_url(const struct px_egress *egress, const struct px_url *url
     if (!px_egress_configured(egress, url)) {
         if (!host_matches(egress, url->host))
             return px_err_set(err, -EACCES,
-                              "refused: " PX_FMT
-                              " is no configured origin of this service, and its network.hosts does "
+                              "refused: " PX_FMT " is no configured origin of this service, and its hosts do "
                               "not name that host",
                               PX_ARG(url->origin));
         if (!url->https && !egress->plain_http)
             return px_err_set(err, -EACCES,
                               "refused: " PX_FMT
-                              " is not encrypted; network.plain_http of the service would allow it",
+                              " is not encrypted; plain_http of the service would allow it",
                               PX_ARG(url->origin));
         if (!port_allowed(egress, url->port))
-            return px_err_set(err, -EACCES,
-                              "refused: " PX_FMT ": port %u is not among the service's network.ports",
+            return px_err_set(err, -EACCES, "refused: " PX_FMT ": port %u is not among the service's ports",
                               PX_ARG(url->origin), url->port);
     }
     if (!url->literal)
@@ -241,6 +238,13 @@ static bool is_localhost(px_str host) {
     static const char tail[] = ".localhost";
     size_t n = sizeof tail - 1;
     return px_str_is(host, "localhost") || (host.n > n && memcmp(host.p + host.n - n, tail, n) == 0);
+}
+
+/* On a network without IPv4, this is what a name with IPv4 addresses alone resolves to: RFC 6147 with the well-known prefix
+ * 64:ff9b::/96 (RFC 6052), which carries a public one. */
+static bool is_dns64(const struct px_addr *addr, enum px_addr_kind kind) {
+    static const uint8_t prefix[12] = {0x00, 0x64, 0xff, 0x9b};
+    return kind == PX_ADDR_TRANSLATED && memcmp(&addr->v6.sin6_addr, prefix, sizeof prefix) == 0;
 }
 
 static bool is_inner(enum px_addr_kind kind) {
@@ -289,7 +293,7 @@ int px_egress_check_addr(const struct px_egress *egress, const struct px_url *ur
     if (!px_egress_configured(egress, url))
         return refuse(url->host, addr, kind,
                       "only a base_url of the service may have other than public addresses", err);
-    if (url->literal || (kind == PX_ADDR_LOOPBACK && is_localhost(url->host)))
+    if (url->literal || is_dns64(addr, kind) || (kind == PX_ADDR_LOOPBACK && is_localhost(url->host)))
         return 0;
     if (!is_inner(kind))
         return refuse(url->host, addr, kind,

@@ -5,7 +5,7 @@
  * `allow_private`, which adds loopback, private and shared ones. Every other origin (an upstream's further hosts, a
  * redirect, a URL from an argument) must match a pattern of hosts and its ports, and is only ever connected to at public
  * addresses. Link-local, metadata, multicast, unspecified, reserved and translated addresses are never connected to, unless one
- * stands literally in the configuration; our own listeners are never. The name `localhost` (and `*.localhost`) in a configured
+ * stands literally in the configuration (but for a configured name that DNS64 gives a public IPv4 address in 64:ff9b::/96); our own listeners are never. The name `localhost` (and `*.localhost`) in a configured
  * origin stands for loopback addresses as literally as 127.0.0.1 does.
  *
  * Both questions are asked again for every connection, new or reused, before a byte is sent. Immutable, counted. */

@@ -96,6 +96,17 @@ static bool is_inner(const char *address) {
     return kind == PX_ADDR_LOOPBACK || kind == PX_ADDR_PRIVATE || kind == PX_ADDR_SHARED;
 }
 
+/* A public IPv4 address on a network that has only IPv6. */
+static bool is_dns64(const char *address) {
+    return strcmp(address, "64:ff9b::808:808") == 0;
+}
+
+static const char *refusal(const char *address, bool private_allowed) {
+    if (is_dns64(address) || (private_allowed && is_inner(address)))
+        return NULL;
+    return is_inner(address) ? "network.allow_private" : "base_url";
+}
+
 static void test_configured_name(void **state) {
     (void)state;
     const px_str origins[] = {PX_LIT("https://api.example.com/v3"), PX_LIT("http://intra.example:8080")};
@@ -106,23 +117,21 @@ static void test_configured_name(void **state) {
     assert_false(px_egress_configured(egress, &out));
     expect_url(egress, "https://API.example.com:443/x", NULL);
     expect_url(egress, "http://intra.example:8080/", NULL);
-    expect_url(egress, "http://api.example.com/", "network.hosts");
-    expect_url(egress, "https://api.example.com:444/", "network.hosts");
-    expect_url(egress, "http://intra.example/", "network.hosts");
-    expect_url(egress, "https://xapi.example.com/", "network.hosts");
-    expect_url(egress, "https://x.api.example.com/", "network.hosts");
-    expect_url(egress, "https://127.0.0.1/", "network.hosts");
+    expect_url(egress, "http://api.example.com/", "hosts");
+    expect_url(egress, "https://api.example.com:444/", "hosts");
+    expect_url(egress, "http://intra.example/", "hosts");
+    expect_url(egress, "https://xapi.example.com/", "hosts");
+    expect_url(egress, "https://x.api.example.com/", "hosts");
+    expect_url(egress, "https://127.0.0.1/", "hosts");
     expect_addr(egress, "https://api.example.com/", "93.184.216.34", NULL);
     expect_addr(egress, "https://api.example.com/", "2606:4700::1111", NULL);
     for (size_t i = 0; i < PX_COUNT(everywhere); i++)
-        expect_addr(egress, "https://api.example.com/", everywhere[i],
-                    is_inner(everywhere[i]) ? "network.allow_private" : "base_url");
+        expect_addr(egress, "https://api.example.com/", everywhere[i], refusal(everywhere[i], false));
     px_egress_unref(egress);
 
     egress = made(&(struct px_egress_conf){.origins = origins, .n_origins = 2, .allow_private = true});
     for (size_t i = 0; i < PX_COUNT(everywhere); i++)
-        expect_addr(egress, "https://api.example.com/", everywhere[i],
-                    is_inner(everywhere[i]) ? NULL : "base_url");
+        expect_addr(egress, "https://api.example.com/", everywhere[i], refusal(everywhere[i], true));
     px_egress_unref(egress);
 }
 
@@ -140,9 +149,9 @@ static void test_configured_literal(void **state) {
     expect_url(egress, "http://169.254.169.254/latest", NULL);
     expect_url(egress, "http://10.0.0.1/", NULL);
     expect_url(egress, "http://[64:ff9b::808:808]/", NULL);
-    expect_url(egress, "http://127.0.0.1/", "network.hosts");
-    expect_url(egress, "http://127.0.0.2:8080/", "network.hosts");
-    expect_url(egress, "http://[::ffff:127.0.0.1]:8080/", "network.hosts");
+    expect_url(egress, "http://127.0.0.1/", "hosts");
+    expect_url(egress, "http://127.0.0.2:8080/", "hosts");
+    expect_url(egress, "http://[::ffff:127.0.0.1]:8080/", "hosts");
     expect_addr(egress, "http://127.0.0.1:8080/", "127.0.0.1", NULL);
     expect_addr(egress, "http://127.0.0.1:8080/", "127.0.0.2", "not the address");
     expect_addr(egress, "http://127.0.0.1:8080/", "8.8.8.8", "not the address");
@@ -168,12 +177,12 @@ static void test_other_hosts(void **state) {
     expect_url(egress, "https://a.xn--bcher-kva.example/", NULL);
     expect_url(egress, "https://93.184.216.34/", NULL);
     expect_url(egress, "https://[2606:4700::1111]/", NULL);
-    expect_url(egress, "https://example.org/", "network.hosts");
-    expect_url(egress, "https://xexample.org/", "network.hosts");
-    expect_url(egress, "https://example.org.evil.com/", "network.hosts");
-    expect_url(egress, "https://a.uploads.example.com/", "network.hosts");
-    expect_url(egress, "http://uploads.example.com/", "network.plain_http");
-    expect_url(egress, "https://uploads.example.com:8443/", "network.ports");
+    expect_url(egress, "https://example.org/", "hosts");
+    expect_url(egress, "https://xexample.org/", "hosts");
+    expect_url(egress, "https://example.org.evil.com/", "hosts");
+    expect_url(egress, "https://a.uploads.example.com/", "hosts");
+    expect_url(egress, "http://uploads.example.com/", "plain_http");
+    expect_url(egress, "https://uploads.example.com:8443/", "ports");
     expect_url(egress, "https://127.0.0.1/", "loopback"); /* allow_private is for base_url alone */
     struct px_url url = url_of("https://uploads.example.com/");
     assert_false(px_egress_configured(egress, &url));
@@ -186,7 +195,7 @@ static void test_other_hosts(void **state) {
     egress = made(&conf);
     expect_url(egress, "http://uploads.example.com/", NULL);
     expect_url(egress, "https://uploads.example.com/", NULL);
-    expect_url(egress, "http://uploads.example.com:8080/", "network.ports");
+    expect_url(egress, "http://uploads.example.com:8080/", "ports");
     px_egress_unref(egress);
 
     const uint16_t ports[] = {8443, 9443};
@@ -284,7 +293,7 @@ static void test_proxy(void **state) {
     assert_true(px_str_is(px_egress_proxy(egress), "http://proxy.example:3128"));
     assert_true(px_str_is(px_egress_proxy_url(egress)->host, "proxy.example"));
     assert_false(px_egress_configured(egress, &proxy)); /* no credentials for it */
-    expect_url(egress, "http://proxy.example:3128/", "network.hosts");
+    expect_url(egress, "http://proxy.example:3128/", "hosts");
     for (size_t i = 0; i < PX_COUNT(everywhere); i++) {
         assert_int_equal(px_addr_parse(px_str_of(everywhere[i]), 3128, &addr), 0);
         assert_int_equal(px_egress_check_proxy(egress, &addr, NULL), is_inner(everywhere[i]) ? 0 : -EACCES);
@@ -320,7 +329,7 @@ static void test_bad_configuration(void **state) {
         "a b", "*.1.2.3.4", "a..b", "a?",         "a#",          "*.a#",        "a%62",      "[::1"};
     for (size_t i = 0; i < PX_COUNT(hosts); i++) {
         px_str host = px_str_of(hosts[i]);
-        expect_bad(&(struct px_egress_conf){.hosts = &host, .n_hosts = 1}, "network.hosts");
+        expect_bad(&(struct px_egress_conf){.hosts = &host, .n_hosts = 1}, "hosts");
     }
     static const char *const origins[] = {"api.example.com", "ftp://a", "https://", "https://u:p@a"};
     for (size_t i = 0; i < PX_COUNT(origins); i++) {
@@ -328,7 +337,7 @@ static void test_bad_configuration(void **state) {
         expect_bad(&(struct px_egress_conf){.origins = &origin, .n_origins = 1}, "base_url");
     }
     const uint16_t port = 0;
-    expect_bad(&(struct px_egress_conf){.ports = &port, .n_ports = 1}, "network.ports");
+    expect_bad(&(struct px_egress_conf){.ports = &port, .n_ports = 1}, "ports");
     expect_bad(&(struct px_egress_conf){.proxy = PX_LIT("proxy:3128")}, "network.proxy");
     expect_bad(&(struct px_egress_conf){.proxy = PX_LIT("http://proxy:3128/path")}, "network.proxy");
     expect_bad(&(struct px_egress_conf){.proxy = PX_LIT("")}, "network.proxy");

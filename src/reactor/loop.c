@@ -76,6 +76,18 @@ void px_loop_callback_begin(struct px_loop *loop, const char *name) {
     loop->blamed[0] = 0;
 }
 
+/* At most one line a second: on a machine that is busy with others every callback is slow now and then. */
+static void say_slow(struct px_loop *loop, uint64_t took) {
+    if (loop->slow_said_ns && loop->now - loop->slow_said_ns < PX_S) {
+        loop->slow_unsaid++;
+        return;
+    }
+    px_log(PX_LOG_WARNING, "reactor", "slow callback", PX_KV("who", loop->blamed), PX_KI("us", took / PX_US),
+           PX_KI("unsaid", loop->slow_unsaid));
+    loop->slow_said_ns = loop->now;
+    loop->slow_unsaid = 0;
+}
+
 void px_loop_callback_end(struct px_loop *loop) {
     loop->now = loop->clock.now(loop->clock.ctx);
     uint64_t took = loop->now - loop->callback_began;
@@ -91,8 +103,7 @@ void px_loop_callback_end(struct px_loop *loop) {
     }
     if (took > loop->slow_ns) {
         loop->stats.slow++;
-        px_log(PX_LOG_WARNING, "reactor", "slow callback", PX_KV("who", loop->blamed),
-               PX_KI("us", took / PX_US));
+        say_slow(loop, took);
     }
 }
 

@@ -4,8 +4,8 @@
  * budget is spent; the turn-end hooks, in their order (this is where the state files commit); at last, scopes that closed
  * are freed. Callbacks never nest: none of these functions calls back.
  *
- * The loop measures itself. Every callback is timed; one that takes longer than `slow_ns` is counted and logged with its
- * name. A callback may name its work more closely (px_loop_blame), and take time off its account that belongs to another
+ * The loop measures itself. Every callback is timed; one that takes longer than `slow_ns` is counted, and logged with its
+ * name (one line a second). A callback may name its work more closely (px_loop_blame), and take time off its account that belongs to another
  * (px_loop_excuse: a commit of the state files, which is reported as storage stall).
  *
  * Owns the epoll descriptor. Does not own the descriptors that are watched. Loop thread only.

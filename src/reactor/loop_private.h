@@ -13,6 +13,7 @@ struct px_loop {
     bool stop, turning;
     bool no_pwait2; /* the kernel, or a seccomp filter, does not know epoll_pwait2 */
     uint64_t now, slow_ns, turn_budget_ns;
+    uint64_t slow_said_ns, slow_unsaid; /* the last line about a slow callback; those that had none since */
     struct px_loop_clock clock;
     bool fake;
     struct px_slots sources;

@@ -143,7 +143,8 @@ class Host:
                   "log": {"level": "warning"}, "limits": {"calls_per_principal": 1024}}
         with open(os.path.join(folder, "plexus.json"), "w") as f:
             json.dump(config, f)
-        self.process = subprocess.Popen([f"{BUILD}/bin/plexusd", "--config", os.path.join(folder, "plexus.json")])
+        with open(os.path.join(folder, "plexusd.log"), "w") as log:
+            self.process = subprocess.Popen([f"{BUILD}/bin/plexusd", "--config", os.path.join(folder, "plexus.json")], stderr=log)
         wait_for(self.connect, self.process)
         until = time.monotonic() + 15
         while not self.request("plexus/status")["ready"] and time.monotonic() < until:

@@ -180,7 +180,13 @@ static void accept_list(struct px_flow *flow, const struct px_answer *answer,
 
 static void accept_other(struct px_flow *flow, const struct px_answer *answer) {
     struct px_reply reply = {.size = sizeof reply};
-    if (px_answer_reply(&flow->page, answer, flow->select, flow->own_select ? flow->seen : NULL, &reply)) {
+    struct px_answer tail = *answer;
+    if (flow->opts.route->tail && answer->kind == PX_ANSWER_TEXT) {
+        tail.text = px_answer_tail(&flow->page, answer->text, flow->list.budget);
+        answer = &tail;
+    }
+    if ((answer->kind == PX_ANSWER_TEXT && !answer->text.p) ||
+        px_answer_reply(&flow->page, answer, flow->select, flow->own_select ? flow->seen : NULL, &reply)) {
         out_of_memory(flow);
         return;
     }

@@ -5,7 +5,7 @@
  *   request.c px_route + px_site + arguments + place in the pages -> px_route_request -> px_http_req
  *   path.c    path templates; params.c: parameters of queries and forms; body.c: bodies; show.c: what a request looks like
  *   verdict.c px_http_result + rules -> px_route_verdict
- *   answer.c  px_http_result -> items, value, text; reply.c: as a reply
+ *   answer.c  px_http_result -> items, value, text; reply.c: as a reply; tail.c: the end of a text
  *   page.c    where in the pages a call is
  *   cursor.c  that place as a text for the planner
  *   values.c  looked-up values, fetched and kept
@@ -148,6 +148,7 @@ struct px_route {
     px_str *keep;     /* pointers */
     size_t n_keep;
     px_str decode_at, decode_to;
+    bool tail; /* of a text that is too large, the end is shown */
     struct px_page_spec page;
     px_str fields_text;
     struct px_select *fields; /* NULL: everything */
@@ -388,6 +389,9 @@ uint64_t px_answer_items_left(const struct px_answer_items *items);
 /** The members beside value or items, for a writer inside an object: what is kept, and "errors" of GraphQL. A name in
  *  `taken` (NULL-terminated; may be NULL) is left out. */
 void px_answer_put_members(const struct px_answer *answer, const char *const *taken, struct px_jw *w);
+/** A text that costs more than `budget` as JSON: its last lines, under one that says what is missing. Else as it is. Looks at no more
+ *  than the end. absent: no memory. */
+px_str px_answer_tail(struct px_arena *arena, px_str text, uint64_t budget);
 /** A whole reply, for all but PX_ANSWER_ITEMS: structured value (selected; an object stays as it is, with what is kept inside it; anything else becomes
  *  {"value":…}), {"status":204}, text, or one image, audio or resource block. Lives in `arena`. -ENOMEM. */
 PX_MUSTCHECK int px_answer_reply(struct px_arena *arena, const struct px_answer *answer,

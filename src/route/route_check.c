@@ -123,6 +123,8 @@ static int check_result(struct px_read *r, const struct px_route *route) {
         return fail_at(r, "fields", "only JSON has fields: change result.kind");
     if (!json && (route->items.p || route->n_keep || route->decode_at.p || route->at.n))
         return fail_at(r, "result", "\"at\", \"items\", \"keep\" and \"decode\" are for results of JSON");
+    if (route->tail && route->result != PX_RESULT_TEXT)
+        return fail_at(r, "result/tail", "only text has an end that could be shown alone: set result.kind");
     if (route->graphql && route->result != PX_RESULT_JSON && route->result != PX_RESULT_NONE)
         return fail_at(r, "result/kind", "GraphQL answers in JSON");
     for (size_t i = 0; i < route->n_keep; i++) {

@@ -123,6 +123,7 @@ static int read_result(struct px_read *r, void *into, px_str value) {
     static const char *const kinds[] = {"json", "text", "binary", "none", "auto", NULL};
     static const struct px_read_key keys[] = {
         {.name = "kind", .kind = PX_READ_ENUM, .offset = R(result), .names = kinds},
+        {.name = "tail", .kind = PX_READ_BOOL, .offset = R(tail)},
         {.name = "at", .kind = PX_READ_POINTER, .offset = R(at)},
         {.name = "items", .kind = PX_READ_POINTER, .offset = R(items)},
         {.name = "keep", .kind = PX_READ_WITH, .read = read_keep},

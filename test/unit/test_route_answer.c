@@ -1,6 +1,7 @@
 #include "base/codec.h"
 #include "unit/route_help.h"
 #include "unit/route_rig.h"
+#include "json/write.h"
 
 /* An answer to a GET of a route whose `result` and `page` are these (in single quotes). */
 struct read {
@@ -41,6 +42,59 @@ static void assert_quoted(px_str got, const char *want) {
     char *json = quotes(want);
     assert_text(got, json);
     free(json);
+}
+
+/* ---- the end of a text ---- */
+
+static px_str tail_of(struct px_arena *arena, px_str text, uint64_t budget) {
+    px_str tail = px_answer_tail(arena, text, budget);
+    assert_non_null(tail.p);
+    return tail;
+}
+
+static void the_end_of_a_text_is_shown(void **state) {
+    static const char want[] = "[144 bytes before this are not shown: only the end fits]\nline 18\nline 19\n";
+    struct px_arena arena;
+    char lines[200], *at = lines;
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        at += snprintf(at, 9, "line %02d\n", i);
+    px_str text = px_str_n(lines, 160);
+    px_arena_init(&arena, 1 << 20);
+    /* 160 bytes are 180 in JSON, a line is 9: 20 bytes hold two, and a part of a third */
+    assert_ptr_equal(tail_of(&arena, text, 180).p, text.p);
+    assert_text(tail_of(&arena, text, 96 + 20), want);
+    assert_text(tail_of(&arena, text, 96 + 18), want);
+    /* one long line: what fits of its end */
+    memset(lines, 'x', sizeof lines);
+    memcpy(lines + 196, "end\n", 4);
+    px_str tail = tail_of(&arena, px_str_n(lines, 200), 96 + 6);
+    assert_memory_equal(tail.p + tail.n - 6, "\nxend\n", 6);
+    px_arena_finish(&arena);
+}
+
+static void an_end_fits_and_begins_a_line(void **state) {
+    static const char piece[] = "a \"quoted\" \t word, caf\xc3\xa9 \xf0\x9f\x98\x80 \x01 and \0 more\n";
+    char text[40 * (sizeof piece - 1)];
+    struct px_arena arena;
+    (void)state;
+    for (size_t i = 0; i < 40; i++)
+        memcpy(text + i * (sizeof piece - 1), piece, sizeof piece - 1);
+    for (uint64_t budget = 96; budget < 3000; budget += 7) {
+        px_arena_init(&arena, 1 << 20);
+        px_str tail = tail_of(&arena, px_str_n(text, sizeof text), budget);
+        const char *line = memchr(tail.p, '\n', tail.n);
+        size_t left = tail.n - (size_t)(line + 1 - tail.p);
+        assert_true(px_json_escaped_size(tail) <= budget);
+        assert_true(px_utf8_valid(tail));
+        assert_memory_equal(line + 1, text + sizeof text - left, left);
+        if (budget > 96 + 2 * sizeof piece)
+            assert_true(tail.p == text || (left && left % (sizeof piece - 1) == 0));
+        px_arena_finish(&arena);
+    }
+    px_arena_init(&arena, 16);
+    assert_null(px_answer_tail(&arena, px_str_n(text, sizeof text), 200).p);
+    px_arena_finish(&arena);
 }
 
 /* ---- JSON ---- */
@@ -395,6 +449,8 @@ static void an_item_that_is_too_much_stays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_end_of_a_text_is_shown),
+        cmocka_unit_test(an_end_fits_and_begins_a_line),
         cmocka_unit_test(finds_the_value),
         cmocka_unit_test(finds_the_list),
         cmocka_unit_test(says_what_came_instead_of_json),

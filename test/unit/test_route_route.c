@@ -140,6 +140,8 @@ static const struct {
      "route: /fields: only JSON has fields: change result.kind"},
     {"{'path':'/a','result':{'kind':'text','items':'/a'}}", NONE, false,
      "route: /result: \"at\", \"items\", "},
+    {"{'path':'/a','result':{'tail':true}}", NONE, false,
+     "route: /result/tail: only text has an end that could be shown alone: set result.kind"},
     {"{'path':'/a','result':{'at':'/~2'}}", NONE, false,
      "route: /result/at: \"/~2\" is not a JSON pointer: \"\", or \"/name/name\" with ~1 for / and ~0 for ~"},
     {"{'path':'/a','page':{'kind':'link','query':'p'}}", NONE, false,

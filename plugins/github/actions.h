@@ -32,10 +32,10 @@
     FIELDS("id,name,status,conclusion,started_at,completed_at,steps(number,name,conclusion)"))},
 
 {TOOL(GH_ACTIONS, 4), .name = "actions_logs", .hints = READS, .labels = SEES,
- .description = "The log of one job, as text.",
+ .description = "The log of one job, as text; the end of a long one.",
  .input_schema = INPUT(J("owner","repo","job_id"), REPOSITORY "," J("job_id":{"type":"integer","minimum":1})),
  .route = ROUTE("\"path\":\"" HERE "/actions/jobs/{job_id}/logs\","
-    J("redirects":"allowed","result":{"kind":"text"},
+    J("redirects":"allowed","result":{"kind":"text","tail":true},
       "errors":[{"status":[404,410],"code":"not_found","advice":"No log: the job may still run, or its log has expired; actions_jobs shows its status."}]))},
 
 {TOOL(GH_ACTIONS, 5), .name = "actions_dispatch", .hints = CHANGES, .labels = TELLS,

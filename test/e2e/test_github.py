@@ -163,6 +163,20 @@ def test_requests_are_what_github_says(planner, github, every):  # noqa: F811
     assert not wrong, "\n".join(map(str, wrong))
 
 
+def test_dry_runs_name_the_request(planner, github):  # noqa: F811
+    """As `plexus call --dry-run` asks for one: of every tool, also of those that read."""
+    for name, expected in OPERATIONS.items():
+        args = arguments(planner.listed[f"github_{name}"], True)
+        shown = planner.data_of(f"github_{name}", args, meta={"plexus/dry_run": True})["request"]
+        method, path = expected.split(" ")
+        pattern = re.sub(r"\\{path\\}", ".+", re.escape(path))
+        pattern = re.sub(r"\\{[a-z_]+\\}", "[^/?]+", pattern)
+        assert shown["method"] == method, name
+        assert re.fullmatch(re.escape(github.origin) + pattern + r"(\?.*)?", shown["url"]), (name, shown)
+        assert shown["headers"]["Authorization"] == "***"
+    assert not github.take()
+
+
 def test_dry_runs_send_nothing(planner, github):  # noqa: F811
     for name, expected in OPERATIONS.items():
         tool = planner.listed[f"github_{name}"]

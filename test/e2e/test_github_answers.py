@@ -123,6 +123,15 @@ def test_text(serve):
     assert github.take()[0].headers["accept"] == "application/vnd.github.diff"
 
 
+def test_of_a_long_log_the_end_is_shown(serve):
+    log = "".join(f"2026-01-02T03:04:05.{n:07}Z step {n}\n" for n in range(100000)) + "##[error]Process completed with exit code 1.\n"
+    planner, _ = serve(lambda request: (200, {"content-type": "text/plain"}, log.encode()))
+    [block] = planner.call("github_actions_logs", {**REPO, "job_id": 1})["content"]
+    notice, shown = block["text"].split("\n", 1)
+    assert log.endswith(shown) and shown.startswith("2026-") and 50000 < len(json.dumps(block["text"])) <= 65536 + 2
+    assert notice.startswith(f"[{len(log) - len(shown)} bytes")
+
+
 def test_writes_answer_with_what_the_caller_may_know(serve):
     def answer(request):
         if request.path.endswith("/labels"):
@@ -274,5 +283,6 @@ def test_ten_pull_requests_cost_few_tokens(serve):
         listing = planner.request("tools/list", {"cursor": listing["nextCursor"]})
         offered += listing["tools"]
     described = tokens(json.dumps([{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in offered], separators=(",", ":")))
+    assert all(tool["description"] for tool in offered)
     print(f"\nten pull requests: {ours} tokens (o200k_base, {len(text)} bytes) of {raw}; {len(offered)} tools: {described} tokens")
     assert ours < 2000 < raw

@@ -24,9 +24,7 @@ static int compile(struct px_read *r, px_str json, struct px_route_read *rr) {
         return px_read_no_memory(r);
     if (px_json_slice_type(text) != PX_JSON_OBJECT)
         return px_read_fail(r, "expected an object");
-    if ((e = check_target(r, text)))
-        return e;
-    if (!rr->opts->vetted && (e = px_route_schema_check(r, false, text)))
+    if (!rr->opts->vetted && ((e = check_target(r, text)) || (e = px_route_schema_check(r, false, text))))
         return e;
     if ((e = px_route_read(r, text, rr)) || (e = px_route_resolve(r, rr)))
         return e;

@@ -71,7 +71,12 @@ static bool is_write_only(px_str schema) {
 }
 
 static int find_masked(struct px_read *r, struct px_route_read *rr) {
+    static const char key[] = "writeOnly";
     struct px_route *route = rr->route;
+    px_str schema = rr->opts->input_schema;
+    /* Most schemas have none, and a start has hundreds of them. A backslash may hide a letter. */
+    if (!schema.p || (!memmem(schema.p, schema.n, key, strlen(key)) && !memchr(schema.p, '\\', schema.n)))
+        return 0;
     for (size_t i = 0; i < rr->uses.n_props; i++) {
         const struct px_prop *prop = &rr->uses.props[i];
         if (!is_write_only(prop->schema))

@@ -193,13 +193,32 @@ static int continue_with(const struct turn *turn, px_str cursor) {
     return turn->ret->cursor.p ? 1 : -ENOMEM;
 }
 
+/* The value at a pointer in which "-" stands for the last element of an array: lists that go on behind their last item. */
+static px_str at_or_last(px_str json, px_str pointer) {
+    while (pointer.n && json.p) {
+        size_t n = 1;
+        while (n < pointer.n && pointer.p[n] != '/')
+            n++;
+        px_str step = px_str_n(pointer.p, n), element, last = {0};
+        uint64_t pos = 0;
+        if (px_str_is(step, "/-") && px_json_slice_type(json) == PX_JSON_ARRAY) {
+            while (px_json_slice_next(json, &pos, NULL, &element) == 1)
+                last = element;
+            json = last;
+        } else {
+            json = px_at_or_absent(json, step);
+        }
+        pointer = px_str_n(pointer.p + n, pointer.n - n);
+    }
+    return json;
+}
+
 /* The text of a cursor in JSON: a string, or a number as it is written; false, null and what is absent are none. */
 static int cursor_text(const struct turn *turn, px_str json, px_str pointer, px_str *ret) {
-    px_str value;
+    px_str value = at_or_last(json, pointer);
     *ret = (px_str){0};
-    if (!json.p || px_json_slice_at(json, pointer, &value))
-        return 0;
     switch (px_json_slice_type(value)) {
+    case PX_JSON_NONE: return 0;
     case PX_JSON_STRING: return px_json_slice_text(turn->arena, value, ret);
     case PX_JSON_NUMBER: *ret = value; return 0;
     case PX_JSON_FALSE:

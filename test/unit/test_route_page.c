@@ -409,6 +409,27 @@ static void a_later_page_that_is_no_list(void **state) {
     flow_close(&f);
 }
 
+/* The next page begins behind the last item of this one. */
+static void the_last_item_can_be_the_cursor(void **state) {
+    static const struct answer answers[] = {
+        {.expect = AT("/items"), .body = "{\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}],\"has_more\":true}"},
+        {.expect = AT("/items?starting_after=b"), .body = "{\"data\":[{\"id\":\"c\"}],\"has_more\":false}"},
+    };
+    static const struct answer empty[] = {
+        {.expect = AT("/items"), .body = "{\"data\":[],\"has_more\":true}"}};
+    static const char route[] =
+        "{\"path\":\"/items\",\"result\":{\"items\":\"/data\"},\"page\":{\"kind\":\"cursor\",\"at\":\"/data/-/"
+        "id\",\"query\":\"starting_after\",\"more\":\"/has_more\"}}";
+    struct flow_rig f;
+    (void)state;
+    FLOW(&f, API, route, NONE, answers);
+    gives(&f, "{\"limit\":10}", "{\"items\":[{\"id\":\"a\"},{\"id\":\"b\"},{\"id\":\"c\"}]}");
+    flow_close(&f);
+    FLOW(&f, API, route, NONE, empty);
+    gives(&f, NULL, "{\"items\":[]}");
+    flow_close(&f);
+}
+
 /* ---- numbers and offsets ---- */
 
 #define NUMBERED                                                                                             \
@@ -551,6 +572,7 @@ int main(void) {
         cmocka_unit_test(asks_for_what_is_wanted),
         cmocka_unit_test(places_that_are_too_long),
         cmocka_unit_test(a_later_page_that_is_no_list),
+        cmocka_unit_test(the_last_item_can_be_the_cursor),
         cmocka_unit_test(counts_pages),
         cmocka_unit_test(a_small_first_page_stays_small),
         cmocka_unit_test(counts_items),

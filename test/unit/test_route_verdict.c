@@ -83,6 +83,7 @@ static void by_status(void **state) {
     JUDGED(302, "location: https://login.example.com/sso?token=abc#x", "", PX_UPSTREAM_ERROR, false, 0,
            "api answered 302: it points to https://login.example.com/sso, where this call does not follow",
            NULL);
+    JUDGED(302, "location: https://x/\xff", "", PX_UPSTREAM_ERROR, false, 0, "api answered 302: Found", NULL);
     JUDGED(304, NULL, "", PX_UPSTREAM_ERROR, false, 0, "api answered 304: Not Modified", NULL);
 }
 
@@ -215,6 +216,16 @@ static void words_of_pages(void **state) {
            "api answered 400: Bad Request", "Change");
 }
 
+static void bytes_are_no_words(void **state) {
+    (void)state;
+    struct px_arena arena;
+    px_arena_init(&arena, 4096);
+    assert_text(px_words_of_text(&arena, px_str_n("a\0b", 3)), "");
+    assert_text(px_words_of_text(&arena, px_str_n("a\xff", 2)), "");
+    assert_text(px_words_of_text(&arena, PX_LIT(" a b \r\nc")), "a b");
+    px_arena_finish(&arena);
+}
+
 static void words_are_bounded(void **state) {
     (void)state;
     struct px_buf body;
@@ -335,6 +346,31 @@ static void every_condition_must_hold(void **state) {
     assert_false(holds(rule, NULL, "{\"x\":{\"y\":false}}"));
 }
 
+/* A pattern that is too long never holds; a text that is too long, as far as it is looked at. */
+static void long_patterns_and_texts(void **state) {
+    (void)state;
+    struct px_rule rule = {.status = {.any = true}};
+    struct px_param one = {.name = PX_LIT_INIT("/a")};
+    struct px_buf pattern, body;
+    px_buf_init(&pattern, 10000);
+    px_buf_init(&body, 10000);
+    px_buf_char(&pattern, '"');
+    for (int i = 0; i < 600; i++)
+        px_buf_char(&pattern, '*');
+    px_buf_char(&pattern, '"');
+    px_buf_text(&body, "{\"a\":\"x");
+    for (int i = 0; i < 6000; i++)
+        px_buf_char(&body, 'y');
+    px_buf_text(&body, "z\"}");
+    one.value = px_buf_view(&pattern);
+    rule.body = (struct px_params){&one, 1};
+    assert_false(holds(rule, NULL, body.p));
+    one.value = PX_LIT("\"X*y\"");
+    assert_true(holds(rule, NULL, body.p));
+    px_buf_finish(&pattern);
+    px_buf_finish(&body);
+}
+
 static void waits_as_rules_say(void **state) {
     (void)state;
     struct px_rule rules[] = {rule_of(429, PX_RATE_LIMITED), rule_of(403, PX_RATE_LIMITED),
@@ -352,6 +388,11 @@ static void waits_as_rules_say(void **state) {
               (struct want){PX_RATE_LIMITED, true, 1000, "api answered 429: m", "Wait 1 s"});
     judged_by(&by, 403, "date: Sun, 06 Nov 1994 08:49:37 GMT\nx-ratelimit-reset: 784111797", "",
               (struct want){PX_RATE_LIMITED, true, 20000, "api answered 403: Forbidden", "Wait 20 s"});
+    rules[1].after_body = PX_LIT("/after"); /* the header goes before */
+    judged_by(
+        &by, 403, "date: Sun, 06 Nov 1994 08:49:37 GMT\nx-ratelimit-reset: 784111797",
+        "{\"after\":784111778}",
+        (struct want){PX_RATE_LIMITED, true, 20000, "api answered 403: {\"after\":784111778}", "Wait 20 s"});
     judged_by(
         &by, 200, NULL, "{\"error\":\"ratelimited\",\"wait\":\"1500\"}",
         (struct want){PX_RATE_LIMITED, true, 1500, "api answered with an error: ratelimited", "Wait 2 s"});
@@ -577,9 +618,11 @@ int main(void) {
         cmocka_unit_test(by_status),
         cmocka_unit_test(the_upstreams_words),
         cmocka_unit_test(words_of_pages),
+        cmocka_unit_test(bytes_are_no_words),
         cmocka_unit_test(words_are_bounded),
         cmocka_unit_test(rules_come_first_and_in_order),
         cmocka_unit_test(every_condition_must_hold),
+        cmocka_unit_test(long_patterns_and_texts),
         cmocka_unit_test(waits_as_rules_say),
         cmocka_unit_test(errors_in_a_200),
         cmocka_unit_test(places_of_words_are_the_upstreams),

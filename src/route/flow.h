@@ -1,8 +1,8 @@
 /* flow.h: one call of a route, as the files of the flow share it.
- *   call.c   what happens when: one function moves the state
- *   args.c   what the host's own arguments ask for
- *   list.c   the items: within the budget, and where the rest is
- *   finish.c the reply, or the error, is told */
+ *   call.c        what happens when: one function moves the state
+ *   flow_args.c   what the host's own arguments ask for
+ *   flow_list.c   the items: within the budget, and where the rest is
+ *   flow_finish.c the reply, or the error, is told */
 #ifndef PX_ROUTE_FLOW_H
 #define PX_ROUTE_FLOW_H
 
@@ -67,12 +67,12 @@ struct px_flow {
     bool failed;
 };
 
-/* ---- args.c ---- */
+/* ---- flow_args.c ---- */
 
 /** limit, cursor, fields: 0, or the flow has failed (told already, or to be told): -EINVAL. */
 PX_MUSTCHECK int px_flow_read_args(struct px_flow *flow);
 
-/* ---- list.c ---- */
+/* ---- flow_list.c ---- */
 
 void px_flow_list_init(struct px_flow *flow);
 /** How many items the page at flow->at is asked for. */
@@ -87,7 +87,7 @@ void px_flow_list_stop(struct px_flow *flow, px_str why, bool again);
 /** The result. 0; -ENOMEM; -EINVAL: not even the first item fits: the flow has failed. */
 PX_MUSTCHECK int px_flow_list_result(struct px_flow *flow, px_str *ret);
 
-/* ---- finish.c ---- */
+/* ---- flow_finish.c ---- */
 
 /** The flow's scope closes. */
 void px_flow_closed(void *flow);

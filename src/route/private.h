@@ -10,8 +10,8 @@
  *   cursor.c  that place as a text for the planner
  *   values.c  looked-up values, fetched and kept
  *   exchange.c a request and its answer, for a person to look at
- *   call.c    the flow
- *   list.c    the flow's items: within the budget, and where the rest is
+ *   judge.c   verdict.c, and then the plugin
+ *   call.c    the flow (flow.h)
  */
 #ifndef PX_ROUTE_PRIVATE_H
 #define PX_ROUTE_PRIVATE_H

@@ -5,11 +5,7 @@
 #include "route/private.h"
 #include <assert.h>
 
-enum {
-    VALUE_BYTES = 64 * 1024,
-    FETCH_BYTES = 64 << 20,
-    VALUES_MAX = 32
-};                      /* VALUES_MAX: as the schema has it */
+enum { VALUE_BYTES = 64 * 1024, FETCH_BYTES = 64 << 20 };
 #define FAILURE_NS PX_S /* a failure is remembered so long, so that many calls at once are one request */
 
 /* The values that its own route needs -> the request -> the answer. */
@@ -216,30 +212,8 @@ static void on_values(void *user, const px_str *values, const struct px_error *e
     end_fetch(fetch);
 }
 
-/* Whether looking `decl` up would need `decl`: by way of whatever that needs. */
-static bool needs_itself(const struct px_api *api, const struct px_value *decl) {
-    bool reached[VALUES_MAX] = {false}, seen[VALUES_MAX] = {false}, found = true;
-    size_t n = api->n_values;
-    if (n > VALUES_MAX)
-        return true;
-    px_route_values(decl->route, reached);
-    while (found) {
-        found = false;
-        for (size_t i = 0; i < n; i++) {
-            bool more[VALUES_MAX] = {false};
-            if (!reached[i] || seen[i])
-                continue;
-            seen[i] = found = true;
-            px_route_values(api->values[i].route, more);
-            for (size_t k = 0; k < n; k++)
-                reached[k] = reached[k] || more[k];
-        }
-    }
-    return reached[decl - api->values];
-}
-
-static int begin_fetch(struct px_kept_value *kept, const struct px_value *decl, struct px_scope *scope) {
-    const struct px_api *api = kept->site->opts.api;
+/* No value needs itself, by whatever way: the api would not have compiled. */
+static int begin_fetch(struct px_kept_value *kept, struct px_scope *scope) {
     struct fetch *fetch = px_scope_alloc(scope, sizeof *fetch);
     struct px_err err = {.msg = "out of memory"};
     int r = fetch ? px_scope_on_close(scope, fetch_closed, fetch) : -ENOMEM;
@@ -247,11 +221,7 @@ static int begin_fetch(struct px_kept_value *kept, const struct px_value *decl, 
         return r;
     *fetch = (struct fetch){.of = kept, .scope = scope};
     kept->fetch = fetch;
-    if (needs_itself(api, decl)) {
-        fail_fetch(fetch, -ELOOP, "it needs itself");
-        return 0;
-    }
-    r = px_values_get(kept->site, scope, decl->route, on_values, fetch, &fetch->op, &err);
+    r = px_values_get(kept->site, scope, kept->decl->route, on_values, fetch, &fetch->op, &err);
     if (r)
         fail_fetch(fetch, r, err.msg);
     return 0;
@@ -265,7 +235,7 @@ static int fetch_it(struct px_kept_value *kept) {
     int r = px_scope_open(kept->site->opts.loop, kept->site->opts.scope, "route/value", FETCH_BYTES, &scope);
     if (r)
         return r;
-    r = begin_fetch(kept, kept->decl, scope);
+    r = begin_fetch(kept, scope);
     if (r)
         px_scope_close(&scope);
     return r;

@@ -185,21 +185,6 @@ static void several_values(void **state) {
     flow_close(&f);
 }
 
-/* Who needs itself is told so, not kept waiting: whether the declaration was refused, or the call. */
-static void circles(void **state) {
-    static const char api[] = VALUES("{\"a\":{\"route\":{\"path\":\"/{value:b}\"},\"at\":\"\"},"
-                                     "\"b\":{\"route\":{\"path\":\"/{value:a}\"},\"at\":\"\"}}");
-    struct flow_rig f = {0};
-    struct px_err err = {0};
-    (void)state;
-    rig_open(&f.rig, true);
-    if (!flow_try_open(&f, api, "{\"path\":\"/{value:a}\"}", NONE, true, &err))
-        fails(&f, NULL, PX_INTERNAL, "it needs itself");
-    else
-        assert_int_equal(err.code, -EINVAL);
-    flow_close(&f);
-}
-
 /* A request that cannot even begin. */
 static void fails_at_once(void **state) {
     static const struct answer answers[] = {{.body = "{\"shops\":[{\"id\":7}]}"}, {.body = "{\"a\":1}"}};
@@ -262,17 +247,11 @@ static void dry_runs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(looks_up_once),
-        cmocka_unit_test(many_wait_for_one),
-        cmocka_unit_test(who_asked_first_may_go),
-        cmocka_unit_test(failures_are_forgotten),
-        cmocka_unit_test(the_service_ends),
-        cmocka_unit_test(too_large_a_value),
-        cmocka_unit_test(several_values),
-        cmocka_unit_test(circles),
-        cmocka_unit_test(dry_runs),
-        cmocka_unit_test(fails_at_once),
-        cmocka_unit_test(what_came_while_one_waited),
+        cmocka_unit_test(looks_up_once),          cmocka_unit_test(many_wait_for_one),
+        cmocka_unit_test(who_asked_first_may_go), cmocka_unit_test(failures_are_forgotten),
+        cmocka_unit_test(the_service_ends),       cmocka_unit_test(too_large_a_value),
+        cmocka_unit_test(several_values),         cmocka_unit_test(dry_runs),
+        cmocka_unit_test(fails_at_once),          cmocka_unit_test(what_came_while_one_waited),
     };
     return cmocka_run_group_tests(tests, NULL, finish_stock);
 }

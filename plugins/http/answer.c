@@ -38,20 +38,26 @@ static void put_about(struct ht_buf *b, const struct ht_job *job) {
         ht_buf_member(b, "content_type", (px_str){job->type.p, job->type.n < 256 ? job->type.n : 256});
 }
 
-static void reply(struct ht_job *job, struct ht_buf *structured, struct ht_buf *content, px_str text) {
-    const struct px_reply reply = {.size = sizeof reply,
-                                   .structured_json = ht_buf_view(structured),
-                                   .content_json = content ? ht_buf_view(content) : none,
-                                   .text = text};
-    if (structured->failed || (content && content->failed)) {
-        ht_fail(job, PX_TOO_LARGE, "the answer is too large to pass on", NULL);
-    } else {
-        job->answered = true;
-        job->service->host->call->reply(job->call, &reply);
+/* What is known of the answer beside its content goes into the result's _meta: {"http":{"status":…,"url":…}}. */
+static void reply(struct ht_job *job, struct px_reply *reply, bool truncated, uint64_t next) {
+    struct ht_buf meta;
+    ht_buf_init(&meta, 256 * 1024);
+    ht_buf_text(&meta, "{\"http\":");
+    put_about(&meta, job);
+    ht_buf_key(&meta, "bytes");
+    ht_buf_u64(&meta, job->bytes);
+    ht_buf_key(&meta, "truncated");
+    ht_buf_text(&meta, truncated ? "true" : "false");
+    if (next) {
+        ht_buf_key(&meta, "next_offset");
+        ht_buf_u64(&meta, next);
     }
-    ht_buf_free(structured);
-    if (content)
-        ht_buf_free(content);
+    ht_buf_text(&meta, "}}");
+    reply->size = sizeof *reply;
+    reply->meta_json = meta.failed ? none : ht_buf_view(&meta);
+    job->answered = true;
+    job->service->host->call->reply(job->call, reply);
+    ht_buf_free(&meta);
 }
 
 /* A whole number of characters, and of lines when that costs little. */
@@ -111,7 +117,8 @@ static void fail_with_page(struct ht_job *job, px_str title, px_str text) {
 
 /* ---- text ---- */
 
-static void put_text(struct ht_buf *b, const struct ht_job *job, px_str title, px_str text, uint64_t next) {
+/* "[HTTP 200, text/html, https://…]", and what else is to be said first. */
+static void put_first(struct ht_buf *b, const struct ht_job *job) {
     px_str type = job->type.p ? job->type : PX_LIT("no Content-Type");
     ht_buf_text(b, "[HTTP ");
     ht_buf_u64(b, job->status);
@@ -119,24 +126,11 @@ static void put_text(struct ht_buf *b, const struct ht_job *job, px_str title, p
     ht_buf_add(b, type.p, ht_utf8_fit(type, 100));
     ht_buf_text(b, ", ");
     ht_buf_add(b, job->url.p, ht_utf8_fit(job->url, 400));
-    ht_buf_text(b, "]\n\n");
+    ht_buf_text(b, "]\n");
     if (job->note) {
         ht_buf_text(b, "[");
         ht_buf_text(b, job->note);
-        ht_buf_text(b, "]\n\n");
-    }
-    if (title.n && !job->offset) {
-        ht_buf_text(b, "# ");
-        ht_buf_str(b, title);
-        ht_buf_text(b, "\n\n");
-    }
-    ht_buf_str(b, text);
-    if (next) {
-        ht_buf_text(b, "\n\n[There is more: ask again with offset ");
-        ht_buf_u64(b, next);
-        ht_buf_text(b, ".]");
-    } else if (job->truncated) {
-        ht_buf_text(b, "\n\n[It is longer than this service may read.]");
+        ht_buf_text(b, "]\n");
     }
 }
 
@@ -146,39 +140,36 @@ static bool is_said(px_str title, px_str text) {
 }
 
 void ht_answer_text(struct ht_job *job, px_str title, px_str text, bool more) {
-    struct ht_buf structured, content;
+    struct ht_buf b;
     uint64_t room = ht_room(job), next = 0;
     if (job->status >= 400) {
         fail_with_page(job, title, text);
         return;
     }
-    uint64_t around = AROUND + job->url.n * 2 + title.n * 2;
-    size_t n = cut_at(text, room > around ? room - around : room / 4);
-    if (n < text.n || more)
+    size_t n = cut_at(text, room > 4 * AROUND ? room - AROUND : room / 2);
+    if (n && (n < text.n || more)) /* else nothing of it fits, or a page that was stopped had nothing more */
         next = job->offset + n;
-    if (next && !n) /* nothing of it fits, or a stopped page had nothing more */
-        next = 0;
-    ht_buf_init(&structured, 2 * room + 32 * 1024);
-    put_about(&structured, job);
-    ht_buf_key(&structured, "bytes");
-    ht_buf_u64(&structured, job->bytes);
-    ht_buf_key(&structured, "truncated");
-    ht_buf_text(&structured, n < text.n || more || job->truncated ? "true" : "false");
-    if (next) {
-        ht_buf_key(&structured, "next_offset");
-        ht_buf_u64(&structured, next);
+    ht_buf_init(&b, room + 32 * 1024);
+    put_first(&b, job);
+    ht_buf_text(&b, "\n");
+    if (title.n && !job->offset && !is_said(title, text)) {
+        ht_buf_text(&b, "# ");
+        ht_buf_str(&b, title);
+        ht_buf_text(&b, "\n\n");
     }
-    if (job->note)
-        ht_buf_member(&structured, "note", ht_str(job->note));
-    if (title.n)
-        ht_buf_member(&structured, "title", title);
-    ht_buf_member(&structured, "text", (px_str){text.p, n});
-    ht_buf_text(&structured, "}");
-    ht_buf_init(&content, 2 * room + 32 * 1024);
-    put_text(&content, job, is_said(title, text) ? none : title, (px_str){text.p, n}, next);
-    px_str shown = ht_buf_view(&content);
-    reply(job, &structured, NULL, shown);
-    ht_buf_free(&content);
+    ht_buf_add(&b, text.p, n);
+    if (next) {
+        ht_buf_text(&b, "\n\n[There is more: ask again with offset ");
+        ht_buf_u64(&b, next);
+        ht_buf_text(&b, ".]");
+    } else if (job->truncated || more) {
+        ht_buf_text(&b, "\n\n[It is longer, but no more of it could be read.]");
+    }
+    if (b.failed)
+        ht_fail(job, PX_UNAVAILABLE, "out of memory", NULL);
+    else
+        reply(job, &(struct px_reply){.text = ht_buf_view(&b)}, next || more || job->truncated, next);
+    ht_buf_free(&b);
 }
 
 /* Text that needs no worker. */
@@ -192,23 +183,14 @@ static void plain(struct ht_job *job) {
 
 /* ---- JSON ---- */
 
-/* False: it is no JSON. */
+/* The value as it is. False: it is no JSON. */
 static bool json(struct ht_job *job) {
     px_str body = ht_buf_view(&job->body), value;
-    struct ht_buf structured;
     if (body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
         body = (px_str){body.p + 3, body.n - 3};
     if (job->truncated || job->service->host->json->check(body, &value))
         return false;
-    ht_buf_init(&structured, value.n + 32 * 1024);
-    put_about(&structured, job);
-    ht_buf_key(&structured, "bytes");
-    ht_buf_u64(&structured, job->bytes);
-    ht_buf_key(&structured, "truncated");
-    ht_buf_text(&structured, "false,\"json\":");
-    ht_buf_str(&structured, value);
-    ht_buf_text(&structured, "}");
-    reply(job, &structured, NULL, none);
+    reply(job, &(struct px_reply){.structured_json = value}, false, 0);
     return true;
 }
 
@@ -222,37 +204,44 @@ static bool is_image(px_str type) {
     return false;
 }
 
+/* "image/png" of "image/png; x=y". */
+static px_str plain_type(px_str type) {
+    size_t n = 0;
+    while (n < type.n && type.p[n] > ' ' && type.p[n] != ';')
+        n++;
+    return (px_str){type.p, n};
+}
+
 static void binary(struct ht_job *job) {
     const struct px_host *host = job->service->host;
-    struct ht_buf structured, content;
-    px_str base64 = none, type = job->type;
-    bool image = is_image(type) && !job->truncated && job->body.n / 3 * 4 + AROUND < ht_room(job) &&
+    struct ht_buf text, content;
+    px_str base64 = none;
+    bool image = is_image(job->type) && !job->truncated && job->body.n / 3 * 4 + 2 * AROUND < ht_room(job) &&
                  host->json->base64(job->scope, ht_buf_view(&job->body), &base64) == 0;
     job->note = image                 ? "an image"
                 : is_image(job->type) ? "an image that is too large to be shown"
                                       : "this is no text: it is not shown";
-    ht_buf_init(&structured, 32 * 1024);
-    put_about(&structured, job);
-    ht_buf_key(&structured, "bytes");
-    ht_buf_u64(&structured, job->bytes);
-    ht_buf_key(&structured, "truncated");
-    ht_buf_text(&structured, image ? "false" : "true");
-    ht_buf_member(&structured, "note", ht_str(job->note));
-    ht_buf_text(&structured, "}");
+    ht_buf_init(&text, 4 * AROUND);
+    put_first(&text, job);
     if (!image) {
-        reply(job, &structured, NULL, none);
+        reply(job, &(struct px_reply){.text = ht_buf_view(&text)}, true, 0);
+        ht_buf_free(&text);
         return;
     }
-    type.n = (size_t)((const char *)memchr(type.p, '/', type.n) - type.p) + 1;
-    while (type.n < job->type.n && ((type.p[type.n] | 32) >= 'a' && (type.p[type.n] | 32) <= 'z'))
-        type.n++;
-    ht_buf_init(&content, base64.n + AROUND);
-    ht_buf_text(&content, "[{\"type\":\"image\",\"data\":\"");
+    ht_buf_init(&content, base64.n + 16 * AROUND);
+    ht_buf_text(&content, "[{\"type\":\"text\",\"text\":");
+    ht_buf_json(&content, ht_buf_view(&text));
+    ht_buf_text(&content, "},{\"type\":\"image\",\"data\":\"");
     ht_buf_str(&content, base64);
     ht_buf_text(&content, "\"");
-    ht_buf_member(&content, "mimeType", type);
+    ht_buf_member(&content, "mimeType", plain_type(job->type));
     ht_buf_text(&content, "}]");
-    reply(job, &structured, &content, none);
+    if (content.failed)
+        ht_fail(job, PX_UNAVAILABLE, "out of memory", NULL);
+    else
+        reply(job, &(struct px_reply){.content_json = ht_buf_view(&content)}, false, 0);
+    ht_buf_free(&text);
+    ht_buf_free(&content);
 }
 
 /* ---- which of them it is ---- */
@@ -366,5 +355,10 @@ void ht_answer_head(struct ht_job *job, const struct px_http_response *resp) {
         ht_buf_json(&b, h->value);
     }
     ht_buf_text(&b, "}}");
-    reply(job, &b, NULL, none);
+    const struct px_reply reply = {.size = sizeof reply, .structured_json = ht_buf_view(&b)};
+    if (b.failed)
+        ht_fail(job, PX_TOO_LARGE, "the headers are too large to pass on", NULL);
+    else
+        job->service->host->call->reply(job->call, &reply);
+    ht_buf_free(&b);
 }

@@ -17,10 +17,11 @@ static void keep(struct ht_job *job, px_str s, px_str *ret) {
 }
 
 static void begun(struct ht_job *job, const struct px_http_response *resp) {
+    if (resp && !job->url.n)
+        keep(job, resp->url, &job->url);
     if (!resp || job->status)
         return;
     job->status = resp->status;
-    keep(job, resp->url, &job->url);
     keep(job, header(resp, "content-type"), &job->type);
 }
 

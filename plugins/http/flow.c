@@ -121,6 +121,7 @@ void ht_verbatim(struct ht_out *o, const char *text, size_t n) {
         if (i > from) {
             flush(o);
             ht_put(o, text + from, i - from);
+            o->opening = false;
         }
         if (i < n && p[i] == '\n' && !o->opening) {
             flush(o);

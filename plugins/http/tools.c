@@ -16,19 +16,11 @@
     "'accept':{'type':'string','maxLength':256,'pattern':'^[ -~]*$'},"                                                     \
     "'accept-language':{'type':'string','maxLength':256,'pattern':'^[ -~]*$'}}}"
 
-#define ABOUT                                                                                                \
-    "'status':{'type':'integer'},'url':{'type':'string','description':'That answered, after redirects.'},"   \
-    "'content_type':{'type':'string'}"
-
-static const char page_out[] =
-    "{'type':'object','required':['status','url','bytes','truncated'],'properties':{" ABOUT
-    ",'bytes':{'type':'integer','description':'Of the body, as far as it was read.'},"
-    "'truncated':{'type':'boolean','description':'There is more than is shown.'},"
-    "'next_offset':{'type':'integer','description':'Ask again with this offset for what comes next.'},"
-    "'title':{'type':'string'},'text':{'type':'string'},'json':{},'note':{'type':'string'}}}";
-
-static const char head_out[] = "{'type':'object','required':['status','url','headers'],'properties':{" ABOUT
-                               ",'headers':{'type':'object','additionalProperties':{'type':'string'}}}}";
+static const char head_out[] =
+    "{'type':'object','required':['status','url','headers'],'properties':{"
+    "'status':{'type':'integer'},'url':{'type':'string','description':'That answered, after redirects.'},"
+    "'content_type':{'type':'string'},"
+    "'headers':{'type':'object','additionalProperties':{'type':'string'}}}}";
 
 static void quoted(struct ht_buf *b, const char *text) {
     size_t at = b->n;
@@ -83,7 +75,6 @@ int ht_tools_set(const struct px_host *host, px_service_h service, px_scope_h sc
              schema(host, scope,
                     "{'type':'object','additionalProperties':false,'required':['url'],'properties':{" URL
                     "," SHAPE "}}"),
-         .output_schema = schema(host, scope, page_out),
          .hints = reads,
          .labels = labels},
         {.size = sizeof(struct px_tool),
@@ -113,12 +104,11 @@ int ht_tools_set(const struct px_host *host, px_service_h service, px_scope_h sc
              "'body':{'type':'string','maxLength':1048576},"
              "'content_type':{'type':'string','maxLength':128,'pattern':'^[ -~]+$','default':'text/plain; "
              "charset=utf-8'}," SHAPE "}}"),
-         .output_schema = schema(host, scope, page_out),
          .hints =
              PX_HINT_READ_ONLY_SET | PX_HINT_DESTRUCTIVE_SET | PX_HINT_IDEMPOTENT_SET | PX_HINT_OPEN_WORLD,
          .labels = labels}};
     for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++)
-        if (!tools[i].description || !tools[i].input_schema || !tools[i].output_schema)
+        if (!tools[i].description || !tools[i].input_schema)
             return -ENOMEM;
     return host->catalog->set(service, PX_LIST_TOOLS, tools, sizeof tools / sizeof tools[0], sizeof tools[0],
                               NULL);

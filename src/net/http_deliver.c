@@ -31,6 +31,7 @@ static int tell_next(struct px_http_call *call) {
     struct px_piece piece;
     if (call->head_due) {
         call->head_due = false;
+        call->result.url = call->url.text;
         return tell(call, &(struct px_http_ev){.kind = PX_HTTP_HEAD, .result = &call->result}) ? 1 : -1;
     }
     int r = px_pieces_next(&call->pieces, &piece);

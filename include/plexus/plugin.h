@@ -550,7 +550,8 @@ struct px_host_http {
     uint32_t size, reserved;
     /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (sub is 0; SSE:
      *  data is the event's data), GAP, END. PX_PAUSE holds the upstream back. END's status: 0 when an answer came, judged as it
-     *  may be. -ENOENT: no such upstream, or no api; -EINVAL: the request cannot be made; -EACCES: the configuration lacks the
+     *  may be; a `url` that may not be asked ends there, too. -ENOENT: no such upstream, or no api; -EINVAL: the request cannot
+     *  be made; -EACCES: the configuration lacks the
      *  identity's secret (the log says why); -EAGAIN: 256 requests of this service are in flight, routes too. */
     int32_t (*start)(px_scope_h scope, const struct px_http_request *req, px_on on, void *user,
                      px_op_h *ret_op);

@@ -127,7 +127,12 @@ static void other_words(struct px_http_call *call, CURLcode code) {
     case CURLE_HTTP2:
         say(call, PX_HTTP_PROTOCOL, "the answer is broken (%s)", curl_easy_strerror(code));
         break;
-    case CURLE_OUT_OF_MEMORY: say(call, PX_HTTP_INTERNAL, "no memory for the answer"); break;
+    case CURLE_OUT_OF_MEMORY: /* curl also says so of a header over its limit of 100 KB */
+        if (call->leaving && !call->head.done)
+            say(call, PX_HTTP_PROTOCOL, "the answer has a header that is too long");
+        else
+            say(call, PX_HTTP_INTERNAL, "no memory for the answer");
+        break;
     default: say(call, PX_HTTP_INTERNAL, "%s", curl_easy_strerror(code)); break;
     }
 }

@@ -4,10 +4,23 @@
 
 enum { REQUEST_BYTES = 32 << 20 };
 
+/* One that may not be asked is refused by the client: its words reach whoever waits for the answer, who may have been given
+ * the URL by someone else. */
+static int own_url(struct px_making *m, px_str text) {
+    struct px_url url;
+    struct px_err ignored;
+    int e = px_url_parse(m->arena, text, &url, &ignored);
+    if (e == -ENOMEM)
+        return px_err_set(m->err, e, "out of memory");
+    m->trusted = !e && px_egress_configured(m->up->egress, &url);
+    px_buf_str(&m->url, e ? text : url.text);
+    return 0;
+}
+
 static int address(struct px_making *m, const struct px_site_request *req) {
     struct px_path path;
     if (req->url.p)
-        return px_making_url(m, req->url, "this URL");
+        return own_url(m, req->url);
     int e = px_path_parse(m->arena, req->path.p ? req->path : PX_LIT(""), &path, m->err);
     if (e)
         return px_err_prefix(m->err, e, "path: ");

@@ -63,7 +63,8 @@ static void whole(void **s) {
                "END=status -110 http 0 bytes 0 timed-out");
     rig_expect("r_fetch", "{\"path\":\"/much\",\"max_bytes\":1000}", 0, "END=status -90");
     /* the guard stands in front of code, too */
-    rig_expect("r_fetch", "{\"url\":\"http://127.0.0.1:1/\"}", PX_INTERNAL, "refused -22");
+    rig_expect("r_fetch", "{\"url\":\"http://127.0.0.1:1/\"}", 0, "END=status -13 http 0");
+    rig_expect("r_fetch", "{\"url\":\"ftp://127.0.0.1/\"}", 0, "END=status -22 http 0");
     /* what cannot be asked at all */
     rig_expect("r_fetch", "{\"path\":\"/\",\"upstream\":\"none\"}", PX_INTERNAL, "refused -2");
     rig_expect("r_fetch", "{\"path\":\"/{missing}\"}", PX_INTERNAL, "refused -22");

@@ -83,7 +83,7 @@ static const struct {
     {"<pre>\n a\n\n  b\n</pre>t", "```\n a\n\n  b\n```\n\nt"},
     {"<pre><code class='x language-rust'>fn</code></pre>", "```rust\nfn\n```"},
     {"<pre>```</pre>", "````\n```\n````"},
-    {"<pre>a\n b\n\n</pre>", "```\na\n b\n```"},
+    {"<pre>a\n b\n</pre>", "```\na\n b\n```"},
     {"<pre></pre>t", "t"},
     /* tables */
     {"<table><tr><th>A<th>B<tr><td>1<td>2|3</table>", "| A | B |\n|---|---|\n| 1 | 2\\|3 |"},

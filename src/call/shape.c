@@ -157,6 +157,14 @@ static bool acceptable_meta(struct px_call *call, px_str *meta) {
 
 /* ---- tools ---- */
 
+/* What the tool promises of this answer: nothing of one that says it failed, of a dry run, and when the caller has chosen
+ * what of it is shown. */
+static const struct px_schema *promise(const struct px_call *call, bool is_error) {
+    px_str fields;
+    bool chosen = call->item->route && px_json_slice_get(call->req.args_json, PX_LIT("fields"), &fields) == 0;
+    return is_error || call->dry || chosen ? NULL : call->item->output;
+}
+
 /* A route has kept to the budget, and its next_cursor begins where it stopped: to cut its items again would lose some. So what
  * it gives may be a little over (escapes of the text beside it, redaction), and only a defect of ours is cut. */
 static uint64_t budget_of(const struct px_call *call) {
@@ -174,7 +182,7 @@ static bool fit_structured(struct px_call *call, px_str *json, bool escaped, str
     if (!json->p)
         *json = PX_LIT("{\"redacted\":true}");
     int r = px_budget_cut(arena, *json, budget_of(call), escaped, json, cut);
-    if (!r && cut->done && call->item->output) {
+    if (!r && cut->done && promise(call, false)) {
         r = px_json_scan(*json, NULL, &scan, NULL, NULL);
         if (!r)
             r = px_json_parse_scanned(arena, &scan, &tree, NULL);
@@ -241,7 +249,7 @@ static px_str fit_text(struct px_call *call, px_str text, struct px_cut *cut) {
 
 static void shape_tool(struct px_call *call, struct px_reply *reply) {
     bool is_error = reply->flags & PX_REPLY_IS_ERROR;
-    const struct px_schema *output = is_error ? NULL : call->item->output;
+    const struct px_schema *output = promise(call, is_error);
     struct px_cut cut = {0}, content_cut = {0};
     px_str structured = reply->structured_json, content = reply->content_json;
     bool twin = !content.p && !reply->text.p; /* the structured value is shown as text */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GET = 1, LIST, CREATE, FETCH, ROUTE, ADDED };
+enum { GET = 1, LIST, CREATE, FETCH, ROUTE, ADDED, TYPED };
 
 static const struct px_host *host;
 
@@ -172,6 +172,8 @@ static void refused(px_call_h call, int32_t r) {
 
 static struct fetch *fetch_new(px_call_h call, const struct px_call_in *in) {
     struct fetch *f = host->scope->alloc(host->call->scope(call), sizeof *f);
+    if (!f)
+        return NULL;
     f->call = call;
     f->pause = (uint64_t)number_of(in->args_json, "/pause_ms");
     f->enough = number_of(in->args_json, "/enough") != 0;
@@ -181,6 +183,10 @@ static struct fetch *fetch_new(px_call_h call, const struct px_call_in *in) {
 static void fetch(px_call_h call, const struct px_call_in *in) {
     px_scope_h scope = host->call->scope(call);
     struct fetch *f = fetch_new(call, in);
+    if (!f) {
+        refused(call, -ENOMEM);
+        return;
+    }
     px_pair headers[] = {{PX_LIT("X-Test"), PX_LIT("yes")}};
     px_str value;
     struct px_http_request req = {.size = sizeof req,
@@ -233,6 +239,8 @@ static int32_t open_service(const struct px_host *h, const struct px_open_in *in
     struct service *self;
     host = h;
     self = h->scope->alloc(h->scope->of_service(in->service), sizeof *self);
+    if (!self)
+        return -ENOMEM;
     self->service = in->service;
     *ret_self = self;
     if (h->json->at(in->config_json, PX_LIT("/tools"), &value) ==
@@ -309,6 +317,14 @@ static const struct px_tool tools[] = {
          "\"pin\":{\"type\":\"string\",\"writeOnly\":true}}}},\"required\":[\"name\"],\"additionalProperties\":false}",
      .route = "{\"method\":\"POST\",\"path\":\"/items\",\"body\":{\"name\":{\"$arg\":\"name\"},"
               "\"password\":{\"$arg\":\"password\"},\"login\":{\"$arg\":\"login\"}}}"},
+    {.size = sizeof(struct px_tool),
+     .id = TYPED,
+     .name = "typed",
+     .description = "promises what comes",
+     .input_schema =
+         "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"}},\"required\":[\"id\"]}",
+     .output_schema = "{\"type\":\"object\",\"required\":[\"id\"]}",
+     .route = "{\"method\":\"PUT\",\"path\":\"/items/{id}\"}"},
     {.size = sizeof(struct px_tool),
      .id = FETCH,
      .hints = PX_HINT_READ_ONLY,

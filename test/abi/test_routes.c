@@ -183,6 +183,18 @@ static void dry_runs_send_nothing(void **s) {
     assert_int_equal(effects(), before);
 }
 
+/* An output schema is about whole answers. */
+static void promises(void **s) {
+    (void)s;
+    struct test_outcome out;
+    rig_expect("r_typed", "{\"id\":\"a\"}", 0, "a b");
+    rig_expect("r_typed", "{\"id\":\"odd\"}", PX_INTERNAL, "structured_json");
+    rig_call("r_typed", "{\"id\":\"a\",\"fields\":\"token\"}", 0, "token", &out);
+    assert_null(strstr(out.structured, "\"id\""));
+    test_outcome_free(&out);
+    rig_expect("r_typed", "{\"id\":\"a\",\"dry_run\":true}", 0, "dry_run");
+}
+
 static void set_labels(bool allow) {
     static const px_str all = PX_LIT_INIT("*");
     struct px_policy policy = {.name = PX_LIT("default"),
@@ -447,6 +459,7 @@ int main(void) {
         cmocka_unit_test(effects_are_recorded),
         cmocka_unit_test(dry_runs_send_nothing),
         cmocka_unit_test(dry_runs_and_labels),
+        cmocka_unit_test(promises),
         cmocka_unit_test(verbose_shows_the_exchange),
         cmocka_unit_test(write_only_is_not_logged),
         cmocka_unit_test(cancelled_in_flight),

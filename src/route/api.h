@@ -13,4 +13,7 @@ struct px_api;
 PX_MUSTCHECK int px_api_compile(px_str json, bool vetted, struct px_api **ret, struct px_err *err);
 void px_api_destroy(struct px_api *api); /* NULL is fine; routes and sites made with it have gone */
 
+/** Let go of what checking keeps, the schemas of apis and routes; it is made again when it is needed. */
+void px_route_forget(void);
+
 #endif

@@ -6,8 +6,8 @@ enum { TREE_BYTES = 16 << 20 };
 
 static struct px_schema *schemas[2];
 
-/* At the end of the process, so that its leaks are real ones. */
-__attribute__((destructor)) static void forget(void) {
+/* Also at the end of the process, so that its leaks are real ones. */
+__attribute__((destructor)) void px_route_forget(void) {
     px_schema_destroy(px_take(&schemas[0]));
     px_schema_destroy(px_take(&schemas[1]));
 }

@@ -478,6 +478,7 @@ void px_services_destroy(struct px_services **pservices) {
         px_list_remove(&lib->node);
         px_lib_free(lib); /* the code stays loaded */
     }
+    px_route_forget();
     for (size_t i = 0; services->folders && i < services->n_folders; i++)
         free(services->folders[i]);
     free(services->folders);

@@ -64,27 +64,10 @@ int px_making_credential(struct px_making *m) {
 
 /* ---- the query ---- */
 
-void px_making_upstream_query(struct px_making *m, const struct px_params *own) {
-    for (size_t i = 0; i < m->up->n_query; i++) {
-        const struct px_site_param *param = &m->up->query[i];
-        bool replaced = param->secret && !m->trusted;
-        for (size_t j = 0; own && j < own->n && !replaced; j++)
-            replaced = px_str_eq(own->list[j].name, param->name);
-        if (replaced)
-            continue;
-        m->ret->url_secret |= param->secret;
-        if (param->secret && m->source.mask) {
-            px_param_put_text(&m->query, param->name, PX_LIT("***"), true);
-            continue;
-        }
-        if (m->query.n)
-            px_buf_char(&m->query, '&');
-        px_buf_str(&m->query, param->text);
-    }
-}
-
-/* A next page's URL may hold the key already: what stands there is the upstream's, and goes. */
-static void drop_param(struct px_buf *url, px_str name) {
+void px_making_drop(struct px_making *m, px_str name) {
+    struct px_buf *url = &m->url;
+    if (url->failed || !url->n)
+        return;
     char *query = memchr(url->p, '?', url->n), *end = url->p + url->n;
     struct px_buf encoded;
     px_buf_init(&encoded, PX_URL_MAX);
@@ -106,12 +89,33 @@ static void drop_param(struct px_buf *url, px_str name) {
     px_buf_finish(&encoded);
 }
 
+void px_making_upstream_query(struct px_making *m, const struct px_params *own, bool only_secret) {
+    for (size_t i = 0; i < m->up->n_query; i++) {
+        const struct px_site_param *param = &m->up->query[i];
+        bool replaced = param->secret ? !m->trusted : only_secret;
+        for (size_t j = 0; own && j < own->n && !replaced; j++)
+            replaced = px_str_eq(own->list[j].name, param->name);
+        if (replaced)
+            continue;
+        m->ret->url_secret |= param->secret;
+        if (param->secret)
+            px_making_drop(m, param->name);
+        if (param->secret && m->source.mask) {
+            px_param_put_text(&m->query, param->name, PX_LIT("***"), true);
+            continue;
+        }
+        if (m->query.n)
+            px_buf_char(&m->query, '&');
+        px_buf_str(&m->query, param->text);
+    }
+}
+
 int px_making_whole_url(struct px_making *m) {
     bool key = m->credential && m->credential->decl->kind == PX_IDENTITY_API_KEY &&
                m->credential->decl->place == PX_IN_QUERY;
     m->ret->url_secret |= key;
-    if (key && !m->url.failed)
-        drop_param(&m->url, m->credential->name);
+    if (key)
+        px_making_drop(m, m->credential->name);
     px_credential_query(&m->query, m->credential, m->source.mask);
     if (m->query.n && !m->url.failed) {
         px_buf_char(&m->url, memchr(m->url.p, '?', m->url.n) ? '&' : '?');
@@ -149,9 +153,11 @@ static void put_header(struct px_making *m, const struct px_site_param *param) {
         ret->credentials[ret->n_credentials++] = pair;
 }
 
-int px_making_headers(struct px_making *m, const struct px_site_param *own, size_t n_own) {
+int px_making_headers(struct px_making *m, struct px_site_param *own, size_t n_own, bool type_is_own) {
     static const px_str type = PX_LIT_INIT("Content-Type");
     struct px_route_request *ret = m->ret;
+    if (type_is_own && ret->body.p && ret->content_type.p && !param_find(own, n_own, type))
+        own[n_own++] = (struct px_site_param){type, ret->content_type, false};
     size_t most = m->up->n_headers + n_own + 2;
     ret->headers = px_arena_alloc(m->arena, most * sizeof *ret->headers);
     ret->credentials = px_arena_alloc(m->arena, most * sizeof *ret->credentials);

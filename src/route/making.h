@@ -32,9 +32,13 @@ PX_MUSTCHECK int px_making_url(struct px_making *m, px_str url, const char *whos
 /** Behind the address: whose credentials go along. */
 PX_MUSTCHECK int px_making_credential(struct px_making *m);
 /** The upstream's parameters, but those that `own` replaces. */
-void px_making_upstream_query(struct px_making *m, const struct px_params *own);
-/** The upstream's headers with `own` over them; then Content-Type, if there is a body and none of them says it. */
-PX_MUSTCHECK int px_making_headers(struct px_making *m, const struct px_site_param *own, size_t n_own);
+void px_making_upstream_query(struct px_making *m, const struct px_params *own, bool only_secret);
+/** Take a parameter out of the address: a next page's may hold a secret already, as the upstream was given it. */
+void px_making_drop(struct px_making *m, px_str name);
+/** The upstream's headers with `own` over them (it has room for one more); then Content-Type, if there is a body and none of them
+ *  says it. `type_is_own`: the type was chosen for this body (a form's), so the upstream's does not stand. */
+PX_MUSTCHECK int px_making_headers(struct px_making *m, struct px_site_param *own, size_t n_own,
+                                   bool type_is_own);
 /** Address, query and the key that stands in it become ret->url. */
 PX_MUSTCHECK int px_making_whole_url(struct px_making *m);
 

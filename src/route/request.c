@@ -5,11 +5,16 @@ enum { NUMBER_BYTES = 24 };
 
 /* ---- the query ---- */
 
-static int put_own_query(struct px_making *m) {
+/* `only_secret`: into a next page's URL, which holds the others already. */
+static int put_own_query(struct px_making *m, bool only_secret) {
     const struct px_params *query = &m->route->query;
     px_str json;
     for (size_t i = 0; i < query->n; i++) {
         const struct px_param *param = &query->list[i];
+        if (only_secret && !param->secret)
+            continue;
+        if (param->secret)
+            px_making_drop(m, param->name);
         if (param->secret && !m->trusted)
             return px_err_set(m->err, -EINVAL,
                               "the query holds a secret, which goes only to configured origins");
@@ -95,12 +100,12 @@ static int make_url(struct px_making *m) {
         e = px_making_credential(m);
     if (e)
         return e;
-    if (!m->page || !m->page->url.p) { /* the next page's URL holds all of it */
-        px_making_upstream_query(m, &m->route->query);
-        if ((e = put_own_query(m)))
-            return e;
+    bool next = m->page && m->page->url.p;
+    px_making_upstream_query(m, &m->route->query, next);
+    if ((e = put_own_query(m, next)))
+        return e;
+    if (!next)
         put_page(m);
-    }
     return px_making_whole_url(m);
 }
 
@@ -108,7 +113,7 @@ static int make_url(struct px_making *m) {
 
 static int make_headers(struct px_making *m) {
     const struct px_params *headers = &m->route->headers;
-    struct px_site_param *own = px_arena_alloc(m->arena, headers->n * sizeof *own);
+    struct px_site_param *own = px_arena_alloc(m->arena, (headers->n + 1) * sizeof *own);
     size_t n = 0;
     px_str text;
     if (!own)
@@ -127,7 +132,7 @@ static int make_headers(struct px_making *m) {
         if (text.p)
             own[n++] = (struct px_site_param){param->name, text, param->secret};
     }
-    return px_making_headers(m, own, n);
+    return px_making_headers(m, own, n, m->route->form.list || m->route->raw_value.p);
 }
 
 /* ---- the whole ---- */

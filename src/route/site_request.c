@@ -34,7 +34,7 @@ static int address(struct px_making *m, const struct px_site_request *req) {
 }
 
 static int headers(struct px_making *m, const struct px_site_request *req) {
-    struct px_site_param *own = px_arena_alloc(m->arena, req->n_headers * sizeof *own);
+    struct px_site_param *own = px_arena_alloc(m->arena, (req->n_headers + 1) * sizeof *own);
     if (!own)
         return px_err_set(m->err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < req->n_headers; i++) {
@@ -47,7 +47,7 @@ static int headers(struct px_making *m, const struct px_site_request *req) {
             return e;
         own[i] = (struct px_site_param){pair->name, pair->value, false};
     }
-    return px_making_headers(m, own, req->n_headers);
+    return px_making_headers(m, own, req->n_headers, req->content_type.p != NULL);
 }
 
 static int make(struct px_making *m, const struct px_site_request *req) {
@@ -56,7 +56,7 @@ static int make(struct px_making *m, const struct px_site_request *req) {
         return e;
     if ((e = px_making_credential(m)))
         return e == -ENOENT ? (m->err ? m->err->code = -EACCES : 0, -EACCES) : e;
-    px_making_upstream_query(m, NULL);
+    px_making_upstream_query(m, NULL, false);
     m->ret->body = req->body;
     m->ret->content_type = req->content_type.p ? req->content_type : PX_LIT("application/json");
     if ((e = px_making_whole_url(m)))

@@ -16,7 +16,7 @@ static int setup(void **state) {
         "'gql':{'join':{'upstream':'api','reference':'graphql'}},"
         "'keyed':{'base_url':'https://k.test','identity':'key'},"
         "'cookie':{'base_url':'https://c.test','identity':'sid','hosts':['*']},"
-        "'hook':{'base_url':{'$secret':'/hook'}},"
+        "'hook':{'base_url':{'$secret':'/hook'}},'typed':{'base_url':'https://t.test','headers':{'content-type':'a/json'}},"
         "'basic':{'base_url':'https://b.test','identity':'basic'},"
         "'lost':{'base_url':'https://l.test','identity':'lost'},"
         "'maybe':{'base_url':'https://m.test','identity':'maybe'}},"
@@ -320,6 +320,20 @@ static void bodies(void **state) {
     end(&made);
 }
 
+/* An upstream's Content-Type is for JSON; a form keeps its own. */
+static void types(void **state) {
+    (void)state;
+    struct made made = make("{'path':'/x','upstream':'typed','method':'POST','body':{}}", "{}");
+    assert_text(made.req.content_type, "a/json");
+    assert_int_equal(made.req.n_headers, 1);
+    end(&made);
+    made = make("{'path':'/x','upstream':'typed','method':'POST','form':{'a':1}}", "{}");
+    assert_text(made.req.content_type, "application/x-www-form-urlencoded");
+    assert_int_equal(made.req.n_headers, 1);
+    assert_text(made.req.headers[0].value, "application/x-www-form-urlencoded");
+    end(&made);
+}
+
 static void graphql(void **state) {
     (void)state;
     body_is(
@@ -436,10 +450,10 @@ static void as_http(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),           cmocka_unit_test(values),      cmocka_unit_test(queries),
-        cmocka_unit_test(headers),         cmocka_unit_test(credentials), cmocka_unit_test(urls),
-        cmocka_unit_test(bodies),          cmocka_unit_test(graphql),     cmocka_unit_test(pages),
-        cmocka_unit_test(pages_in_bodies), cmocka_unit_test(as_http),
+        cmocka_unit_test(paths),   cmocka_unit_test(values),          cmocka_unit_test(queries),
+        cmocka_unit_test(headers), cmocka_unit_test(credentials),     cmocka_unit_test(urls),
+        cmocka_unit_test(bodies),  cmocka_unit_test(graphql),         cmocka_unit_test(types),
+        cmocka_unit_test(pages),   cmocka_unit_test(pages_in_bodies), cmocka_unit_test(as_http),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -107,6 +107,9 @@ static void next_pages(void **state) {
     struct px_page_state page = {.url = PX_LIT("https://k.test/x?page=2&key=key%2F87654321%26x")};
     shows_page("{'path':'/x','upstream':'keyed','page':{'kind':'link'}}", "{}", &page,
                "{'method':'GET','url':'https://k.test/x?page=2&key=***','headers':{}}");
+    page = (struct px_page_state){.url = PX_LIT("https://api.test/x?s=s3c&page=2&t=s3c&u=1")};
+    shows_page("{'path':'/x','query':{'t':{'$secret':'/short'},'u':1},'page':{'kind':'link'}}", "{}", &page,
+               "{'method':'GET','url':'https://api.test/x?page=2&u=1&s=***&t=***'," CRED "}");
     page = (struct px_page_state){.size = 7};
     shows_page("{'path':'/x','upstream':'keyed','page':{'kind':'link','size':{'query':'n','max':9}}}", "{}",
                &page, "{'method':'GET','url':'https://k.test/x?n=7&key=***','headers':{}}");

@@ -104,7 +104,7 @@ static void fields_that_are_not_there(void **state) {
         {.body = "{\"title\":1,\"id\":2}"},
         {.body = "[]"},
         {.body = "[1,2]"},
-        {.body = "[1,{\"id\":2}]"},
+        {.body = "[{\"id\":2},1]"},
     };
     struct told told = {0};
     struct flow_rig f;
@@ -123,7 +123,7 @@ static void fields_that_are_not_there(void **state) {
     assert_null(told.meta); /* nobody can know */
     told_free(&told);
     gives(&f, "{\"fields\":\"titel\"}", "{\"items\":[1,2]}");
-    gives(&f, "{\"fields\":\"titel\"}", "{\"items\":[1,{}]}");
+    gives(&f, "{\"fields\":\"titel\"}", "{\"items\":[{},1]}");
     flow_close(&f);
 }
 
@@ -241,10 +241,31 @@ static void the_first_item_is_too_large(void **state) {
     call_run(&f, &told, NULL, &opts);
     assert_int_equal(told.error.code, PX_TOO_LARGE);
     assert_non_null(strstr(told.message, "bytes with one item alone, and the budget is 380"));
+    assert_true(strtoul(told.message + strlen("the result needs "), NULL, 10) > 380);
     told_free(&told);
     told = (struct told){0};
     call_run(&f, &told, "{\"fields\":\"id\"}", &opts); /* as the advice says */
     assert_string_equal(told.structured, "{\"items\":[{\"id\":1},2,3,4]}");
+    told_free(&told);
+    flow_close(&f);
+}
+
+/* A page of which nothing would fit is not asked for. */
+static void nothing_is_asked_for_in_vain(void **state) {
+    static char body[512];
+    const struct answer answers[] = {{.body = body}};
+    const struct px_route_call_opts opts = {.result_bytes = 530};
+    struct told told = {0};
+    struct flow_rig f;
+    px_str items;
+    (void)state;
+    snprintf(body, sizeof body, "[\"%0100d\",\"%0100d\",\"%0100d\",\"%0100d\"]", 1, 2, 3, 4);
+    FLOW(&f, API, PAGED, NONE, answers);
+    call_run(&f, &told, NULL, &opts);
+    assert_non_null(told.structured);
+    assert_int_equal(px_json_slice_get(px_str_of(told.structured), PX_LIT("items"), &items), 0);
+    assert_int_equal(count(items), 4);
+    assert_non_null(strstr(told.structured, "next_cursor"));
     told_free(&told);
     flow_close(&f);
 }
@@ -799,6 +820,7 @@ int main(void) {
         cmocka_unit_test(a_list_without_pages_is_cut),
         cmocka_unit_test(passes_on_the_trace),
         cmocka_unit_test(the_first_item_is_too_large),
+        cmocka_unit_test(nothing_is_asked_for_in_vain),
         cmocka_unit_test(what_is_kept_is_too_large),
         cmocka_unit_test(what_does_not_fit_is_not_explained),
         cmocka_unit_test(stops_in_time),

@@ -2,6 +2,12 @@
  *
  *   VALUES (looked-up ones that are not kept) -> SENDING -> judged -> next page: SENDING again -> RESULT
  *                                                             \-> failed
+ *
+ * A list is {"items":[…], what the route keeps, "next_cursor"}: whole items within the budgets of items, bytes, pages and time;
+ * next_cursor is there only when there is more, and may point into a page. "incomplete" says why a list ends early: a
+ * later page that failed or repeats, or a link that leads away, ends the list, not the call (a failure that may pass leaves a
+ * next_cursor to that page). A list without pages that does not fit says "truncated" and how many "dropped_items" there are.
+ *
  * One struct, one function that moves it. The caller has validated the arguments. */
 #ifndef PX_ROUTE_CALL_H
 #define PX_ROUTE_CALL_H

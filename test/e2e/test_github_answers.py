@@ -272,7 +272,7 @@ def test_ten_pull_requests_cost_few_tokens(serve):
         made |= {"number": number, "title": title, "body": f"{title}.\n\n" + "Some words on why and how, as there usually are. " * 8}
         made["head"] |= {"ref": f"fix/{number}-branch", "label": f"octocat:fix/{number}-branch"}
         pulls.append(made)
-    planner, _ = serve(lambda request: (200, {}, pulls))
+    planner, _ = serve(lambda request: (200, {}, pulls), toolsets=None)
     result = planner.call("github_pulls_list", {**REPO, "limit": 10})
     assert len(result["structuredContent"]["items"]) == 10
     text = result["content"][0]["text"] if result.get("content") else json.dumps(result["structuredContent"])
@@ -283,6 +283,6 @@ def test_ten_pull_requests_cost_few_tokens(serve):
         listing = planner.request("tools/list", {"cursor": listing["nextCursor"]})
         offered += listing["tools"]
     described = tokens(json.dumps([{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in offered], separators=(",", ":")))
-    assert all(tool["description"] for tool in offered)
     print(f"\nten pull requests: {ours} tokens (o200k_base, {len(text)} bytes) of {raw}; {len(offered)} tools: {described} tokens")
-    assert ours < 2000 < raw
+    assert ours < 1000 < 50000 < raw
+    assert described < 8000

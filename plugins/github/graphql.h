@@ -63,7 +63,7 @@
 {TOOL(GH_GRAPHQL, 1), .name = "graphql_query", .hints = READS, .labels = SEES,
  .description = "Run a GraphQL query that only reads, where no other tool fits. Put values into variables.",
  .input_schema = INPUT(J("query"),
-    J("query":{"type":"string","minLength":1,"maxLength":20000,"not":{"pattern":"mutation"},
+    J("query":{"type":"string","minLength":1,"maxLength":20000,"not":{"type":"string","pattern":"mutation"},
                "description":"One operation. The word mutation may not occur, not even in a string"},
       "variables":{"type":"object","maxProperties":64})),
  .route = ROUTE(J("upstream":"graphql","method":"POST","path":"","safe":true,

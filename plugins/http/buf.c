@@ -136,7 +136,24 @@ size_t ht_utf8_fit(px_str text, size_t max_json) {
 
 enum { NEWLINE = 1, ESCAPE = 2 };
 
+/* Nearly every page: it has no byte that would have to be escaped. memchr() looks at many bytes at once. */
+static bool put_simple(struct ht_buf *b, px_str bytes) {
+    for (int c = 0; c <= ESCAPE; c++)
+        if (memchr(bytes.p, c, bytes.n))
+            return false;
+    char *to = ht_buf_room(b, bytes.n), *end = to ? to + bytes.n : NULL;
+    if (!to)
+        return true;
+    memcpy(to, bytes.p, bytes.n);
+    b->n += bytes.n;
+    while ((to = memchr(to, '\n', (size_t)(end - to))))
+        *to++ = NEWLINE;
+    return true;
+}
+
 void ht_line_put(struct ht_buf *b, px_str bytes) {
+    if (!bytes.n || put_simple(b, bytes))
+        return;
     size_t done = 0, i = 0;
     for (; i < bytes.n; i++) {
         unsigned char c = (unsigned char)bytes.p[i];

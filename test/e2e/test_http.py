@@ -4,7 +4,7 @@ test_faults.py's."""
 import base64
 
 import pytest
-from conftest import base_config, run_plexusd
+from conftest import base_config, children, run_plexusd, until
 from faults.peer import Peer, answer
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -38,6 +38,7 @@ class Shop(Peer):
             "long": (b"<h1>Long</h1>" + b"".join(b"<p>paragraph %d" % i for i in range(20000)), "text/html"),
             "unnamed": (b'  {"a": 1}', "application/octet-stream"),
             "empty": (b"", "text/html"),
+            "evil": (b"<p " + b" ".join(b"a%d=1" % i for i in range(120000)) + b">", "text/html"),  # each is compared with all before
         }
         body, kind = kinds[arg]
         c.sendall(answer(b"" if self.requests[-1][0] == "HEAD" else body, "200 OK", kind, "X-Thing: a"))
@@ -127,6 +128,16 @@ def test_many_pages_at_once(planner):
         assert text(planner.answer(id)["result"]).endswith(TEXT)
     status = planner.status()
     assert status["calls"]["in_flight"] == 0 and status["services"][0]["in_flight"] == 0
+
+
+def test_a_page_that_takes_for_ever(planner):
+    """The parser cannot be stopped inside one tag: its process is. Other pages do not wait."""
+    id = planner.begin_call("web_get", {"url": planner.shop + "/evil"})
+    assert text(planner.call("web_get", {"url": planner.shop + "/fruit"})).endswith(TEXT)
+    error = planner.answer(id)["result"]["structuredContent"]["error"]
+    assert error["code"] == "timeout" and "too long" in error["message"], error
+    until(lambda: not children(planner.host.pid), "its process is gone")
+    assert "<p a0=1" in text(planner.call("web_get", {"url": planner.shop + "/evil", "as": "raw"}))
 
 
 def test_who_may(plexusd, folder, shop):

@@ -193,6 +193,12 @@ static void accept_other(struct px_flow *flow, const struct px_answer *answer) {
     flow->selected = answer->kind == PX_ANSWER_VALUE && px_json_slice_type(answer->value) == PX_JSON_OBJECT;
     if (flow->selected && px_flow_all_unknown(flow, answer->value))
         return;
+    /* What a write did is not hidden behind a wrong guess at names: as the tool shows it by itself. */
+    if (flow->selected && flow->acted && px_flow_none_known(flow) &&
+        px_answer_reply(&flow->page, answer, flow->opts.route->fields, NULL, &reply)) {
+        out_of_memory(flow);
+        return;
+    }
     px_flow_reply(flow, &reply);
 }
 
@@ -242,6 +248,7 @@ static void on_event(void *user, const struct px_http_ev *ev) {
     if (was_cancelled(flow)) /* by classify */
         return;
     if (verdict.code == PX_OK) {
+        flow->acted = !px_route_safe(flow->opts.route);
         take_answer(flow, result, body_json);
     } else {
         struct px_error error = px_verdict_error(&flow->page, flow->opts.route->upstream, result, &verdict);

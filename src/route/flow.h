@@ -54,6 +54,7 @@ struct px_flow {
     struct px_select *own_select;   /* the caller's; named: unknown ones are told */
     uint64_t seen[PX_SELECT_FIELDS_MAX / 64];
     bool selected; /* something was there to select from */
+    bool acted;    /* a write was answered as done: what follows must not look as if it had not been */
 
     const px_str *values;
     struct px_route_request request;
@@ -96,8 +97,9 @@ void px_flow_fail(struct px_flow *flow, int32_t code, px_str advice, const char 
 void px_flow_fail_with(struct px_flow *flow, const struct px_error *error);
 /** With what there is to say in _meta. */
 void px_flow_reply(struct px_flow *flow, const struct px_reply *reply);
-/** Whether all that the caller named was not there, though something was: then the flow has failed. `first`: an object
- *  that it was not in. */
+/** Whether nothing of what the caller named was there. */
+bool px_flow_none_known(const struct px_flow *flow);
+/** The same, though something was there: then the flow has failed, unless it has acted. `first`: an object that it was not in. */
 bool px_flow_all_unknown(struct px_flow *flow, px_str first);
 
 #endif

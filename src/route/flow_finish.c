@@ -76,9 +76,24 @@ static px_str with_exchanges(struct px_flow *flow, px_str details) {
     return copy.p ? copy : details;
 }
 
+/* A write that the upstream has answered as done, and what is wrong is the rest: its answer, the fields, our memory. Whoever
+ * reads that it failed would do it again. */
+static void carried_out(struct px_flow *flow) {
+    struct px_error *error = &flow->error;
+    px_str message = px_arena_fmt(&flow->page, "the upstream has accepted the request, but: " PX_FMT,
+                                  PX_ARG(error->message));
+    error->code = PX_OUTCOME_UNKNOWN;
+    error->flags = 0;
+    error->retry_after_ms = 0;
+    error->message = message.p ? message : error->message;
+    error->advice = PX_LIT("It has most likely been carried out: do not call again, look at what it did instead.");
+}
+
 void px_flow_fail_with(struct px_flow *flow, const struct px_error *error) {
     flow->failed = true;
     flow->error = *error;
+    if (flow->acted)
+        carried_out(flow);
     if (flow->n_exchanges)
         flow->error.details_json = with_exchanges(flow, error->details_json);
     end(flow);
@@ -136,10 +151,14 @@ static px_str names_of(struct px_flow *flow, px_str object) {
     return copy;
 }
 
+bool px_flow_none_known(const struct px_flow *flow) {
+    return flow->own_select && n_unknown(flow) == px_select_count(flow->own_select);
+}
+
 bool px_flow_all_unknown(struct px_flow *flow, px_str first) {
     size_t n = flow->own_select ? px_select_count(flow->own_select) : 0;
     px_str names, path;
-    if (!n || n_unknown(flow) < n || px_json_slice_type(first) != PX_JSON_OBJECT)
+    if (!n || flow->acted || !px_flow_none_known(flow) || px_json_slice_type(first) != PX_JSON_OBJECT)
         return false;
     names = names_of(flow, first);
     if (!names.n)

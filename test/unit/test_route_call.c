@@ -423,6 +423,43 @@ static void a_write_that_was_cut_off(void **state) {
     flow_close(&f);
 }
 
+/* It was done. Whatever is wrong with the answer must not make anybody do it again. */
+static void a_write_whose_answer_cannot_be_shown(void **state) {
+    static const struct answer answers[] = {
+        {.status = 201, .body = "<html>created"},
+        {.status = 200, .body = "[1"},
+        {.status = 201, .body = "{\"id\":7,\"title\":\"a\",\"more\":1}"},
+        {.status = 201, .body = "[{\"id\":7}]"},
+        {.status = 200, .body = "[{\"id\":\"too long for that\"}]"},
+    };
+    static const struct px_route_call_opts small = {.result_bytes = 20};
+    static const char *const advice = "do not call again";
+    struct told told = {0};
+    struct flow_rig f;
+    (void)state;
+    flow_open(&f, API, "{\"method\":\"POST\",\"path\":\"/x\",\"result\":{\"kind\":\"json\"},\"fields\":\"id,title\"}", NONE,
+              false, answers, PX_COUNT(answers));
+    call_run(&f, &told, NULL, NULL);
+    assert_int_equal(told.error.code, PX_OUTCOME_UNKNOWN);
+    assert_int_equal(told.error.flags, 0);
+    assert_non_null(strstr(told.message, "accepted the request, but: api answered 201"));
+    assert_non_null(strstr(told.advice, advice));
+    told_free(&told);
+    told = (struct told){0};
+    fails(&f, NULL, PX_OUTCOME_UNKNOWN, "not JSON");
+    call_run(&f, &told, "{\"fields\":\"idd\"}", NULL); /* a wrong guess: as if nothing had been named */
+    assert_string_equal(told.structured, "{\"id\":7,\"title\":\"a\"}");
+    assert_string_equal(told.meta, "{\"plexus/unknown_fields\":[\"idd\"]}");
+    told_free(&told);
+    told = (struct told){0};
+    gives(&f, "{\"fields\":\"idd\"}", "{\"items\":[{}]}");
+    call_run(&f, &told, NULL, &small);
+    assert_int_equal(told.error.code, PX_OUTCOME_UNKNOWN);
+    assert_non_null(strstr(told.advice, advice));
+    told_free(&told);
+    flow_close(&f);
+}
+
 static void arguments_that_do_not_fit(void **state) {
     static const struct answer answers[] = {{.body = "1"}};
     struct flow_rig f;
@@ -829,6 +866,7 @@ int main(void) {
         cmocka_unit_test(the_most_items),
         cmocka_unit_test(errors),
         cmocka_unit_test(a_write_that_was_cut_off),
+        cmocka_unit_test(a_write_whose_answer_cannot_be_shown),
         cmocka_unit_test(arguments_that_do_not_fit),
         cmocka_unit_test(a_secret_that_is_missing),
         cmocka_unit_test(classified),

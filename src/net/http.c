@@ -93,6 +93,11 @@ int px_http_start(struct px_http *http, struct px_scope *scope, const struct px_
     return 0;
 }
 
+bool px_http_left(const struct px_op *op) {
+    const struct px_http_call *call = px_container_of(op, const struct px_http_call, op);
+    return call->result.sent;
+}
+
 px_str px_http_header(const struct px_http_result *result, const char *name) {
     for (size_t i = 0; i < result->n_headers; i++)
         if (px_str_is(result->headers[i].name, name))

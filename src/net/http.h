@@ -139,6 +139,8 @@ typedef void (*px_http_cb)(void *user, const struct px_http_ev *ev);
  *  -ESHUTDOWN. A cancel closes the connection (HTTP/1.1) or the stream; bytes may have left. */
 PX_MUSTCHECK int px_http_start(struct px_http *http, struct px_scope *scope, const struct px_http_req *req,
                                px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err);
+/** Whether a byte of a request in flight, or of one before its redirects, may have left. */
+bool px_http_left(const struct px_op *op);
 /** Streams: no DATA, nor the END behind it, until it is resumed; the upstream is held back (64 KiB or so are in flight). */
 void px_http_pause(struct px_op *op, bool paused);
 

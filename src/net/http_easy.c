@@ -41,7 +41,11 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
         return CURL_SOCKET_BAD;
     px_http_pin_dialled(easy->call->pin, &addr);
     easy->http->stats.connections++;
-    return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+    if (fd < 0 || !px_http_multi_opened(easy->http, fd))
+        return fd < 0 ? CURL_SOCKET_BAD : fd;
+    close(fd);
+    return CURL_SOCKET_BAD;
 }
 
 static int on_close(void *user, curl_socket_t fd) {

@@ -113,6 +113,16 @@ void px_http_multi_closing(struct px_http *http, int fd) {
     free(sock);
 }
 
+/* A connection that never came about is closed by curl itself, without CLOSESOCKETFUNCTION, and at times without taking its watch
+ * back: then this number is one that we know as watched, and is not any more. When curl has not taken it back, it thinks
+ * that it is. */
+int px_http_multi_opened(struct px_http *http, int fd) {
+    struct px_http_sock *sock = (size_t)fd < http->sock_room ? http->socks[fd] : NULL;
+    uint32_t wanted = sock ? sock->wanted : 0;
+    px_http_multi_closing(http, fd);
+    return wanted ? watch(http, fd, wanted) : 0;
+}
+
 static void on_time(void *user) {
     struct px_http *http = user;
     int running;

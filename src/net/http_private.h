@@ -292,7 +292,8 @@ void px_http_multi_destroy(struct px_http *http);
 /** Hand a transfer to curl. -ENOMEM. */
 PX_MUSTCHECK int px_http_multi_add(struct px_http *http, struct px_http_easy *easy);
 void px_http_multi_remove(struct px_http *http, struct px_http_easy *easy);
-/** For CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
+/** For CURLOPT_OPENSOCKETFUNCTION, when the socket is there, and CURLOPT_CLOSESOCKETFUNCTION. */
+PX_MUSTCHECK int px_http_multi_opened(struct px_http *http, int fd);
 void px_http_multi_closing(struct px_http *http, int fd);
 
 static inline void px_http_time_byte(struct px_http_call *call) {

@@ -39,6 +39,60 @@ static void refuses(void **state) {
     web_close(&w);
 }
 
+/* A peer whose queue of connections is full: who connects hears nothing. */
+static void peer_fill(struct peer *p, int fds[3]) {
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(p->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    px_io_stop(&p->io);
+    assert_int_equal(listen(p->fd, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fds[i], (struct sockaddr *)&to, sizeof to);
+    }
+}
+
+/* curl closes a connection that never came about without a word; whoever has its number next must be watched all the same. */
+static void the_next_one_has_its_number(void **state) {
+    static const struct step polite[] = {REQUEST, SEND(HEAD_OF(2) "ok"), CLOSE, STOP};
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct web w;
+        struct peer p, full;
+        struct got g = {0};
+        char url[128];
+        int fds[3];
+        web_open(&w, false);
+        peer_open(&p, w.rig.loop, polite);
+        peer_open(&full, w.rig.loop, NULL);
+        web_allow_peer(&w, &p, &full);
+        peer_fill(&full, fds);
+        if (how == 0) {
+            ask(&w, &g, web_url(url, &full, "/"));
+            for (int i = 0; i < 3; i++)
+                assert_int_equal(px_loop_turn(w.rig.loop, 10 * PX_MS), 0);
+            assert_int_equal(px_http_left(g.op), false);
+            px_op_cancel(&g.op);
+        } else if (how == 1) {
+            ask_peer(&w, &g, &full, "/", (struct px_http_req){.timeouts = {.connect_ns = 50 * PX_MS}});
+            FAILED(&g, PX_HTTP_TIMEOUT);
+        } else {
+            peer_deaf(&full);
+            ask_peer(&w, &g, &full, "/", (struct px_http_req){0});
+            FAILED(&g, PX_HTTP_CONNECT);
+        }
+        for (int again = 0; again < 3; again++) {
+            ask_peer(&w, &g, &p, "/", (struct px_http_req){.timeouts = {.total_ns = 5 * PX_S}});
+            SUCCEEDED(&g);
+            assert_true(g.result.total_ns < 2 * PX_S);
+        }
+        for (int i = 0; i < 3; i++)
+            close(fds[i]);
+        peer_close(&full);
+        peer_close(&p);
+        web_close(&w);
+    }
+}
+
 static void resets(void **state) {
     (void)state;
     struct got g = PLAY(RESET);
@@ -382,14 +436,23 @@ static void ends_inside(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses),     cmocka_unit_test(resets),
-        cmocka_unit_test(closes),      cmocka_unit_test(hangs),
-        cmocka_unit_test(interim),     cmocka_unit_test(connects_too_slowly),
-        cmocka_unit_test(lies),        cmocka_unit_test(trailers),
-        cmocka_unit_test(floods),      cmocka_unit_test(too_large),
-        cmocka_unit_test(bomb),        cmocka_unit_test(never_sends_twice),
-        cmocka_unit_test(reads_again), cmocka_unit_test(closed_meanwhile),
-        cmocka_unit_test(cancels),     cmocka_unit_test(ends_inside),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(resets),
+        cmocka_unit_test(the_next_one_has_its_number),
+        cmocka_unit_test(closes),
+        cmocka_unit_test(hangs),
+        cmocka_unit_test(interim),
+        cmocka_unit_test(connects_too_slowly),
+        cmocka_unit_test(lies),
+        cmocka_unit_test(trailers),
+        cmocka_unit_test(floods),
+        cmocka_unit_test(too_large),
+        cmocka_unit_test(bomb),
+        cmocka_unit_test(never_sends_twice),
+        cmocka_unit_test(reads_again),
+        cmocka_unit_test(closed_meanwhile),
+        cmocka_unit_test(cancels),
+        cmocka_unit_test(ends_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,8 @@ enum px_code {
 };
 
 #define PX_ERROR_RETRYABLE 1u /* the same call may succeed later, unchanged */
+#define PX_ERROR_NOT_DONE                                                                                    \
+    2u /* nothing was changed, whatever the code may mean: a timeout before anything was sent */
 
 struct px_error {
     uint32_t size, flags; /* flags: PX_ERROR_… */

@@ -49,7 +49,7 @@ static void fail(struct px_call *call, struct px_error error) {
 
 /* A tool that may have changed something and did not get to say so. */
 static struct px_error ended_by_host(struct px_call *call, int32_t code, const char *what) {
-    if (call->effect_begun && call->dispatched)
+    if (call->effect_begun && call->dispatched && !call->run.not_done)
         return px_failure(call, PX_OUTCOME_UNKNOWN, PX_LIT("Look whether it happened before you try again."),
                           "%s; it may or may not have happened", what);
     return px_failure(call, code,

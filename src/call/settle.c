@@ -66,6 +66,8 @@ static enum px_effect_outcome outcome_of(const struct px_call *call) {
                                                                                    : PX_EFFECT_DONE;
     if (run->answer == PX_RUN_ASK)
         return PX_EFFECT_ASKED;
+    if (run->not_done || (run->answer == PX_RUN_FAIL && run->error.flags & PX_ERROR_NOT_DONE))
+        return PX_EFFECT_FAILED;
     if (run->answer == PX_RUN_NONE || run->ended_by_host)
         return PX_EFFECT_UNKNOWN;
     switch (run->error.code) {

@@ -32,7 +32,7 @@ static int start_request(void *ctx, struct px_scope *scope, const struct px_http
 }
 
 struct px_site_transport px_daemon_transport(struct px_daemon *d) {
-    return (struct px_site_transport){.start = start_request, .ctx = d};
+    return (struct px_site_transport){.start = start_request, .ctx = d, .left = px_http_left};
 }
 
 static bool same_text(const char *a, const char *b) {

@@ -242,6 +242,7 @@ static void on_event(void *user, const struct px_http_ev *ev) {
         return;
     flow->inner = NULL;
     flow->slowest_ns = PX_MAX(flow->slowest_ns, px_loop_now(flow->scope->loop) - flow->sent_ns);
+    flow->left = flow->left || !result->fail || result->sent || result->redirects;
     record(flow, result);
     px_judge(&flow->page, flow->opts.route, flow->opts.site, result, &flow->sink, flow->user, &body_json,
              &verdict);
@@ -308,6 +309,14 @@ static void begin(struct px_flow *flow) {
             move(flow, needs_values(flow) ? PX_FLOW_VALUES : PX_FLOW_SENDING);
     }
     flow->starting = false;
+}
+
+bool px_route_call_left(const struct px_op *op) {
+    const struct px_flow *flow = px_container_of(op, const struct px_flow, op);
+    const struct px_site_transport *transport = &flow->opts.site->opts.transport;
+    if (flow->left || flow->state != PX_FLOW_SENDING || !flow->inner)
+        return flow->left;
+    return !transport->left || transport->left(flow->inner);
 }
 
 int px_route_call(struct px_scope *scope, const struct px_route_call_opts *opts,

@@ -44,10 +44,13 @@ struct px_route_call_opts {
     bool verbose;          /* the exchange, secrets masked, in _meta["plexus/exchange"] */
 };
 /** Begin. The op is in `scope`, so is what it allocates. A write that was cut off after a byte may have left fails as
- *  PX_OUTCOME_UNKNOWN. -ENOMEM, -ESHUTDOWN. */
+ *  PX_OUTCOME_UNKNOWN; an error before that says PX_ERROR_NOT_DONE. -ENOMEM, -ESHUTDOWN. */
 PX_MUSTCHECK int px_route_call(struct px_scope *scope, const struct px_route_call_opts *opts,
                                const struct px_route_sink *sink, void *user, struct px_op **ret_op,
                                struct px_err *err);
+
+/** Of one that goes on: whether a byte of its requests may have left. Those for looked-up values do not count. */
+bool px_route_call_left(const struct px_op *op);
 
 /** The judgement of an answer to px_site_request: by the rules of the upstream and the api, then by sink->classify (sink and it may
  *  be NULL; nothing else of it is used). True: it is good. Else *ret_error says what went wrong; its texts live in `arena`.

@@ -54,6 +54,7 @@ struct px_flow {
     struct px_select *own_select;   /* the caller's; named: unknown ones are told */
     uint64_t seen[PX_SELECT_FIELDS_MAX / 64];
     bool selected; /* something was there to select from */
+    bool left;     /* a byte of a request may have left */
     bool acted;    /* a write was answered as done: what follows must not look as if it had not been */
 
     const px_str *values;

@@ -86,12 +86,16 @@ static void carried_out(struct px_flow *flow) {
     error->flags = 0;
     error->retry_after_ms = 0;
     error->message = message.p ? message : error->message;
-    error->advice = PX_LIT("It has most likely been carried out: do not call again, look at what it did instead.");
+    error->advice =
+        PX_LIT("It has most likely been carried out: do not call again, look at what it did instead.");
 }
 
 void px_flow_fail_with(struct px_flow *flow, const struct px_error *error) {
     flow->failed = true;
     flow->error = *error;
+    flow->error.flags &= ~PX_ERROR_NOT_DONE;
+    if (!flow->left)
+        flow->error.flags |= PX_ERROR_NOT_DONE;
     if (flow->acted)
         carried_out(flow);
     if (flow->n_exchanges)

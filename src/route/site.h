@@ -12,6 +12,8 @@ struct px_site_transport {
     int (*start)(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb, void *user,
                  struct px_op **ret_op, struct px_err *err);
     void *ctx;
+    /** Whether a byte of a request in flight may have left; NULL: as soon as it was started. */
+    bool (*left)(const struct px_op *op);
 };
 /** What an administrator says of a service's network (config.schema.json: services.NAME.network). */
 struct px_site_network {

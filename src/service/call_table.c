@@ -119,7 +119,7 @@ static int32_t call_fail(px_call_h h, const struct px_error *error) {
 void px_run_fail(struct px_run *run, const struct px_error *error) {
     struct px_error copy = *error;
     copy.size = sizeof copy;
-    copy.flags &= PX_ERROR_RETRYABLE;
+    copy.flags &= PX_ERROR_RETRYABLE | PX_ERROR_NOT_DONE;
     copy.retry_after_ms = PX_MAX(copy.retry_after_ms, 0);
     cut(&copy.message, MESSAGE_MAX);
     cut(&copy.advice, ADVICE_MAX);

@@ -73,6 +73,7 @@ static void init(struct px_run *run, struct px_item *item, const struct px_call_
 
 static void route_done(void *user, const struct px_reply *reply, const struct px_error *error) {
     struct px_run *run = user;
+    run->route = NULL;
     if (reply)
         px_run_reply(run, reply);
     else
@@ -118,13 +119,12 @@ static void start_route(struct px_run *run, uint32_t flags) {
                                             .result_bytes = run->in.result_bytes,
                                             .dry_run = flags & PX_RUN_DRY,
                                             .verbose = flags & PX_RUN_VERBOSE};
-    struct px_op *op;
     struct px_err err;
-    int r = px_route_call(run->op_scope, &opts, &route_sink, run, &op, &err);
+    int r = px_route_call(run->op_scope, &opts, &route_sink, run, &run->route, &err);
     if (!r)
         return;
     const struct px_error error = {.size = sizeof error,
-                                   .flags = PX_ERROR_RETRYABLE,
+                                   .flags = PX_ERROR_RETRYABLE | PX_ERROR_NOT_DONE,
                                    .code = PX_UNAVAILABLE,
                                    .message = px_str_of(err.msg)};
     px_run_fail(run, &error);
@@ -164,6 +164,8 @@ bool px_run_end(struct px_run *run, enum px_why why) {
     struct px_instance *inst = run->instance;
     if (run->answer == PX_RUN_NONE && !run->ended) {
         run->ended = true;
+        run->not_done = run->route && !px_route_call_left(run->route);
+        run->route = NULL;
         if (inst->lib->vtable.cancel && !run->item->route) { /* of a route it knows nothing */
             px_instance_enter(inst, "cancel");
             inst->lib->vtable.cancel(inst->self, (px_call_h){run->handle}, run->plugin_user, (uint32_t)why);

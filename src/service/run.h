@@ -42,8 +42,10 @@ struct px_run {
     const struct px_run_sink *sink;
     void *user;
     struct px_work done;
-    bool ended;         /* px_run_end has run: cancel() does not come again */
-    bool ended_by_host; /* the answer is the host's own: the instance was stopped */
+    struct px_op *route; /* of an item with a route; NULL: it has ended, or there is none */
+    bool not_done;       /* it was ended before anything of its route was sent */
+    bool ended;          /* px_run_end has run: cancel() does not come again */
+    bool ended_by_host;  /* the answer is the host's own: the instance was stopped */
     bool
         replied; /* the plugin said that it went well (the answer may be a failure all the same: too large) */
     /* the answer, copied into the scope */

@@ -47,7 +47,7 @@ static void start(struct test_host *h) {
                                     .drain_ns = 300 * PX_MS};
     if (h->web) {
         start_web(h);
-        opts.transport = (struct px_site_transport){.start = start_request, .ctx = h};
+        opts.transport = (struct px_site_transport){.start = start_request, .ctx = h, .left = px_http_left};
     }
     if (px_services_create(&opts, &h->services, &err))
         fail_msg("services: %s", err.msg);

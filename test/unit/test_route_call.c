@@ -437,8 +437,9 @@ static void a_write_whose_answer_cannot_be_shown(void **state) {
     struct told told = {0};
     struct flow_rig f;
     (void)state;
-    flow_open(&f, API, "{\"method\":\"POST\",\"path\":\"/x\",\"result\":{\"kind\":\"json\"},\"fields\":\"id,title\"}", NONE,
-              false, answers, PX_COUNT(answers));
+    flow_open(&f, API,
+              "{\"method\":\"POST\",\"path\":\"/x\",\"result\":{\"kind\":\"json\"},\"fields\":\"id,title\"}",
+              NONE, false, answers, PX_COUNT(answers));
     call_run(&f, &told, NULL, NULL);
     assert_int_equal(told.error.code, PX_OUTCOME_UNKNOWN);
     assert_int_equal(told.error.flags, 0);

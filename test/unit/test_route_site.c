@@ -152,7 +152,7 @@ static void requests(void **state) {
     struct px_site *site = make_site(api, "{}");
     struct px_err err = {0};
     struct px_op *op = NULL;
-    site->opts.transport = (struct px_site_transport){start, &sent};
+    site->opts.transport = (struct px_site_transport){.start = start, .ctx = &sent};
     px_pair own[] = {{PX_LIT("accept"), PX_LIT("c/d")}, {PX_LIT("X"), PX_LIT("1")}};
     struct px_site_request req = {.method = PX_LIT("PUT"),
                                   .path = PX_LIT("/i/{id}"),

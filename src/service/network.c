@@ -1,6 +1,7 @@
 /* What an administrator says of a service's network, as the service keeps it. */
 #include "service/private.h"
 #include <errno.h>
+#include <sys/stat.h>
 
 static int keep(px_str from, char **ret) {
     *ret = from.n ? px_str_dup(from) : NULL;
@@ -30,6 +31,22 @@ void px_network_free(struct px_site_network *network) {
     free((char *)(uintptr_t)network->cert_file);
     free((char *)(uintptr_t)network->key_file);
     *network = (struct px_site_network){0};
+}
+
+/* A certificate that was renewed is another file under the same name. */
+uint64_t px_network_stamp(const struct px_site_network *network) {
+    const char *const files[] = {network->ca_file, network->cert_file, network->key_file};
+    uint64_t all[PX_COUNT(files)][4] = {{0}};
+    for (size_t i = 0; i < PX_COUNT(files); i++) {
+        struct stat st;
+        if (!files[i] || stat(files[i], &st) < 0)
+            continue;
+        all[i][0] = st.st_ino;
+        all[i][1] = (uint64_t)st.st_size;
+        all[i][2] = (uint64_t)st.st_mtim.tv_sec;
+        all[i][3] = (uint64_t)st.st_mtim.tv_nsec;
+    }
+    return px_str_hash(px_str_n((const char *)all, sizeof all));
 }
 
 bool px_network_same(const struct px_site_network *a, const struct px_site_network *b) {

@@ -91,6 +91,7 @@ struct px_service {
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network; /* texts are its own */
+    uint64_t network_stamp;         /* of its files, as they were when it was configured */
     struct px_instance *current;    /* serves; NULL: none */
     struct px_instance *next;       /* opening; becomes current when it is ready */
     struct px_lib *tried;           /* the plugin that next or the failure belongs to */
@@ -159,6 +160,8 @@ int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_se
 /** Copy; every text that is absent or empty is absent in the copy. */
 int px_network_copy(const struct px_site_network *from, struct px_site_network *ret);
 void px_network_free(struct px_site_network *network);
+/** Of the files that it names, as they are now: another number when one has changed. */
+uint64_t px_network_stamp(const struct px_site_network *network);
 bool px_network_same(const struct px_site_network *a, const struct px_site_network *b);
 
 /* ---- config.c ---- */

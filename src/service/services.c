@@ -232,7 +232,8 @@ static bool same_secrets(const struct px_service *service, const struct px_servi
 
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           same_secrets(service, conf) && px_network_same(&service->network, &conf->network);
+           same_secrets(service, conf) && px_network_same(&service->network, &conf->network) &&
+           service->network_stamp == px_network_stamp(&conf->network);
 }
 
 /* A copy on one line: a plugin may hand it to its worker, whose protocol is lines. No JSON string holds a newline. */
@@ -260,6 +261,7 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
                 : -ENOMEM;
     if (!r) {
         fresh->n_secrets = conf->n_secrets;
+        fresh->network_stamp = px_network_stamp(&conf->network);
         r = px_network_copy(&conf->network, &fresh->network);
     }
     if (r) {
@@ -290,6 +292,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         service->secrets = fresh->secrets;
         service->n_secrets = fresh->n_secrets;
         service->network = fresh->network;
+        service->network_stamp = fresh->network_stamp;
         service->dirty = true;
         fresh->plugin = old.plugin;
         fresh->config = old.config;

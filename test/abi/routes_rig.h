@@ -15,12 +15,16 @@ static inline bool rig_done(void *ctx) {
 static inline bool rig_settled(void *ctx) {
     return px_services_settled(((struct test_host *)ctx)->services);
 }
+static const char *rig_ca; /* the service's own certificate authorities */
 /** One service "r" of the plugin `routes`, with a token. */
 static inline void rig_configure(const char *more) {
     static char config[512];
     static const struct px_service_secret token = {PX_LIT_INIT("/token"), PX_LIT_INIT("very-secret-token")};
-    struct px_service_conf conf = {
-        .name = PX_LIT("r"), .plugin = PX_LIT("routes"), .secrets = &token, .n_secrets = 1};
+    struct px_service_conf conf = {.name = PX_LIT("r"),
+                                   .plugin = PX_LIT("routes"),
+                                   .secrets = &token,
+                                   .n_secrets = 1,
+                                   .network.ca_file = rig_ca};
     struct px_err err;
     snprintf(config, sizeof config,
              "{\"base_url\":\"http://127.0.0.1:%u/v1\",\"token\":{\"$secret\":\"/token\"}%s}", peer.port,

@@ -382,6 +382,45 @@ static void replaced_in_flight(void **s) {
     rig_configure("");
 }
 
+static void copy_authorities(const char *to, size_t least) {
+    char line[256];
+    size_t n = 0;
+    FILE *from = fopen("/etc/ssl/certs/ca-certificates.crt", "re"), *out = fopen(to, "we");
+    assert_true(from && out);
+    while (fgets(line, sizeof line, from)) {
+        n += strlen(line);
+        assert_true(fputs(line, out) >= 0);
+        if (n >= least && strstr(line, "-----END"))
+            break;
+    }
+    fclose(from);
+    fclose(out);
+}
+
+/* The same configuration again changes nothing; with another file under the same name, the service is replaced. */
+static void a_file_that_changed(void **s) {
+    (void)s;
+    struct test_outcome out;
+    char path[128];
+    snprintf(path, sizeof path, "%s/ca.pem", h.dir);
+    copy_authorities(path, 1);
+    rig_ca = path;
+    rig_configure("");
+    unsigned asked = peer.requests;
+    test_call_start(&h, "r_get", "{\"id\":\"hold\"}", &out);
+    rig_until_asked(asked + 1);
+    rig_configure("");
+    test_host_turns(&h, 500);
+    assert_false(out.done);
+    copy_authorities(path, 5000);
+    rig_configure("");
+    assert_true(test_host_until(&h, rig_done, &out));
+    assert_int_equal(out.code, PX_UNAVAILABLE);
+    test_outcome_free(&out);
+    rig_ca = NULL;
+    rig_configure("");
+}
+
 /* ---- the budget ---- */
 
 /* Items that the next page would skip are not lost: what the flow gave is not cut again. */
@@ -513,6 +552,7 @@ int main(void) {
         cmocka_unit_test(out_of_time),
         cmocka_unit_test(not_done),
         cmocka_unit_test(replaced_in_flight),
+        cmocka_unit_test(a_file_that_changed),
         cmocka_unit_test(pages_lose_nothing),
         cmocka_unit_test(the_schema_has_the_hosts_arguments),
         cmocka_unit_test(tools_at_run_time),

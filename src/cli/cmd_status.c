@@ -38,6 +38,25 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
     px_buf_char(to, '\n');
 }
 
+/* Requests of services to the world. */
+static void print_http(struct px_buf *to, px_str http, px_str dns) {
+    if (!http.p)
+        return;
+    px_buf_text(to, "http      ");
+    px_out_count(to, px_field_u64(http, "running"));
+    px_buf_text(to, " in flight, ");
+    px_out_count(to, px_field_u64(http, "requests"));
+    px_buf_text(to, " in all, ");
+    px_out_count(to, px_field_u64(http, "failed"));
+    px_buf_text(to, " failed, ");
+    px_out_count(to, px_field_u64(http, "refused"));
+    px_buf_text(to, " refused; connections: ");
+    px_out_count(to, px_field_u64(http, "connections"));
+    px_buf_text(to, "; names looked up: ");
+    px_out_count(to, px_field_u64(dns, "asked"));
+    px_buf_char(to, '\n');
+}
+
 static void print_loop(struct px_buf *to, struct px_arena *arena, px_str loop) {
     px_str busy = px_field(loop, "busy_ratio"), slowest = px_field_text(arena, loop, "slowest");
     if (!loop.p)
@@ -150,6 +169,7 @@ static int print(struct px_cli *cli, px_str status) {
     px_arena_init(&arena, 64u << 20);
     px_buf_init(&buf, 64u << 20);
     print_head(&buf, &arena, &cli->out, status);
+    print_http(&buf, px_field(status, "http"), px_field(status, "dns"));
     print_loop(&buf, &arena, px_field(status, "loop"));
     print_state(&buf, &arena, &cli->out, px_field(status, "state"));
     if (px_field(status, "memory").p) {

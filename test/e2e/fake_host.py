@@ -49,6 +49,8 @@ STATUS = {
         {"name": "broken", "plugin": "demo", "plugin_version": "1.2", "state": "failed", "error": "no such host",
          "tools": 0, "in_flight": 0}],
     "plugins": [{"name": "bad", "file": "/plugins/bad.so", "version": "", "state": "refused", "error": "not ELF"}],
+    "http": {"requests": 1234, "failed": 5, "refused": 2, "redirects": 0, "connections": 7, "reused": 1200, "running": 3, "waiting": 0},
+    "dns": {"asked": 9, "hits": 1, "coalesced": 0, "failed": 0, "names": 4, "running": 0},
     "loop": {"turns": 10, "callbacks": 9876, "slow": 1, "slowest_us": 6100, "slowest": "storage", "lag_us": 40,
              "timers": 3, "sources": 4, "busy_ratio": 0.125},
     "state": {"health": "ok", "reason": None, "commits": 55, "commit_p50_us": 900, "commit_p99_us": 4100,

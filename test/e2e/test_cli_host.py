@@ -16,6 +16,7 @@ def test_status(cli, host):
     text = cli.ok("status", "--text")
     assert "plexusd 0.1.0, ready, up 1 d 2 h, pid 4242; you are uid:0" in text
     assert "1 in flight, 12,345 in all, 6 failed; planners: 2" in text
+    assert "3 in flight, 1,234 in all, 5 failed, 2 refused; connections: 7; names looked up: 9" in text
     assert "slowest 6.1 ms (storage)" in text and "busy 12.5 %" in text
     assert "broken" in text and "no such host" in text
     assert "plugin /plugins/bad.so refused: not ELF" in text

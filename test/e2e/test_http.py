@@ -140,6 +140,29 @@ def test_a_page_that_takes_for_ever(planner):
     assert "<p a0=1" in text(planner.call("web_get", {"url": planner.shop + "/evil", "as": "raw"}))
 
 
+def test_ends_with_pages_in_every_state(plexusd, folder, shop):
+    """Cancelled, replaced, stopped: with pages that are read, that wait for a process, whose body is still to come."""
+    services = {"web": {"plugin": "http", "config": {"origins": [shop.origin]}}}
+    host = plexusd(config=base_config(folder, services=services)).start()
+    urls = [shop.origin + path for path in ("/shop/evil", "/shop/fruit", "/hang/body", "/hang/before")]
+    with host.planner() as planner:
+        def begin():
+            ids = [planner.begin_call("web_get", {"url": urls[i % 4]}) for i in range(48)]
+            until(lambda: len(children(host.pid)) >= 8, "pages are being read")
+            return ids
+
+        for id in begin():
+            planner.send("notifications/cancelled", {"requestId": id})
+        until(lambda: planner.status()["calls"]["in_flight"] == 0 and not children(host.pid), "all of it has ended")
+        assert text(planner.call("web_get", {"url": urls[1]})).endswith(TEXT)  # and there is room again
+        begin()
+        services["web"]["config"]["timeout_ms"] = 5000
+        host.reload(base_config(folder, services=services))
+        assert text(planner.call("web_get", {"url": urls[1]})).endswith(TEXT)
+        begin()
+        host.stop()
+
+
 def test_who_may(plexusd, folder, shop):
     """Without a word in the policy: reading, not sending. And what is read and sent is said by labels."""
     config = base_config(folder, services={"web": {"plugin": "http", "config": {"origins": [shop.origin], "private": True}}}, policies=None,

@@ -89,7 +89,9 @@ static void use_addresses(struct px_http_call *call, const struct px_addr *addrs
         else if (!first.code)
             first = err;
     }
-    if (!call->n_dial) {
+    if (!n) {
+        px_http_call_endf(call, PX_HTTP_NO_NAME, "it has no addresses");
+    } else if (!call->n_dial) {
         call_refused(call, &first);
     } else if (call->pin->trust->proxy) {
         call->resolving_proxy = true;
@@ -229,7 +231,6 @@ static void take_info(struct px_http_call *call) {
                       : version == CURL_HTTP_VERSION_2_0 ? 20
                                                          : 0;
     r->reused = call->leaving && opened == 0;
-    call->http->stats.reused += r->reused;
     r->bytes_in = (uint64_t)in;
     r->bytes_out = (uint64_t)out;
     uint64_t connect = getinfo_ns(curl, CURLINFO_CONNECT_TIME_T),
@@ -245,6 +246,7 @@ void px_http_call_end(struct px_http_call *call, enum px_http_fail fail, const c
     assert(call->state != CALL_ENDED);
     if (call->easy)
         take_info(call);
+    http->stats.reused += call->result.reused;
     leave(call);
     if (why)
         px_str_copy(call->why, sizeof call->why, px_str_of(why));
@@ -288,7 +290,8 @@ void px_http_call_done(struct px_http_call *call, CURLcode code) {
         take_info(call);
         px_http_words(call, code);
         if (call->result.fail == PX_HTTP_CONNECT)
-            px_dns_forget(call->http->dns, call->url.host);
+            px_dns_forget(call->http->dns,
+                          call->pin->trust->proxy ? call->pin->trust->proxy->host : call->url.host);
         px_http_call_end(call, call->result.fail, NULL);
     }
 }

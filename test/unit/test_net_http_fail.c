@@ -311,6 +311,9 @@ static void never_sends_twice(void **state) {
     ask_peer(&w, &g, &p, "/", (struct px_http_req){.method = PX_LIT("POST"), .body = PX_LIT("once")});
     FAILED(&g, PX_HTTP_RESET);
     assert_true(g.result.sent);
+    struct px_http_stats stats;
+    px_http_stats_get(w.http, &stats);
+    assert_int_equal(stats.reused, g.result.reused);
     let_pass(w.rig.loop, 20 * PX_MS);
     assert_int_equal(p.requests, 2);
     assert_true(p.n_conns <= 2);

@@ -35,6 +35,8 @@ static void names(void **state) {
     ask_name(&w, &g, &p, "api.test", (struct px_http_req){0});
     FAILED(&g, PX_HTTP_DNS);
     fake_names[0].status = 0;
+    ask_name(&w, &g, &p, "api.test", (struct px_http_req){0});
+    FAILED(&g, PX_HTTP_NO_NAME);
     fake_name_set("api.test", "127.0.0.1", NULL);
     ask_name(&w, &g, &p, "api.test", (struct px_http_req){0});
     SUCCEEDED(&g);
@@ -43,7 +45,7 @@ static void names(void **state) {
     assert_true(peer_saw(&p, host));
     ask_name(&w, &g, &p, "other.test", (struct px_http_req){0});
     FAILED(&g, PX_HTTP_FORBIDDEN);
-    assert_int_equal(fake_asked, 3); /* not even asked for */
+    assert_int_equal(fake_asked, 4); /* not even asked for */
     peer_close(&p);
     web_close(&w);
 }

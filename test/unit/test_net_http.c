@@ -1,5 +1,6 @@
 /* The client with peers that behave: what is sent, what comes back, connections. */
 #include "http_help.h"
+#include <curl/curl.h>
 
 static const struct step polite[] = {REQUEST, SEND(OK_TEXT(5, "hello")), AGAIN};
 
@@ -432,6 +433,47 @@ static void slow_upload(void **state) {
     web_close(&w);
 }
 
+/* Each coding that curl has is offered, and undone: gzip (of nginx) in net_http_tls, these two here. */
+static void codings(void **state) {
+    (void)state;
+    static const char
+        brotli[] = "\x8b\x08\x80\x7b\x22\x73\x71\x75\x65\x65\x7a\x65\x64\x22\x3a\x74\x72\x75\x65\x7d\x0a\x03",
+        zstd[] = "\x28\xb5\x2f\xfd\x00\x68\x91\x00\x00\x7b\x22\x73\x71\x75\x65\x65\x7a\x65\x64\x22\x3a\x74"
+                 "\x72\x75\x65\x7d\x0a";
+    static const struct {
+        int feature;
+        const char *name, *bytes;
+        size_t n;
+    } all[] = {{CURL_VERSION_BROTLI, "br", brotli, sizeof brotli - 1},
+               {CURL_VERSION_ZSTD, "zstd", zstd, sizeof zstd - 1}};
+    for (size_t i = 0; i < PX_COUNT(all); i++) {
+        if (!(curl_version_info(CURLVERSION_NOW)->features & all[i].feature))
+            continue;
+        struct web w;
+        struct peer p;
+        struct got g = {0};
+        char head[128], offer[128];
+        int n = snprintf(head, sizeof head,
+                         "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+                         all[i].name, all[i].n);
+        const struct step script[] = {
+            REQUEST, {STEP_SEND, head, (size_t)n}, {STEP_SEND, all[i].bytes, all[i].n}, AGAIN};
+        web_open(&w, false);
+        peer_open(&p, w.rig.loop, script);
+        web_allow_peer(&w, &p, NULL);
+        ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+        SUCCEEDED(&g);
+        assert_string_equal(g.body, "{\"squeezed\":true}\n");
+        assert_int_equal(g.result.bytes_in, all[i].n);
+        snprintf(offer, sizeof offer, ", %s", all[i].name);
+        const char *offered = strstr(p.conns[0]->got.p, "Accept-Encoding: gzip");
+        assert_non_null(offered);
+        assert_non_null(strstr(offered, offer));
+        peer_close(&p);
+        web_close(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gets),         cmocka_unit_test(posts),
@@ -441,6 +483,7 @@ int main(void) {
         cmocka_unit_test(scope_closes), cmocka_unit_test(shut_down),
         cmocka_unit_test(fresh),        cmocka_unit_test(no_bundle),
         cmocka_unit_test(large),        cmocka_unit_test(slow_upload),
+        cmocka_unit_test(codings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

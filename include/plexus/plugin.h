@@ -171,10 +171,10 @@ struct px_error {
 /* ---- events: the one callback ------------------------------------------------------------------------------ */
 
 enum px_ev_kind {
-    PX_EV_HEAD =
-        1, /* it has begun: a child runs (count: its pid); status line and headers are there (resp) */
-    PX_EV_DATA =
-        2, /* a piece: a line or chunk of output (sub: 1 stdout, 2 stderr) or of a body, a tick of a periodic timer */
+    /* it has begun: a child runs (count: its pid); status line and headers are there (resp) */
+    PX_EV_HEAD = 1,
+    /* a piece: a line or chunk of output (sub: 1 stdout, 2 stderr) or of a body, a tick of a periodic timer */
+    PX_EV_DATA = 2,
     PX_EV_ROOM = 3, /* a refused write may be tried again */
     PX_EV_GAP = 4,  /* something was dropped (count: bytes; sub as in DATA): a line over its cap */
     PX_EV_END = 5   /* the last event */
@@ -239,15 +239,17 @@ struct px_tool {
     const char *name;        /* [A-Za-z0-9_-]+; map other characters yourself, `id` tells the original */
     const char *title;       /* optional */
     const char *description; /* for a model: what it does, when to use it */
-    const char *
-        input_schema; /* JSON Schema 2020-12 of the arguments, root type "object"; NULL: no arguments. What it marks
-                          "writeOnly" is shown in no log and no dry run */
+    /* JSON Schema 2020-12 of the arguments, root type "object"; NULL: no arguments. What it marks "writeOnly" is shown in
+     * no log and no dry run */
+    const char *input_schema;
     const char *output_schema; /* optional: JSON Schema of structured_json, root type "object" */
     const char
         *extra; /* optional: JSON object of more members of MCP's Tool ("_meta", "icons"), as they are */
-    const char *
-        route; /* optional: JSON (route.schema.json); the host does the tool, call() is not asked. It adds `fields`,
-                          `limit`, `cursor` and `dry_run` to the arguments where they apply */
+    /** Optional: JSON that fits route.schema.json, which documents every key; both schemas of this kind are installed in
+     *  share/plexus. The host does the tool then, and call() is not asked for it. The host adds `fields`, `limit`, `cursor`
+     *  and `dry_run` to the arguments, where they apply. Every argument needs its place in the route, every place its
+     *  argument: `plexus plugin check` says what is missing. */
+    const char *route;
 };
 
 /** Offered as `<service>_<name>`, like a tool. */
@@ -317,10 +319,11 @@ enum px_why {
 
 /* ---- what a plugin answers ---------------------------------------------------------------------------------- */
 
-/** An answer. For a tool: `structured_json` (one value; an object when there is an output schema), or `content_json` (an array of MCP content blocks), or `text`
- *  (plain text, made into one block), or structured together with one of the two. Structured data without content
- *  is also shown as text. In `text` and in an error's words, bytes that are not UTF-8 become U+FFFD. For a prompt, a resource read or a completion: `result_json`, the MCP result object without
- *  `resultType` and `_meta`. */
+/** An answer. For a tool: `structured_json` (one value; an object when there is an output schema), or `content_json` (an
+ *  array of MCP content blocks), or `text` (plain text, made into one block), or structured together with one of the two.
+ *  Structured data without content is also shown as text. In `text` and in an error's words, bytes that are not UTF-8
+ *  become U+FFFD. For a prompt, a resource read or a completion: `result_json`, the MCP result object without `resultType`
+ *  and `_meta`. */
 struct px_reply {
     uint32_t size, flags; /* flags: PX_REPLY_… */
     px_str structured_json, content_json, text;
@@ -463,11 +466,11 @@ struct px_host_secret {
 
 /* How output is cut into DATA events. */
 enum px_frame {
-    PX_FRAME_WHOLE = 0,
-    PX_FRAME_RAW = 1,
-    PX_FRAME_LINE = 2,
-    PX_FRAME_SSE = 3
-}; /* SSE: HTTP only */
+    PX_FRAME_WHOLE = 0, /* not at all: it comes with END */
+    PX_FRAME_RAW = 1,   /* as it arrives */
+    PX_FRAME_LINE = 2,  /* lines, without their ends */
+    PX_FRAME_SSE = 3    /* HTTP only: the data of each event of a text/event-stream */
+};
 
 #define PX_PROCESS_WORKER 1u /* run this plugin's own px_worker_v1; argv is not used, frame is LINE */
 
@@ -507,27 +510,28 @@ enum px_redirects {
     PX_REDIRECTS_ALLOWED = 2 /* also to the upstream's origins and hosts */
 };
 
-/** A request to one of the api's upstreams. The host resolves names, guards addresses, adds the upstream's headers and
- *  credentials, verifies TLS, and judges the answer. */
+/** A request to one of the api's upstreams. The host resolves names, guards addresses, adds the upstream's headers, query
+ *  and credentials, verifies TLS, and judges the answer. */
 struct px_http_request {
     uint32_t size, flags; /* flags: PX_REQUEST_… */
     px_str upstream;      /* absent: the api's first */
     px_str method;        /* absent: GET */
-    px_str
-        path; /* a template as in a route: "/items/{id}", filled from args_json; values are percent-encoded */
+    /* A template as in a route: "/items/{id}", filled from args_json (and {config:/pointer}, but no {value:…}); values are
+     * percent-encoded. Absent: the base URL itself */
+    px_str path;
     px_str args_json;              /* an object; absent: {} */
     px_str url;                    /* instead of path: absolute, within the upstream's origins and hosts */
-    const px_pair *headers;        /* over the upstream's, by name */
+    const px_pair *headers;        /* over the upstream's, by name; at most 256 */
     uint32_t n_headers, pair_size; /* pair_size: sizeof(px_pair) */
     px_str body, content_type;     /* body absent: none. content_type absent: application/json */
     uint32_t frame;                /* enum px_frame: of the body */
     uint32_t redirects;            /* enum px_redirects */
-    uint64_t
-        timeout_ns; /* of everything; 0: the upstream's; a stream (frame not WHOLE) has none but its scope */
-    uint64_t idle_ns; /* without a byte; 0: 30 s */
-    uint64_t
-        max_bytes; /* WHOLE: of the body, decoded (0: the upstream's, 16 MiB); LINE, SSE: of a piece (0: 1 MiB; a longer one
-                            is dropped and reported as GAP); at most 64 MiB */
+    /* Of everything, redirects included. 0: the upstream's (60 s); a stream (frame not WHOLE) has none but its scope */
+    uint64_t timeout_ns;
+    uint64_t idle_ns; /* without a byte of the body, while it is not paused; 0: 30 s */
+    /* WHOLE: of the body, decoded; 0: the upstream's, 16 MiB. LINE, SSE: of a piece; 0: 1 MiB; a longer one is dropped and
+     * reported as GAP. At most 64 MiB */
+    uint64_t max_bytes;
 };
 
 /** What came. Lives as the event does. */
@@ -539,7 +543,8 @@ struct px_http_response {
     px_str url;  /* that answered, after redirects */
 };
 
-/** A judgement of an answer: classify()'s. Filled in already from the rules of the route and the api; change what is wrong. */
+/** A judgement of an answer: classify()'s. Filled in already from the rules of the route and the api; change what is
+ *  wrong. */
 struct px_verdict {
     uint32_t size, flags; /* flags: PX_ERROR_RETRYABLE */
     int32_t code;         /* enum px_code; PX_OK: a good answer */
@@ -550,16 +555,21 @@ struct px_verdict {
 
 struct px_host_http {
     uint32_t size, reserved;
-    /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (sub is 0; SSE:
-     *  data is the event's data), GAP, END. PX_PAUSE holds the upstream back. END's status: 0 when an answer came, judged as it
-     *  may be; a `url` that may not be asked ends there, too. -ENOENT: no such upstream, or no api; -EINVAL: the request cannot
-     *  be made; -EACCES: the configuration lacks the
-     *  identity's secret (the log says why); -EAGAIN: 256 requests of this service are in flight, routes too. */
+    /** WHOLE: END (resp with body; error when it was judged bad, or when there is no answer). Else HEAD, DATA (sub is 0),
+     *  GAP, END. PX_PAUSE holds the upstream back. END's status: 0 when an answer came, judged as it may be; else why none
+     *  did, or not the whole of it: -EACCES (the address guard, or a redirect, refused), -ENOENT (no such name),
+     *  -EHOSTUNREACH (no answer from name servers), -ECONNREFUSED (no connection), -EPROTO (TLS; not HTTP), -ETIMEDOUT
+     *  (with PX_EV_TIMED_OUT), -ECONNRESET, -EMSGSIZE (over max_bytes), -ELOOP (redirects), -EINVAL (a `url` that is
+     *  none), -EAGAIN (too many requests wait, of all services), -EIO; `error` has the words.
+     *  Fails with -ENOENT: no such upstream, or no api; -EINVAL: the request cannot be made; -EACCES: the configuration
+     *  lacks the identity's secret (the log says which); -EAGAIN: 256 requests of this service are in flight, routes that
+     *  run in code too. */
     int32_t (*start)(px_scope_h scope, const struct px_http_request *req, px_on on, void *user,
                      px_op_h *ret_op);
-    /** A route (JSON) with these arguments (an object; absent: {}): it may use any, and read or write. Texts of routes are compiled
-     *  once: put what differs into arguments. END: json is the structured result (or content blocks) or absent, data the
-     *  text; error as usual. -EINVAL: it is no route, -EAGAIN as above. */
+    /** A route (JSON, at most 64 KiB) with these arguments (an object; absent: {}): it may use any, and read or write. Its
+     *  text is compiled once and kept (the 64 used last): put what differs into arguments. END: json is the structured
+     *  result (or content blocks) or absent, data the text; error as usual; its status is 0. -EINVAL: it is no route;
+     *  -EAGAIN as above, or 64 different routes run. */
     int32_t (*route)(px_scope_h scope, px_str route_json, px_str args_json, px_on on, void *user,
                      px_op_h *ret_op);
 };
@@ -602,8 +612,8 @@ struct px_plugin {
     const struct px_tool *tools;
     uint32_t n_tools, tool_size; /* tool_size: sizeof(struct px_tool) */
 
-    /** A service begins. May be NULL in a plugin with an api: there is nothing to open, *self is NULL. 0: ready, *ret_self is yours; PX_MORE: ready later (catalog->ready()); negative: failed, and
-     *  log->write() has said why. */
+    /** A service begins. 0: ready, *ret_self is yours; PX_MORE: ready later (catalog->ready()); negative: failed, and
+     *  log->write() has said why. May be NULL in a plugin with an api: there is nothing to open, and `self` is NULL. */
     int32_t (*open)(const struct px_host *host, const struct px_open_in *in, void **ret_self);
     /** May be NULL in a plugin with an api whose tools all have routes, and that offers nothing else. */
     void (*call)(void *self, px_call_h call, const struct px_call_in *in);
@@ -613,9 +623,12 @@ struct px_plugin {
     void (*close)(void *self);
     /** Optional: free `self`. Nothing of the service is alive any more; only log->write() may be used. */
     void (*fini)(void *self);
-    const char *api; /* optional: JSON (api.schema.json): upstreams, identities, values, error rules */
-    /** Optional: judge an answer, after the rules that are data; before the host decides whether to try again. `id`: the tool's; 0
-     *  for requests started in code. Host functions that start or answer anything are refused here (-EPERM): look, and fill in. */
+    /** Optional: JSON that fits api.schema.json: upstreams, identities, looked-up values, error rules. What routes and
+     *  host->http need. */
+    const char *api;
+    /** Optional: judge an answer, after the rules that are data; before the host decides whether to try again. `id`: the
+     *  tool's; 0 for requests started in code. `resp` and `verdict` live until it returns. Host functions that start or
+     *  answer anything are refused here (-EPERM): look, and fill in. */
     void (*classify)(void *self, px_str upstream, uint64_t id, const struct px_http_response *resp,
                      struct px_verdict *verdict);
 };

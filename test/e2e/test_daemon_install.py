@@ -32,6 +32,7 @@ def find(root, name):
 def test_everything_is_there(installed):
     at = prefix(installed)
     for file in ("bin/plexusd", "bin/plexus", "lib/plexus/plugins/sqlite.so", "include/plexus/plugin.h", "share/plexus/config.schema.json",
+                 "share/plexus/route.schema.json", "share/plexus/api.schema.json", "lib/plexus/plugins/github.so", "lib/plexus/plugins/http.so",
                  "lib/systemd/system/plexus.service", "lib/systemd/system/plexus-planner.socket", "lib/sysusers.d/plexus.conf"):
         assert (at / file).is_file(), file
     for name in ("plexus.pc", "README.md", "LICENSE", "quickstart.json"):

@@ -1,20 +1,28 @@
 """What the README says is so: its plugin compiles, loads while the host runs, and answers; its commands and files exist."""
+import http.server
+import json
 import re
 import subprocess
+import threading
 
 from conftest import PLEXUS, SOURCE, base_config, until
 
 README = (SOURCE / "README.md").read_text()
+PLUGINS = re.findall(r"```c\n(.*?)```", README, re.S)
+
+
+def build(folder, source):
+    name = re.search(r'\.name = "(\w+)", \.version', source).group(1)
+    (folder / f"{name}.c").write_text(source)
+    (folder / "plugins").mkdir()
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{SOURCE}/include", "-o", str(folder / f"{name}.so"),
+                    str(folder / f"{name}.c")], check=True)
+    done = subprocess.run([str(PLEXUS), "plugin", "check", str(folder / f"{name}.so")], capture_output=True, text=True)
+    assert done.returncode == 0, done
 
 
 def test_its_plugin(plexusd, folder):
-    source = re.search(r"```c\n(.*?)```", README, re.S).group(1)
-    (folder / "clock.c").write_text(source)
-    (folder / "plugins").mkdir()
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{SOURCE}/include", "-o", str(folder / "clock.so"),
-                    str(folder / "clock.c")], check=True)
-    done = subprocess.run([str(PLEXUS), "plugin", "check", str(folder / "clock.so")], capture_output=True, text=True)
-    assert done.returncode == 0, done
+    build(folder, PLUGINS[0])
     host = plexusd(config=base_config(folder, plugin_dirs=["plugins"], services={"clock": {"plugin": "clock"}})).start()
     with host.planner() as planner:
         assert planner.tools() == []
@@ -22,6 +30,43 @@ def test_its_plugin(plexusd, folder):
         until(lambda: planner.tools() == ["clock_now"], "the plugin is loaded")
         now = int(planner.call("clock_now")["content"][0]["text"])
         assert 1.6e12 < now < 1e13
+
+
+class Catalogue(http.server.BaseHTTPRequestHandler):
+    """Two pages of packages; what was asked stands in `seen`."""
+    seen = []
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        self.seen.append((self.path, self.headers["Authorization"]))
+        last = "page=2" in self.path
+        body = json.dumps({"results": [{"name": "b" if last else "a", "version": "1", "author": {"login": "me", "id": 1}, "size": 5}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if not last:
+            self.send_header("Link", f'<{self.path}&page=2>; rel="next"')
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_its_plugin_over_http(plexusd, folder):
+    build(folder, PLUGINS[1])
+    (folder / "packages.so").rename(folder / "plugins/packages.so")
+    (folder / "token").touch(0o600)
+    (folder / "token").write_text("a-token-of-the-catalogue\n")
+    Catalogue.seen.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Catalogue) as upstream:
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        service = {"plugin": "packages", "config": {"base_url": f"http://127.0.0.1:{upstream.server_port}", "token": {"file": "token"}}}
+        host = plexusd(config=base_config(folder, plugin_dirs=["plugins"], services={"packages": service})).start()
+        with host.planner() as planner:
+            assert planner.data_of("packages_search", {"name": "x y"}) == {
+                "items": [{"name": name, "version": "1", "author": {"login": "me"}} for name in "ab"]}
+        upstream.shutdown()
+    assert Catalogue.seen == [(f"/packages?q=x%20y&per_page=30{page}", "Bearer a-token-of-the-catalogue") for page in ("", "&page=2")]
 
 
 def test_its_files_exist():

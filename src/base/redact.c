@@ -297,6 +297,20 @@ static size_t next_match(px_str text, size_t from, bool cut, size_t *ret_n) {
     return text.n;
 }
 
+size_t px_redact_cut(px_str text, size_t most) {
+    if (text.n <= most || !secrets.n)
+        return PX_MIN((size_t)text.n, most);
+    for (size_t look = STRIDE - 1; look < most + STRIDE - 1 && look + RUN <= text.n; look += STRIDE) {
+        uint32_t run = run_at(text.p + look);
+        if (!(runs[run >> 3] & 1 << (run & 7)))
+            continue;
+        for (size_t at = look - (STRIDE - 1); at <= look && at < most && at + PX_REDACT_MIN <= text.n; at++)
+            if (at + stretch(text, at, false) > most)
+                return at;
+    }
+    return most;
+}
+
 bool px_redact_hits(px_str text) {
     size_t n;
     next_match(text, 0, false, &n);

@@ -24,6 +24,9 @@ void px_redact_in_place(char *text, size_t n);
 /** The same two for text that was cut: an end of 8 bytes or more that begins a secret is taken for that secret. */
 int px_redact_append_cut(struct px_buf *to, px_str text);
 void px_redact_in_place_cut(char *text, size_t n);
+/** Where a text is to be cut that may have `most` bytes: there, or in front of a secret that would be cut in two, which nobody would
+ *  find again. text.n when all of it fits. */
+size_t px_redact_cut(px_str text, size_t most);
 /** Whatever the count. */
 void px_redact_forget_all(void);
 

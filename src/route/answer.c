@@ -1,5 +1,6 @@
 /* An answer that was judged to be good: which part of it is the result. */
 #include "base/codec.h"
+#include "base/redact.h"
 #include "route/private.h"
 #include "json/scan.h"
 
@@ -131,7 +132,7 @@ static int not_json(struct px_arena *arena, const struct px_route *route, const 
     px_str name = route->upstream ? route->upstream->name : PX_LIT("the upstream");
     px_str type = answer->type.n ? answer->type : PX_LIT("no content type");
     px_str begins = px_words_of_text(arena, result->body);
-    begins.n = px_str_cut_utf8(begins, PX_MIN((size_t)begins.n, (size_t)BEGINS));
+    begins.n = px_str_cut_utf8(begins, px_redact_cut(begins, BEGINS));
     return px_err_set(err, -EPROTO,
                       PX_FMT " answered %d with something that is not JSON (" PX_FMT ")%s" PX_FMT,
                       PX_ARG(name), result->status, PX_ARG(type), begins.n ? ": " : "", PX_ARG(begins));

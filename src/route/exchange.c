@@ -1,5 +1,6 @@
 /* A request and its answer, for a person to look at: what was sent, what came, how long each step took. Secrets are masked here by
  * the name of the header they stand in; values that the host knows to be secret are redacted from the whole result later. */
+#include "base/redact.h"
 #include "route/private.h"
 #include <stdio.h>
 
@@ -36,7 +37,7 @@ static void put_values(struct px_jw *w, const struct px_http_result *result, siz
             continue;
         if (list.n)
             px_buf_text(&list, ", ");
-        px_buf_str(&list, px_str_n(value.p, px_str_cut_utf8(value, HEADER_BYTES / 2)));
+        px_buf_str(&list, px_str_n(value.p, px_str_cut_utf8(value, px_redact_cut(value, HEADER_BYTES / 2))));
     }
     px_jw_str(w, px_buf_view(&list));
     px_buf_finish(&list);
@@ -81,7 +82,7 @@ static const char *version_name(int version) {
 
 /* Text is shown; of anything else, its size says enough. */
 static void put_body(struct px_jw *w, px_str body) {
-    px_str cut = px_str_n(body.p, px_str_cut_utf8(body, PX_EXCHANGE_BODY));
+    px_str cut = px_str_n(body.p, px_str_cut_utf8(body, px_redact_cut(body, PX_EXCHANGE_BODY)));
     if (!body.n || !px_utf8_valid(cut))
         return;
     px_jw_key(w, "body");

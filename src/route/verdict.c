@@ -1,4 +1,5 @@
 /* What an answer means: by the first rule that holds (match.c), else by its status (status.c). */
+#include "base/redact.h"
 #include "route/private.h"
 #include "json/scan.h"
 
@@ -106,7 +107,7 @@ static px_str pointing(struct px_arena *arena, const struct px_http_result *resu
     if (!to.n || !px_utf8_valid(to))
         return (px_str){0};
     return px_arena_fmt(arena, "it points to " PX_FMT ", where this call does not follow",
-                        PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, 300))));
+                        PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, px_redact_cut(to, 300)))));
 }
 
 static px_str advice_of(struct px_arena *arena, const struct px_upstream *upstream, px_str service,
@@ -264,7 +265,7 @@ static px_str request_id(const struct px_upstream *upstream, const struct px_htt
         id = px_header_of(result, upstream->request_id);
     for (size_t i = 0; !(upstream && upstream->request_id.n) && i < PX_COUNT(usual) && !id.p; i++)
         id = px_header_of(result, px_str_of(usual[i]));
-    id.n = px_str_cut_utf8(id, PX_MIN((size_t)id.n, (size_t)128));
+    id.n = px_str_cut_utf8(id, px_redact_cut(id, 128));
     return id;
 }
 

@@ -1,5 +1,6 @@
 /* The upstream's own words in the body of an error, whatever shape it has. They are shown to a model that acts on them, so the
  * list of what is wrong with which field is worth more than "Validation Failed". */
+#include "base/redact.h"
 #include "route/private.h"
 #include <stdio.h>
 
@@ -22,9 +23,11 @@ struct words {
 
 /* One line of it, cut to `most` bytes. */
 static void put(struct words *w, px_str text, size_t most) {
-    size_t n = px_str_cut_utf8(text, PX_MIN((size_t)text.n, most));
-    if (w->out.n + n + 3 >= WORDS_BYTES)
-        n = px_str_cut_utf8(text, w->out.n + 3 < WORDS_BYTES ? WORDS_BYTES - 3 - w->out.n : 0);
+    size_t n = px_str_cut_utf8(text, px_redact_cut(text, most));
+    if (w->out.n + n + 3 >= WORDS_BYTES) {
+        most = w->out.n + 3 < WORDS_BYTES ? WORDS_BYTES - 3 - w->out.n : 0;
+        n = px_str_cut_utf8(text, px_redact_cut(text, most));
+    }
     for (size_t i = 0; i < n; i++) {
         char c = text.p[i];
         px_buf_char(&w->out, (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c);

@@ -214,6 +214,20 @@ static void text_that_was_cut(void **state) {
     assert_string_equal(text, "x *********");
 }
 
+static void where_to_cut(void **state) {
+    static const char text[] = "x hunter2-hunter2 y hunter2-hunter2hunter2-hunter2";
+    (void)state;
+    assert_int_equal(px_redact_cut(PX_LIT(text), 5), 5);
+    add(PX_LIT("hunter2-hunter2"));
+    add(PX_LIT("hunter2hunter"));
+    for (size_t most = 0; most <= sizeof text; most++) {
+        size_t want = most > 2 && most < 17 ? 2 : most > 20 && most < 50 ? 20 : PX_MIN(most, (size_t)50);
+        assert_int_equal(px_redact_cut(PX_LIT(text), most), want);
+    }
+    assert_int_equal(px_redact_cut((px_str){NULL, 0}, 5), 0);
+    assert_int_equal(px_redact_cut(PX_LIT("hunter2"), 5), 5);
+}
+
 static void a_full_buffer_holds_no_secret(void **state) {
     (void)state;
     add(PX_LIT("hunter2-hunter2"));
@@ -289,6 +303,7 @@ int main(void) {
         T(percent_forms),
         T(base64_forms),
         T(text_that_was_cut),
+        T(where_to_cut),
         T(a_full_buffer_holds_no_secret),
         T(many),
         T(speed),

@@ -1,5 +1,7 @@
 /* One call of a route, from arguments to the result. */
 #include "unit/flow_help.h"
+/* after that */
+#include "base/redact.h"
 
 static int finish_stock(void **state) {
     (void)state;
@@ -461,6 +463,41 @@ static void a_write_whose_answer_cannot_be_shown(void **state) {
     flow_close(&f);
 }
 
+/* An upstream that repeats our token: what is cut out of its words holds no half of it, which nobody would find again. */
+static void a_cut_leaves_no_half_of_a_secret(void **state) {
+    static const px_str secret = PX_LIT_INIT("secret-token-0123456789");
+    static const struct px_route_call_opts verbose = {.verbose = true};
+    (void)state;
+    assert_int_equal(px_redact_add(secret), 0);
+    for (size_t before = 520; before < 640; before += 7) {
+        char body[8192], head[1024];
+        size_t n = (size_t)snprintf(body, sizeof body, "{\"message\":\"%0*d%s and so on %0600d\"}",
+                                    (int)before, 0, secret.p, 0);
+        snprintf(head, sizeof head, "x-echo: %0*d%s%0100d", (int)before - 80, 0, secret.p, 0);
+        struct answer answers[2] = {{.status = 400, .body = body, .headers = {head}}};
+        char page[16384];
+        snprintf(page, sizeof page, "{\"a\":\"%0*d%s%09000d\"}", (int)(PX_EXCHANGE_BODY - n % 40), 0,
+                 secret.p, 0);
+        answers[1] = (struct answer){.body = page};
+        struct told told = {0};
+        struct flow_rig f;
+        FLOW(&f, API, "{\"path\":\"/x\"}", NONE, answers);
+        for (int i = 0; i < 2; i++) {
+            char *texts[3];
+            call_run(&f, &told, NULL, &verbose);
+            texts[0] = told.message, texts[1] = told.details, texts[2] = told.meta;
+            for (int t = 0; t < 3; t++)
+                for (const char *at = texts[t]; at && (at = strstr(at, "00secr")); at++)
+                    if (!px_redact_hits(px_str_n(at + 2, PX_MIN(strlen(at + 2), (size_t)secret.n))))
+                        fail_msg("half of it: %.40s", at);
+            told_free(&told);
+            told = (struct told){0};
+        }
+        flow_close(&f);
+    }
+    px_redact_remove(secret);
+}
+
 static void arguments_that_do_not_fit(void **state) {
     static const struct answer answers[] = {{.body = "1"}};
     struct flow_rig f;
@@ -867,6 +904,7 @@ int main(void) {
         cmocka_unit_test(the_most_items),
         cmocka_unit_test(errors),
         cmocka_unit_test(a_write_that_was_cut_off),
+        cmocka_unit_test(a_cut_leaves_no_half_of_a_secret),
         cmocka_unit_test(a_write_whose_answer_cannot_be_shown),
         cmocka_unit_test(arguments_that_do_not_fit),
         cmocka_unit_test(a_secret_that_is_missing),

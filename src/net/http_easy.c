@@ -268,6 +268,7 @@ static bool set_pin(struct px_http_easy *easy, struct px_http_call *call) {
         easy->pin_id = failed ? 0 : pin->id;
         easy->pin_generation = pin->generation;
     }
+    easy->resolve = call->resolve != NULL;
     if (call->resolve)
         SET(RESOLVE, call->resolve);
     return !failed;
@@ -333,6 +334,10 @@ void px_http_easy_give(struct px_http_easy *easy) {
     struct px_http *http = easy->http;
     assert(!easy->in_multi);
     easy->call = NULL;
+    /* A request that ended before curl began it has left its addresses there, for the next one to read; and they are freed. */
+    if (easy->resolve)
+        curl_easy_setopt(easy->curl, CURLOPT_RESOLVE, NULL);
+    easy->resolve = false;
     if (http->n_idle >= IDLE_MAX || easy->broken) {
         easy_free(easy);
         return;

@@ -106,7 +106,7 @@ struct px_http_easy {
     uint64_t trust_serial;
     uint64_t pin_id;
     uint32_t pin_generation;
-    bool pipewait, fresh, custom, cert, proxied;
+    bool pipewait, fresh, custom, cert, proxied, resolve;
     bool broken; /* not for another request */
     uint64_t connect_ms;
     enum { EASY_GET, EASY_HEAD, EASY_POST } kind;

@@ -93,6 +93,49 @@ static void the_next_one_has_its_number(void **state) {
     }
 }
 
+struct soon {
+    struct px_work work;
+    struct px_loop *loop;
+    struct px_op **op;
+    int after; /* so many other things that are posted */
+};
+static void cancel_soon(void *user) {
+    struct soon *soon = user;
+    if (soon->after--)
+        px_work_post(soon->loop, &soon->work);
+    else
+        px_op_cancel(soon->op);
+}
+
+/* A handle that was given addresses, and whose request was cancelled before curl had read them, serves another host. */
+static void cancelled_before_it_began(void **state) {
+    static const struct step polite[] = {REQUEST, SEND(HEAD_OF(2) "ok"), REQUEST, SEND(HEAD_OF(2) "ok"),
+                                         STOP};
+    (void)state;
+    for (int after = 0; after < 4; after++) {
+        struct web w;
+        struct peer p, other;
+        struct got g = {0};
+        char url[128];
+        web_open(&w, false);
+        peer_open(&p, w.rig.loop, polite);
+        peer_open(&other, w.rig.loop, polite);
+        web_allow_peer(&w, &p, &other);
+        ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+        SUCCEEDED(&g);
+        ask(&w, &g, web_url(url, &other, "/"));
+        struct soon soon = {.loop = w.rig.loop, .op = &g.op, .after = after};
+        px_work_init(&soon.work, "test/soon", cancel_soon, &soon);
+        px_work_post(w.rig.loop, &soon.work);
+        UNTIL(w.rig.loop, !g.op || g.ends);
+        ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+        SUCCEEDED(&g);
+        peer_close(&other);
+        peer_close(&p);
+        web_close(&w);
+    }
+}
+
 static void resets(void **state) {
     (void)state;
     struct got g = PLAY(RESET);
@@ -442,6 +485,7 @@ int main(void) {
         cmocka_unit_test(refuses),
         cmocka_unit_test(resets),
         cmocka_unit_test(the_next_one_has_its_number),
+        cmocka_unit_test(cancelled_before_it_began),
         cmocka_unit_test(closes),
         cmocka_unit_test(hangs),
         cmocka_unit_test(interim),

@@ -156,3 +156,17 @@ def test_check_says_what_is_wrong_with_a_plugin():
     assert done.returncode == 1 and verdict["ok"] is False
     assert [p.split('"')[1] for p in verdict["problems"]] == ["no_such_argument", "no_such_upstream", "no_json", "writes"]
     assert verdict["error"] == verdict["problems"][0]
+    done = subprocess.run([str(PLEXUS), "--text", "plugin", "check", str(bad)], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and lines[0] == f"{bad}: the host would not load it"
+    assert lines[1:] == ["  " + problem for problem in verdict["problems"]]
+
+
+def test_check_says_what_a_plugin_is():
+    good = PLUGIN.with_name("data_only.so")
+    done = subprocess.run([str(PLEXUS), "--text", "plugin", "check", str(good)], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[0] == f"{good}: the host would load it"
+    assert done.stdout.splitlines()[-1] == "    data_only_get"
+    dies = PLUGIN.with_name("crashes.so")
+    done = subprocess.run([str(PLEXUS), "--text", "plugin", "check", str(dies)], capture_output=True, text=True)
+    assert done.returncode == 1 and not done.stdout and "could not be looked at to the end" in done.stderr, done

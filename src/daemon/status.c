@@ -31,6 +31,10 @@ static void write_loop(const struct px_daemon *d, struct px_jw *w) {
     px_jw_u64(w, loop.timers);
     px_jw_key(w, "sources");
     px_jw_u64(w, loop.sources);
+    px_jw_key(w, "ops");
+    px_jw_u64(w, loop.ops);
+    px_jw_key(w, "scopes");
+    px_jw_u64(w, loop.scopes);
     px_jw_key(w, "busy_ratio");
     uint64_t thousandths = loop.busy_ns / (alive_ns / 1000 + 1);
     char text[16];

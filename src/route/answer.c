@@ -331,10 +331,10 @@ int px_answer_items_next(struct px_answer_items *items, struct px_buf *to, uint6
     return 1;
 }
 
-uint64_t px_answer_items_left(const struct px_answer_items *items) {
+uint64_t px_answer_items_left(const struct px_answer_items *items, uint64_t most) {
     uint64_t pos = items->pos, n = 0;
     px_str item;
-    while (items->array.p && px_json_slice_next(items->array, &pos, NULL, &item) == 1)
+    while (n < most && items->array.p && px_json_slice_next(items->array, &pos, NULL, &item) == 1)
         n++;
     return n;
 }

@@ -262,7 +262,7 @@ int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
     flow->selected = list->n > 0;
     if (flow->own_select && px_flow_all_unknown(flow, first_object(answer->items)))
         return -EINVAL;
-    uint64_t left = px_answer_items_left(&from);
+    uint64_t left = px_answer_items_left(&from, paged ? 1 : UINT64_MAX); /* each step walks over an item */
     if (!left && paged)
         return go_on(flow, answer, result);
     if (left)

@@ -383,8 +383,8 @@ void px_answer_items_init(struct px_answer_items *items, const struct px_answer 
  *  with a comma); 0: there is none; -ENOSPC: it costs more than *left: nothing was appended, and the next call gives the same item;
  *  errors of the buffer, likewise. */
 PX_MUSTCHECK int px_answer_items_next(struct px_answer_items *items, struct px_buf *to, uint64_t *left);
-/** How many are left; walks. */
-uint64_t px_answer_items_left(const struct px_answer_items *items);
+/** How many are left, counted up to `most`; walks. */
+uint64_t px_answer_items_left(const struct px_answer_items *items, uint64_t most);
 
 /** The members beside value or items, for a writer inside an object: what is kept, and "errors" of GraphQL. A name in
  *  `taken` (NULL-terminated; may be NULL) is left out. */

@@ -393,7 +393,8 @@ static void items_come_one_by_one(void **state) {
     px_buf_init(&out, 1000);
     px_answer_items_init(&items, &t.answer, select, 0);
     items.seen = seen;
-    assert_int_equal(px_answer_items_left(&items), 4);
+    assert_int_equal(px_answer_items_left(&items, UINT64_MAX), 4);
+    assert_int_equal(px_answer_items_left(&items, 2), 2);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 1);
     assert_quoted(px_buf_view(&out), "{'id':1}");
     assert_int_equal(1000 - left, 8 + 2 + 1); /* two quotes that need escapes, a comma */
@@ -401,12 +402,12 @@ static void items_come_one_by_one(void **state) {
     assert_int_equal(items.index, 1);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 1);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 1);
-    assert_int_equal(px_answer_items_left(&items), 1);
+    assert_int_equal(px_answer_items_left(&items, UINT64_MAX), 1);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 1);
     assert_quoted(px_buf_view(&out), "{'id':1}{'id':2}'three'4");
     assert_int_equal(px_answer_items_next(&items, &out, &left), 0);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 0);
-    assert_int_equal(px_answer_items_left(&items), 0);
+    assert_int_equal(px_answer_items_left(&items, UINT64_MAX), 0);
     /* skipped ones were given already */
     px_buf_clear(&out, 1000);
     px_answer_items_init(&items, &t.answer, NULL, 2);
@@ -423,7 +424,7 @@ static void items_come_one_by_one(void **state) {
     px_answer_items_init(&items, &t.answer, NULL, 0);
     px_buf_init(&out, 10);
     assert_int_equal(px_answer_items_next(&items, &out, &left), 0);
-    assert_int_equal(px_answer_items_left(&items), 0);
+    assert_int_equal(px_answer_items_left(&items, UINT64_MAX), 0);
     read_finish(&t);
 }
 

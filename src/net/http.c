@@ -129,6 +129,7 @@ int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct
     px_list_init(&http->pin_lru);
     px_map_init(&http->pins, PX_HTTP_PINS);
     px_work_init(&http->admit, "net/http", px_http_admit, http);
+    http->ca_usual = !opts->ca_file;
     http->ca_file =
         px_str_dup(px_str_of(opts->ca_file ? opts->ca_file : "/etc/ssl/certs/ca-certificates.crt"));
     int r =
@@ -136,7 +137,7 @@ int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct
             ? 0
             : px_err_set(err, -ENOMEM, "no memory for the HTTP client");
     if (!r)
-        r = px_http_store_load(http->ca_file, &http->store, err);
+        r = px_http_store_load(http->ca_file, http->ca_usual, &http->store, err);
     if (!r && px_scope_open(http->loop, NULL, "net/http", 0, &http->scope))
         r = px_err_set(err, -ENOMEM, "no memory for the HTTP client");
     if (!r)
@@ -170,7 +171,7 @@ void px_http_destroy(struct px_http **phttp) {
 
 int px_http_reload_ca(struct px_http *http, struct px_err *err) {
     struct x509_store_st *store;
-    int r = px_http_store_load(http->ca_file, &store, err);
+    int r = px_http_store_load(http->ca_file, http->ca_usual, &store, err);
     if (r)
         return r;
     px_http_store_free(http->store);

@@ -22,7 +22,7 @@ struct px_http;
 struct px_http_opts {
     struct px_loop *loop;
     struct px_dns *dns;
-    const char *ca_file;      /* the system's bundle; NULL: /etc/ssl/certs/ca-certificates.crt */
+    const char *ca_file; /* the system's bundle; NULL: /etc/ssl/certs/ca-certificates.crt, if it is there */
     const char *user_agent;   /* NULL: "plexus/VERSION" */
     uint32_t max_running;     /* transfers at curl at once; the rest waits in order; 0: 512 */
     uint32_t max_waiting;     /* 0: 4,096; over it a request ends with BUSY */

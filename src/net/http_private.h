@@ -41,8 +41,9 @@ struct px_http_trust {
     uint32_t refs;              /* pins */
     bool stale;                 /* the bundle was read again since */
 };
-/** Read a bundle of certificates. */
-PX_MUSTCHECK int px_http_store_load(const char *file, struct x509_store_st **ret, struct px_err *err);
+/** Read a bundle of certificates. `may_be_missing`: none is a bundle without certificates, and a line in the log. */
+PX_MUSTCHECK int px_http_store_load(const char *file, bool may_be_missing, struct x509_store_st **ret,
+                                    struct px_err *err);
 void px_http_store_free(struct x509_store_st *store);
 /** The one of this egress, made when there is none. */
 PX_MUSTCHECK int px_http_trust_get(struct px_http *http, struct px_egress *egress, struct px_http_trust **ret,
@@ -263,6 +264,7 @@ struct px_http {
     CURLM *multi;
     char *agent, *encoding; /* header lines */
     char *ca_file;
+    bool ca_usual; /* nobody named it */
     struct x509_store_st *store;
     uint32_t max_running, max_waiting, max_connections;
     uint64_t serial;

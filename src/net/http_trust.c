@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "net/http_private.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -10,13 +11,23 @@ static void set_flags(X509_STORE *store) {
     X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 }
 
-int px_http_store_load(const char *file, X509_STORE **ret, struct px_err *err) {
+int px_http_store_load(const char *file, bool may_be_missing, X509_STORE **ret, struct px_err *err) {
     X509_STORE *store = X509_STORE_new();
     if (!store)
         return px_err_set(err, -ENOMEM, "no memory for the certificates of %s", file);
     errno = 0;
     if (X509_STORE_load_file(store, file) != 1) {
         int code = errno ? -errno : -EINVAL;
+        if (code == -ENOENT && may_be_missing) {
+            px_log(PX_LOG_WARNING, "net",
+                   "no certificate authorities: https reaches nobody until there are some",
+                   PX_KV("file", file),
+                   PX_KV("advice", "install ca-certificates, or name a file in network.ca_file"));
+            ERR_clear_error();
+            set_flags(store);
+            *ret = store;
+            return 0;
+        }
         X509_STORE_free(store);
         ERR_clear_error();
         return px_err_set(

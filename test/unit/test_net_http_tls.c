@@ -1,5 +1,7 @@
 /* TLS and HTTP/2 against nginx, with certificates made here: good, expired, for another host, of nobody. */
 #include "http_help.h"
+#include "base/log.h"
+#include "net/http_private.h"
 #include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -450,8 +452,25 @@ static void reloads(void **state) {
     web_close(&w);
 }
 
+/* A bundle that nobody named may be missing: services without https need none. One that was named may not. */
+static void no_bundle(void **state) {
+    struct x509_store_st *store = NULL;
+    struct px_err err = {0};
+    (void)state;
+    assert_int_equal(px_http_store_load("/no/such/bundle", false, &store, &err), -ENOENT);
+    assert_non_null(strstr(err.msg, "/no/such/bundle"));
+    assert_null(store);
+    px_log_set_fd(-1);
+    assert_int_equal(px_http_store_load("/no/such/bundle", true, &store, &err), 0);
+    assert_int_equal(px_http_store_load("/dev/null", true, &(struct x509_store_st *){NULL}, &err), -EINVAL);
+    px_log_set_fd(2);
+    assert_non_null(store);
+    px_http_store_free(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_bundle),
         cmocka_unit_test(good),
         cmocka_unit_test(bad),
         cmocka_unit_test(trust_is_own),

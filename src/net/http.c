@@ -7,7 +7,7 @@ enum { RUNNING = 512, WAITING = 4096, REDIRECTS = 5 };
 
 static int copy(struct px_http_call *call, const struct px_http_req *req, struct px_err *err) {
     static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
-    int r = px_http_url(call->http, &call->arena, req->url, &call->url, err);
+    int r = px_http_url(call->http, &call->arena, req->url, req->url_secret, &call->url, err);
     if (r)
         return r;
     r = px_http_out_copy(call, req, err);
@@ -44,6 +44,7 @@ static struct px_http_call *make(struct px_http *http, const struct px_http_req 
     call->max_redirects = PX_MIN(req->max_redirects ? req->max_redirects : REDIRECTS, 100u);
     call->timeouts = req->timeouts;
     call->fresh = req->fresh;
+    call->url_secret = req->url_secret;
     call->max_bytes =
         req->max_bytes ? req->max_bytes : (uint64_t)(req->frame == PX_HTTP_WHOLE ? 16 : 1) << 20;
     call->max_bytes = PX_MIN(call->max_bytes, (uint64_t)1 << 40);

@@ -74,7 +74,8 @@ struct px_http_req {
     struct px_http_timeouts timeouts;
     uint64_t
         max_bytes; /* of the body after decoding (WHOLE), of a line or event (LINE, SSE); 0: 16 MiB (WHOLE), 1 MiB */
-    bool fresh; /* over a new connection */
+    bool fresh;      /* over a new connection */
+    bool url_secret; /* a key stands in the URL: nothing of it is kept behind the request */
 };
 
 enum px_http_fail { /* why there is no (whole) answer */

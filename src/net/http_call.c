@@ -296,7 +296,17 @@ void px_http_call_done(struct px_http_call *call, CURLcode code) {
     }
 }
 
+/* Credentials in headers, and a key in the URL. */
+static void wipe(struct px_http_call *call) {
+    for (size_t i = 0; i < call->n_lines; i++)
+        if (call->lines[i].class == LINE_CREDENTIAL || call->lines[i].class == LINE_PERSONAL)
+            explicit_bzero(call->lines[i].text, strlen(call->lines[i].text));
+    if (call->url_secret && call->url.text.p)
+        explicit_bzero((char *)(uintptr_t)call->url.text.p, call->url.text.n);
+}
+
 void px_http_call_free(struct px_http_call *call) {
+    wipe(call);
     px_work_cancel(&call->work);
     px_http_head_finish(&call->head);
     px_buf_finish(&call->body_in);

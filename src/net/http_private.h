@@ -157,7 +157,7 @@ struct px_http_call {
     uint32_t max_redirects;
     struct px_http_timeouts timeouts;
     uint64_t max_bytes;
-    bool fresh;
+    bool fresh, url_secret;
 
     /* the hop */
     struct px_url url;
@@ -244,9 +244,9 @@ void px_http_time_init(struct px_http_call *call);
 
 enum { PX_HTTP_URLS = 64 };
 struct px_http_memo;
-/** px_url_parse, or what it said about the same text not long ago. */
-PX_MUSTCHECK int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, struct px_url *ret,
-                             struct px_err *err);
+/** px_url_parse, or what it said about the same text not long ago. One that holds a secret is not kept. */
+PX_MUSTCHECK int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, bool secret,
+                             struct px_url *ret, struct px_err *err);
 void px_http_urls_destroy(struct px_http *http);
 
 /* ---- curl on the loop ---- */

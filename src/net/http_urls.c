@@ -44,7 +44,7 @@ static void keep(struct px_http_memo **place, px_str raw, const struct px_url *u
     *place = memo;
 }
 
-int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, struct px_url *ret,
+int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, bool secret, struct px_url *ret,
                 struct px_err *err) {
     struct px_http_memo **place = &http->urls[px_str_hash(raw) % PX_HTTP_URLS];
     if (*place && px_str_eq((*place)->raw, raw)) {
@@ -55,7 +55,7 @@ int px_http_url(struct px_http *http, struct px_arena *arena, px_str raw, struct
         return 0;
     }
     int r = px_url_parse(arena, raw, ret, err);
-    if (!r)
+    if (!r && !secret)
         keep(place, raw, ret);
     return r;
 }

@@ -74,6 +74,7 @@ static void to_http(const struct px_making *m, const struct px_site_request *req
         .n_headers = m->ret->n_headers,
         .credentials = m->ret->credentials,
         .n_credentials = m->ret->n_credentials,
+        .url_secret = m->ret->url_secret,
         .body = req->body,
         .frame = req->frame,
         .redirects = req->redirects,

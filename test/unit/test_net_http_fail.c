@@ -1,5 +1,7 @@
 /* Peers that do not behave: each end that a request can come to, and what is said about it. */
 #include "http_help.h"
+/* after that */
+#include "net/http_private.h"
 
 #define HEAD_OF(n) "HTTP/1.1 200 OK\r\nContent-Length: " #n "\r\n\r\n"
 
@@ -134,6 +136,29 @@ static void cancelled_before_it_began(void **state) {
         peer_close(&p);
         web_close(&w);
     }
+}
+
+/* URLs that were read are kept, but not one with a key in it. */
+static void a_key_is_not_kept(void **state) {
+    static const struct step polite[] = {REQUEST, SEND(HEAD_OF(2) "ok"), REQUEST, SEND(HEAD_OF(2) "ok"),
+                                         STOP};
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, polite);
+    web_allow_peer(&w, &p, NULL);
+    for (int kept = 0; kept < 2; kept++) {
+        int n = 0;
+        ask_peer(&w, &g, &p, "/?key=hunter2", (struct px_http_req){.url_secret = !kept});
+        SUCCEEDED(&g);
+        for (size_t i = 0; i < PX_HTTP_URLS; i++)
+            n += w.http->urls[i] != NULL;
+        assert_int_equal(n, kept);
+    }
+    peer_close(&p);
+    web_close(&w);
 }
 
 static void resets(void **state) {
@@ -485,6 +510,7 @@ int main(void) {
         cmocka_unit_test(refuses),
         cmocka_unit_test(resets),
         cmocka_unit_test(the_next_one_has_its_number),
+        cmocka_unit_test(a_key_is_not_kept),
         cmocka_unit_test(cancelled_before_it_began),
         cmocka_unit_test(closes),
         cmocka_unit_test(hangs),

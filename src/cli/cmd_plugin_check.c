@@ -31,8 +31,7 @@ static void print_good(struct px_buf *to, struct px_arena *arena, const char *fi
     px_out_clean(to, px_field_text(arena, verdict, "summary"), true);
     px_buf_text(to, "\n  ABI ");
     px_out_clean(to, px_field_text(arena, verdict, "abi"), true);
-    px_buf_addf(to, ", %" PRIu64 " tool%s (of a service with the plugin's name):\n", n,
-                n == 1 ? "" : "s");
+    px_buf_addf(to, ", %" PRIu64 " tool%s (of a service with the plugin's name):\n", n, n == 1 ? "" : "s");
     for (pos = 0; px_json_slice_next(tools, &pos, NULL, &tool) == 1;) {
         px_buf_text(to, "    ");
         px_out_clean(to, px_value_text(arena, tool), true);

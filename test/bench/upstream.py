@@ -108,7 +108,7 @@ class Web:
             f"{folder}/cert.pem")
         with open(os.path.join(folder, "nginx.conf"), "w") as f:
             f.write(NGINX % {"dir": folder, "port": self.port, "tls": self.tls})
-        self.process = subprocess.Popen(["nginx", "-p", folder, "-c", os.path.join(folder, "nginx.conf")],
+        self.process = subprocess.Popen([shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"), "-p", folder, "-c", os.path.join(folder, "nginx.conf")],
                                         stderr=subprocess.DEVNULL)
         wait_for(lambda: socket.create_connection(("127.0.0.1", self.port)).close(), self.process)
 

@@ -1,6 +1,7 @@
 """Tools that are requests of the host's own: a real upstream, the real daemon, and the `plexus` command."""
 import http.server
 import json
+import re
 import os
 import shutil
 import subprocess
@@ -82,6 +83,7 @@ def test_a_call(host, upstream):
         method, path, headers, _ = upstream.seen[-1]
         assert (method, path) == ("GET", "/v1/items/a%2Fb")
         assert headers["Authorization"] == "Bearer " + TOKEN
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", headers["traceparent"]), "a trace of our own"
         error = planner.error_of("web_get", {"id": "none"})
         assert error["code"] == "not_found" and "there is none" in error["message"]
         status = planner.status()
@@ -90,6 +92,15 @@ def test_a_call(host, upstream):
         describe = planner.request("plexus/describe", {"name": "web_get"})
         assert describe["route"] == {"method": "GET", "path": "/items/{id}", "upstream": "api"}
     assert host.threads() == 1
+
+
+def test_the_callers_trace_goes_on(host, upstream):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with host.planner() as planner:
+        planner.data_of("web_get", {"id": "a"}, {"traceparent": trace})
+        assert upstream.seen[-1][2]["traceparent"] == trace
+        planner.data_of("web_get", {"id": "a"}, {"traceparent": "00-none\r\nX-Evil: 1"})
+        assert "X-Evil" not in upstream.seen[-1][2] and upstream.seen[-1][2]["traceparent"] != trace
 
 
 def test_dry_run(host, upstream):

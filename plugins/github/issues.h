@@ -45,7 +45,7 @@
  .route = ROUTE(J("method":"POST") ",\"path\":\"" HERE "/issues\","
     J("body":{"title":{"$arg":"title"},"body":{"$arg":"body"},"labels":{"$arg":"labels"},"assignees":{"$arg":"assignees"},
               "milestone":{"$arg":"milestone"},"type":{"$arg":"type"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_ISSUES, 5), .name = "issues_update", .hints = SETS, .labels = TELLS,
  .description = "Change an issue. What is given replaces what was there; labels and assignees as a whole. Answers with its URL.",
@@ -58,13 +58,13 @@
  .route = ROUTE(J("method":"PATCH") ",\"path\":\"" ONE_ISSUE "\","
     J("body":{"title":{"$arg":"title"},"body":{"$arg":"body"},"labels":{"$arg":"labels"},"assignees":{"$arg":"assignees"},
               "state":{"$arg":"state"},"state_reason":{"$arg":"state_reason"},"milestone":{"$arg":"milestone"},"type":{"$arg":"type"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_ISSUES, 6), .name = "issues_comment", .hints = ADDS, .labels = TELLS,
  .description = "Comment on an issue, or in the conversation of a pull request. Answers with its URL.",
  .input_schema = INPUT(J("owner","repo","number","body"), REPOSITORY "," NUMBER "," BODY),
  .route = ROUTE(J("method":"POST") ",\"path\":\"" ONE_ISSUE "/comments\","
-    J("body":{"body":{"$arg":"body"}},"result":{"at":"/html_url"}))},
+    J("body":{"body":{"$arg":"body"}},"result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_ISSUES, 7), .name = "issues_label", .hints = ADDS_ONCE, .labels = TELLS,
  .description = "Add labels to an issue or pull request, beside those it has.",
@@ -78,7 +78,7 @@
  .input_schema = INPUT(J("owner","repo","number","assignees"), REPOSITORY "," NUMBER ","
     "\"assignees\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":10,\"items\":" NAMED "}"),
  .route = ROUTE(J("method":"POST") ",\"path\":\"" ONE_ISSUE "/assignees\","
-    J("body":{"assignees":{"$arg":"assignees"}},"result":{"at":"/html_url"}))},
+    J("body":{"assignees":{"$arg":"assignees"}},"result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_ISSUES, 9), .name = "issues_close", .hints = ADDS_ONCE, .labels = TELLS,
  .description = "Close an issue. Answers with its URL.",
@@ -86,7 +86,7 @@
     J("reason":{"enum":["completed","not_planned","duplicate"],"description":"Default completed"})),
  .route = ROUTE(J("method":"PATCH") ",\"path\":\"" ONE_ISSUE "\","
     J("body":{"state":"closed","state_reason":{"$arg":"reason","default":"completed"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 #undef ASSIGNEES
 #undef LABELS

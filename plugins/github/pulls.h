@@ -82,7 +82,7 @@
  .route = ROUTE(J("method":"POST") ",\"path\":\"" HERE "/pulls\","
     J("body":{"title":{"$arg":"title"},"head":{"$arg":"head"},"base":{"$arg":"base"},"body":{"$arg":"body"},
               "draft":{"$arg":"draft"},"maintainer_can_modify":{"$arg":"maintainer_can_modify"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_PULLS, 10), .name = "pulls_update", .hints = SETS, .labels = TELLS,
  .description = "Change title, text, base branch or state of a pull request. Answers with its URL.",
@@ -93,7 +93,7 @@
  .route = ROUTE(J("method":"PATCH") ",\"path\":\"" ONE_PULL "\","
     J("body":{"title":{"$arg":"title"},"body":{"$arg":"body"},"state":{"$arg":"state"},"base":{"$arg":"base"},
               "maintainer_can_modify":{"$arg":"maintainer_can_modify"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_PULLS, 11), .name = "pulls_merge", .hints = CHANGES, .labels = TELLS,
  .description = "Merge a pull request.",
@@ -106,7 +106,8 @@
     J("body":{"merge_method":{"$arg":"merge_method"},"commit_title":{"$arg":"commit_title"},
               "commit_message":{"$arg":"commit_message"},"sha":{"$arg":"sha"}},
       "errors":[{"status":405,"code":"upstream_error","advice":"It cannot be merged now: pulls_get shows mergeable_state (checks, conflicts, reviews). Settle that first."},
-                {"status":409,"code":"invalid_arguments","advice":"The branch has moved since that sha: look at the new commits, then give the new head/sha."}]))},
+                {"status":409,"code":"invalid_arguments","advice":"The branch has moved since that sha: look at the new commits, then give the new head/sha."}],
+      "fields":false))},
 
 {TOOL(GH_PULLS, 12), .name = "pulls_review", .hints = ADDS, .labels = TELLS,
  .description = "Review a pull request: a verdict, a text, and comments on lines of its diff.",
@@ -126,14 +127,14 @@
  .route = ROUTE(J("method":"POST") ",\"path\":\"" ONE_PULL "/comments\","
     J("body":{"body":{"$arg":"body"},"commit_id":{"$arg":"commit_id"},"path":{"$arg":"path"},"line":{"$arg":"line"},
               "side":{"$arg":"side"},"start_line":{"$arg":"start_line"},"start_side":{"$arg":"start_side"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_PULLS, 14), .name = "pulls_reply", .hints = ADDS, .labels = TELLS,
  .description = "Reply to a comment on a line (an id of pulls_comments that is itself no reply). Answers with its URL.",
  .input_schema = INPUT(J("owner","repo","number","comment_id","body"), REPOSITORY "," NUMBER ","
     J("comment_id":{"type":"integer","minimum":1}) "," BODY),
  .route = ROUTE(J("method":"POST") ",\"path\":\"" ONE_PULL "/comments/{comment_id}/replies\","
-    J("body":{"body":{"$arg":"body"}},"result":{"at":"/html_url"}))},
+    J("body":{"body":{"$arg":"body"}},"result":{"at":"/html_url"},"fields":false))},
 
 {TOOL(GH_PULLS, 15), .name = "pulls_request_reviewers", .hints = ADDS_ONCE, .labels = TELLS,
  .description = "Ask people or teams to review a pull request. Answers with its URL.",
@@ -142,7 +143,7 @@
       "team_reviewers":{"type":"array","maxItems":15,"items":{"type":"string","minLength":1,"maxLength":100},"description":"Slugs"})),
  .route = ROUTE(J("method":"POST") ",\"path\":\"" ONE_PULL "/requested_reviewers\","
     J("body":{"reviewers":{"$arg":"reviewers"},"team_reviewers":{"$arg":"team_reviewers"}},
-      "result":{"at":"/html_url"}))},
+      "result":{"at":"/html_url"},"fields":false))},
 
 #undef LINE_OF_DIFF
 #undef ONE_PULL

@@ -1,5 +1,6 @@
 /* From a plugin's answer to what a planner gets: checked, redacted, within the budget. */
 #include "call/private.h"
+#include "route/route.h"
 #include "json/scan.h"
 #include "json/slice.h"
 #include "json/tree.h"
@@ -160,8 +161,7 @@ static bool acceptable_meta(struct px_call *call, px_str *meta) {
 /* What the tool promises of this answer: nothing of one that says it failed, of a dry run, and when the caller has chosen
  * what of it is shown. */
 static const struct px_schema *promise(const struct px_call *call, bool is_error) {
-    px_str fields;
-    bool chosen = call->item->route && px_json_slice_get(call->req.args_json, PX_LIT("fields"), &fields) == 0;
+    bool chosen = call->item->route && px_route_selects(call->item->route, call->req.args_json);
     return is_error || call->dry || chosen ? NULL : call->item->output;
 }
 

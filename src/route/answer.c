@@ -4,17 +4,30 @@
 #include "route/private.h"
 #include "json/scan.h"
 
-enum { VALUES_MAX = 4 * 1000 * 1000, BEGINS = 100, TYPE_MAX = 100, SHOWN_MAX = 64 * 1024 * 1024 };
+enum {
+    VALUES_MAX = 4 * 1000 * 1000,
+    DEPTH_MAX = 63, /* one less than a result may have: a list, or a lone value, gets an object around it */
+    BEGINS = 100,
+    TYPE_MAX = 100,
+    SHOWN_MAX = 64 * 1024 * 1024
+};
 
 /* ---- what kind of body ---- */
 
-px_str px_answer_json(const struct px_http_result *result, struct px_err *err) {
-    const struct px_json_limits limits = {.values = VALUES_MAX};
+static int scan_body(px_str body, unsigned depth, px_str *ret, struct px_err *err) {
+    const struct px_json_limits limits = {.values = VALUES_MAX, .depth = depth};
     struct px_json_scan scan;
-    px_str body = result->body;
     if (px_str_starts(body, PX_LIT("\xef\xbb\xbf"))) /* RFC 8259 §8.1: may be ignored */
         body = px_str_n(body.p + 3, body.n - 3);
-    return px_json_scan(body, &limits, &scan, NULL, err) ? (px_str){0} : scan.value;
+    int r = px_json_scan(body, &limits, &scan, NULL, err);
+    *ret = r ? (px_str){0} : scan.value;
+    return r;
+}
+
+px_str px_answer_json(const struct px_http_result *result, struct px_err *err) {
+    px_str json;
+    (void)scan_body(result->body, DEPTH_MAX, &json, err);
+    return json;
 }
 
 /* "image/png" of "Image/PNG; charset=x", in the arena; absent: it says none. */
@@ -130,7 +143,14 @@ static int read_kept(struct px_arena *arena, const struct px_route *route, struc
 static int not_json(struct px_arena *arena, const struct px_route *route, const struct px_http_result *result,
                     const struct px_answer *answer, struct px_err *err) {
     px_str name = route->upstream ? route->upstream->name : PX_LIT("the upstream");
-    px_str type = answer->type.n ? answer->type : PX_LIT("no content type");
+    px_str type = answer->type.n ? answer->type : PX_LIT("no content type"), json;
+    struct px_err why = {0};
+    int r = scan_body(result->body, DEPTH_MAX, &json, &why);
+    if (r == -ENOMEM)
+        return px_err_set(err, r, "no memory for the answer");
+    if (r == -EMSGSIZE)
+        return px_err_set(err, -EPROTO, PX_FMT ": the answer is more than can be shown: %s", PX_ARG(name),
+                          why.msg);
     px_str begins = px_words_of_text(arena, result->body);
     begins.n = px_str_cut_utf8(begins, px_redact_cut(begins, BEGINS));
     return px_err_set(err, -EPROTO,

@@ -5,7 +5,7 @@
  * The text is base64url of: nonce | sealed( flags | number | offset | size | skip | length of url | url | cursor ). Numbers
  * are in LEB128: most cursors are short, and a model has to repeat every character. */
 #include "base/codec.h"
-#include "route/private.h"
+#include "route/read.h"
 #include <sodium.h>
 
 enum {
@@ -23,12 +23,15 @@ _Static_assert(PX_SITE_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the 
 
 /* ---- what it is bound to ---- */
 
-/* How a call is answered, not what it asks for. */
-static bool is_ours(px_str key) {
-    static const char *const ours[] = {"limit", "cursor", "fields", "dry_run"};
+/* How a call is answered, not what it asks for; a tool may have an argument of its own of a name that the host does not add. */
+static bool is_ours(const struct px_route *route, px_str key) {
+    static const char *const ours[] = {[PX_ADDS_FIELDS] = "fields",
+                                       [PX_ADDS_LIMIT] = "limit",
+                                       [PX_ADDS_CURSOR] = "cursor",
+                                       [PX_ADDS_DRY_RUN] = "dry_run"};
     for (size_t i = 0; i < PX_COUNT(ours); i++) {
         if (px_str_is(key, ours[i]))
-            return true;
+            return px_route_adds(route, (enum px_route_add)i);
     }
     return false;
 }
@@ -38,8 +41,9 @@ static int by_key(const void *a, const void *b) {
                       px_json_key(*(const struct px_json *const *)b));
 }
 
-/* One text for equal values: members in the order of their keys. */
-static int put_sorted(struct px_arena *arena, struct px_buf *to, const struct px_json *value, bool top) {
+/* One text for equal values: members in the order of their keys. `top`: the arguments of this route. */
+static int put_sorted(struct px_arena *arena, struct px_buf *to, const struct px_json *value,
+                      const struct px_route *top) {
     enum px_json_type type = px_json_type(value);
     if (type != PX_JSON_OBJECT && type != PX_JSON_ARRAY)
         return px_json_print(to, value);
@@ -48,7 +52,7 @@ static int put_sorted(struct px_arena *arena, struct px_buf *to, const struct px
     if (!list)
         return -ENOMEM;
     for (const struct px_json *one = px_json_first(value); one; one = px_json_next(one)) {
-        if (!top || !is_ours(px_json_key(one)))
+        if (!top || !is_ours(top, px_json_key(one)))
             list[n++] = one;
     }
     if (type == PX_JSON_OBJECT)
@@ -57,7 +61,7 @@ static int put_sorted(struct px_arena *arena, struct px_buf *to, const struct px
     for (size_t i = 0; i < n; i++) {
         if (type == PX_JSON_OBJECT)
             px_json_quote(to, px_json_key(list[i]));
-        int r = put_sorted(arena, to, list[i], false);
+        int r = put_sorted(arena, to, list[i], NULL);
         if (r)
             return r;
         px_buf_char(to, ',');
@@ -65,7 +69,7 @@ static int put_sorted(struct px_arena *arena, struct px_buf *to, const struct px
     return px_buf_char(to, type == PX_JSON_OBJECT ? '}' : ']');
 }
 
-static int add_args(struct px_buf *to, px_str args_json) {
+static int add_args(struct px_buf *to, const struct px_route *route, px_str args_json) {
     const struct px_json_limits limits = {.depth = 512};
     unsigned char digest[crypto_generichash_BYTES];
     const struct px_json *args = NULL;
@@ -75,7 +79,7 @@ static int add_args(struct px_buf *to, px_str args_json) {
     px_buf_init(&text, ARGS_MAX);
     int r = px_json_parse(&arena, args_json.p ? args_json : PX_LIT("{}"), &limits, &args, NULL, NULL);
     if (!r)
-        r = put_sorted(&arena, &text, args, true);
+        r = put_sorted(&arena, &text, args, route);
     if (!r)
         crypto_generichash(digest, sizeof digest, (const unsigned char *)text.p, text.n, NULL, 0);
     px_buf_finish(&text);
@@ -90,7 +94,7 @@ static int add_binding(struct px_buf *to, const struct px_route_call_opts *call)
     px_buf_str(to, service);
     px_buf_str(to, call->tool);
     px_buf_str(to, call->principal);
-    return add_args(to, call->args_json);
+    return add_args(to, call->route, call->args_json);
 }
 
 /* ---- numbers ---- */

@@ -152,6 +152,7 @@ struct px_route {
     struct px_page_spec page;
     px_str fields_text;
     struct px_select *fields; /* NULL: everything */
+    bool no_fields;           /* there is nothing to choose from: the argument is not offered */
     struct px_rules errors;
     enum px_http_redirects redirects;
     uint64_t timeout_ns, max_bytes; /* 0: the upstream's */
@@ -360,8 +361,8 @@ struct px_answer {
     px_str url;        /* that answered, without its query */
 };
 
-/** The body as one JSON value without the white space around it; absent: it is not JSON (`err`, may be NULL: what, at which byte). Its one scan: for
- *  px_verdict_judge and px_answer_read. */
+/** The body as one JSON value without the white space around it; absent: it is not JSON, or more of it than can be shown (63
+ *  levels, 4,000,000 values); `err`, may be NULL: what, at which byte. Its one scan: for px_verdict_judge and px_answer_read. */
 px_str px_answer_json(const struct px_http_result *result, struct px_err *err);
 /** -EPROTO: it is not what the route says (not JSON, nothing at `at`, no list at `items`), with words for the planner that begin
  *  with the upstream's name; -ENOMEM. `body_json`: of px_answer_json. */

@@ -76,7 +76,7 @@ bool px_route_paged(const struct px_route *route) {
 bool px_route_adds(const struct px_route *route, enum px_route_add which) {
     switch (which) {
     case PX_ADDS_FIELDS:
-        return (route->result == PX_RESULT_JSON || route->result == PX_RESULT_AUTO) &&
+        return (route->result == PX_RESULT_JSON || route->result == PX_RESULT_AUTO) && !route->no_fields &&
                !px_str_is(route->method, "HEAD");
     case PX_ADDS_LIMIT:
     case PX_ADDS_CURSOR: return px_route_paged(route);
@@ -113,6 +113,12 @@ bool px_route_dry_run(const struct px_route *route, px_str args_json) {
     return px_route_adds(route, PX_ADDS_DRY_RUN) && args_json.p &&
            px_json_slice_get(args_json, PX_LIT("dry_run"), &value) == 0 &&
            px_json_slice_type(value) == PX_JSON_TRUE;
+}
+
+bool px_route_selects(const struct px_route *route, px_str args_json) {
+    px_str value;
+    return px_route_adds(route, PX_ADDS_FIELDS) && args_json.p &&
+           px_json_slice_get(args_json, PX_LIT("fields"), &value) == 0;
 }
 
 px_str px_route_method(const struct px_route *route) {

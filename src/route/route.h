@@ -26,12 +26,14 @@ void px_route_destroy(struct px_route *route); /* NULL is fine */
 /** Whether asking changes nothing upstream: GET, HEAD, a GraphQL query, or what says `safe`. */
 bool px_route_safe(const struct px_route *route);
 bool px_route_paged(const struct px_route *route);
-/** Arguments that the host adds to the tool's own: "fields" (JSON results), "limit" and "cursor" (paged), "dry_run" (tools
- *  that are not read-only). Appends their JSON Schema properties as members of an object, without braces:
+/** Arguments that the host adds to the tool's own: "fields" (JSON results, unless the route says false), "limit" and "cursor"
+ *  (paged), "dry_run" (tools that are not read-only). Appends their JSON Schema properties as members of an object, without braces:
  *  `"fields":{…},"limit":{…}`; nothing when there are none. */
 PX_MUSTCHECK int px_route_put_properties(const struct px_route *route, struct px_buf *to);
 /** Whether these arguments ask for a dry run. */
 bool px_route_dry_run(const struct px_route *route, px_str args_json);
+/** Whether these arguments choose what of the answer is shown. */
+bool px_route_selects(const struct px_route *route, px_str args_json);
 px_str px_route_method(const struct px_route *route);   /* "GET"; GraphQL: "POST" */
 px_str px_route_upstream(const struct px_route *route); /* "api" */
 /** The path template or the operation's name: the bucket of rate limits and the label of metrics; never an argument. */

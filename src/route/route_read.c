@@ -182,6 +182,9 @@ static int read_page(struct px_read *r, void *into, px_str value) {
 
 static int read_fields(struct px_read *r, void *into, px_str value) {
     struct px_route *route = ((struct px_route_read *)into)->route;
+    route->no_fields = px_json_slice_type(value) == PX_JSON_FALSE;
+    if (route->no_fields)
+        return 0;
     int e = one(r, into, PX_READ_TEXT, R(fields_text), NULL, value);
     if (!e && (e = px_select_compile(route->fields_text, &route->fields, r->err)))
         px_read_prefix(r, e);

@@ -127,9 +127,12 @@ def test_documents_come_out_as_they_went_in(host, upstream):
         loose, compact = Writer(seed).container(20, seed % 2 == 0)
         upstream.documents.append("\n " + loose)
         wanted.append(compact if seed % 2 == 0 else '{"items":' + compact + "}")
-    deep = '{"a":' * 64 + "12345678901234567890" + "}" * 64
+    deep = '{"a":' * 63 + "12345678901234567890" + "}" * 63
     upstream.documents.append(deep)
     wanted.append(deep)
+    deep = "[" * 63 + "12345678901234567890" + "]" * 63
+    upstream.documents.append(deep)
+    wanted.append('{"items":' + deep + "}")
     with host.planner() as planner:
         for i, want in enumerate(wanted):
             for arguments in ({"id": str(i)}, {"id": str(i), "fields": "*"}):

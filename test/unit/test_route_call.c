@@ -2,6 +2,7 @@
 #include "unit/flow_help.h"
 /* after that */
 #include "base/redact.h"
+#include "json/scan.h"
 
 static int finish_stock(void **state) {
     (void)state;
@@ -841,6 +842,8 @@ static void comes_out_as_it_went_in(struct doc *doc, const char *before, const c
     assert_memory_equal(told.structured, before, a);
     assert_memory_equal(told.structured + a, doc->compact.p, doc->compact.n);
     assert_memory_equal(told.structured + a + doc->compact.n, behind, b);
+    struct px_json_scan scan;
+    assert_int_equal(px_json_scan(px_str_of(told.structured), NULL, &scan, NULL, NULL), 0);
     told_free(&told);
     flow_close(&f);
 }
@@ -862,19 +865,19 @@ static void nothing_is_changed(void **state) {
     }
 }
 
-/* As deep as the host takes JSON at all. */
+/* As deep as an answer may be; what is shown of it is JSON that the gate takes. */
 static void however_deep(void **state) {
+    enum { DEPTH = 63 };
     (void)state;
     for (int object = 0; object < 2; object++) {
         for (int star = 0; star < 2; star++) {
             struct doc doc = {0};
-            int depth = object ? 64 : 63; /* the list has one around it */
             px_buf_init(&doc.loose, 1 << 22);
             px_buf_init(&doc.compact, 1 << 22);
-            for (int i = 0; i < depth; i++)
+            for (int i = 0; i < DEPTH; i++)
                 both(&doc, object ? "{\"a\":" : "[");
             both(&doc, "12345678901234567890");
-            for (int i = 0; i < depth; i++)
+            for (int i = 0; i < DEPTH; i++)
                 both(&doc, object ? "}" : "]");
             comes_out_as_it_went_in(&doc, object ? "" : "{\"items\":", object ? "" : "}",
                                     star ? "{\"fields\":\"*\"}" : NULL);
@@ -882,6 +885,56 @@ static void however_deep(void **state) {
             px_buf_finish(&doc.compact);
         }
     }
+}
+
+/* One level more would not pass the gate with the object that goes around it: the upstream is told of, not we. */
+static void one_level_too_deep(void **state) {
+    (void)state;
+    for (int object = 0; object < 2; object++) {
+        struct flow_rig f;
+        struct px_buf deep;
+        px_buf_init(&deep, 4096);
+        for (int i = 0; i < 64; i++)
+            px_buf_text(&deep, object ? "{\"a\":" : "[");
+        px_buf_char(&deep, '1');
+        for (int i = 0; i < 64; i++)
+            px_buf_char(&deep, object ? '}' : ']');
+        const struct answer answers[] = {{.body = deep.p}};
+        FLOW(&f, API, "{\"path\":\"/x\"}", NONE, answers);
+        fails(&f, NULL, PX_UPSTREAM_ERROR, "more than 63 levels of nesting");
+        flow_close(&f);
+        px_buf_finish(&deep);
+    }
+}
+
+/* What ends a list early is told in 512 bytes, and no character is cut in two. */
+static void the_reason_is_cut_between_characters(void **state) {
+    (void)state;
+    size_t shortest = SIZE_MAX, longest = 0;
+    for (int shift = 0; shift < 4; shift++) {
+        struct px_buf body;
+        px_buf_init(&body, 8192);
+        px_buf_addf(&body, "{\"message\":\"%.*s", shift, "xxxx");
+        for (int i = 0; i < 400; i++)
+            px_buf_text(&body, "\xf0\x9f\x98\x80");
+        px_buf_text(&body, "\"}");
+        const struct answer answers[] = {{.body = "[1,2,3,4]"}, {.status = 422, .body = body.p}};
+        struct told told = {0};
+        struct flow_rig f;
+        px_str why;
+        FLOW(&f, API, PAGED, NONE, answers);
+        call_run(&f, &told, NULL, NULL);
+        begins(&told, "{\"items\":[1,2,3,4],\"incomplete\":\"page 2: ");
+        assert_int_equal(px_json_slice_get(px_str_of(told.structured), PX_LIT("incomplete"), &why), 0);
+        assert_true(px_utf8_valid(why));
+        shortest = PX_MIN(shortest, (size_t)why.n - 2);
+        longest = PX_MAX(longest, (size_t)why.n - 2);
+        told_free(&told);
+        flow_close(&f);
+        px_buf_finish(&body);
+    }
+    assert_int_equal(shortest, 509);
+    assert_int_equal(longest, 512);
 }
 
 int main(void) {
@@ -917,6 +970,8 @@ int main(void) {
         cmocka_unit_test(closed_by_its_own_callbacks),
         cmocka_unit_test(nothing_is_changed),
         cmocka_unit_test(however_deep),
+        cmocka_unit_test(one_level_too_deep),
+        cmocka_unit_test(the_reason_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, finish_stock);
 }

@@ -5,11 +5,17 @@
 static const uint8_t key[PX_SITE_KEY] = {1, 2, 3}, other_key[PX_SITE_KEY] = {1, 2, 4};
 
 static struct px_site site;
+/* The host adds limit, cursor and fields to the first; to the second, which has a `fields` of its own, only the others. */
+static const struct px_route paged = {.method = PX_LIT_INIT("POST"), .page = {.kind = PX_PAGE_CURSOR}},
+                             own_fields = {.method = PX_LIT_INIT("POST"),
+                                           .page = {.kind = PX_PAGE_CURSOR},
+                                           .no_fields = true};
 
 static struct px_route_call_opts call_of(const char *args) {
     site.opts.service = PX_LIT("github");
     site.opts.cursor_key = key;
     return (struct px_route_call_opts){.site = &site,
+                                       .route = &paged,
                                        .tool = PX_LIT("github_issues"),
                                        .principal = PX_LIT("uid:1000"),
                                        .args_json = px_str_of(args)};
@@ -103,6 +109,15 @@ static void arguments_may_be_written_otherwise(void **state) {
         call.args_json = px_str_of(others[i]);
         refuses(&arena, &call, text, "another call");
     }
+    /* an argument of the tool's own */
+    call.route = &own_fields;
+    call.args_json = PX_LIT("{\"fields\":\"a\",\"limit\":1}");
+    text = sealed(&arena, &call, &page);
+    call.args_json = PX_LIT("{\"fields\":\"a\",\"limit\":2,\"dry_run\":false}");
+    opens(&arena, &call, text, &page);
+    call.args_json = PX_LIT("{\"fields\":\"b\",\"limit\":1}");
+    refuses(&arena, &call, text, "another call");
+    call.route = &paged;
     /* numbers that a double cannot tell apart */
     call.args_json = PX_LIT("{\"id\":5000000000000001}");
     text = sealed(&arena, &call, &page);

@@ -136,6 +136,8 @@ static const struct {
      "route: /redirects: a body that holds a $secret cannot follow to other origins: say same_origin"},
     /* results and pages */
     {"{'path':'/a','fields':'a,('}", NONE, false, "route: /fields: "},
+    {"{'path':'/a','fields':true}", NONE, false,
+     "route: /fields: expected a string of at most 4096 characters or false, got true"},
     {"{'path':'/a','fields':'a','result':{'kind':'text'}}", NONE, false,
      "route: /fields: only JSON has fields: change result.kind"},
     {"{'path':'/a','result':{'kind':'text','items':'/a'}}", NONE, false,
@@ -325,10 +327,29 @@ static void properties(void **state) {
     shows_properties("{'path':'/a','result':{'kind':'text'}}", true, "");
     shows_properties("{'path':'/a','method':'DELETE','result':{'kind':'none'}}", false, DRY);
     shows_properties("{'path':'/a','method':'POST'}", false, FIELDS "," DRY);
+    shows_properties("{'path':'/a','fields':'a,b'}", true, FIELDS);
+    shows_properties("{'path':'/a','fields':false}", true, "");
+    shows_properties("{'path':'/a','fields':false,'method':'POST'}", false, DRY);
     shows_properties("{'path':'/a','page':{'kind':'link','max_limit':200}}", true,
                      FIELDS
                      ",\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200},"
                      "\"cursor\":{\"type\":\"string\",\"description\":\"next_cursor of the previous page\"}");
+}
+
+/* Where the host does not offer `fields`, a tool may have one of its own. */
+static void no_fields(void **state) {
+    (void)state;
+    static const char own[] = "{'properties':{'fields':{}}}";
+    struct px_route *route =
+        make_route(api, "{'path':'/a','fields':false,'query':{'fields':{'$arg':'fields'}}}", own, true);
+    assert_null(route->fields);
+    assert_false(px_route_selects(route, PX_LIT("{\"fields\":\"a\"}")));
+    px_route_destroy(route);
+    route = make_route(api, "{'path':'/a'}", NULL, true);
+    assert_true(px_route_selects(route, PX_LIT("{\"fields\":\"a\"}")));
+    assert_false(px_route_selects(route, PX_LIT("{}")));
+    assert_false(px_route_selects(route, (px_str){0}));
+    px_route_destroy(route);
 }
 
 static void dry_runs(void **state) {
@@ -372,8 +393,8 @@ static void write_only(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses),    cmocka_unit_test(a_whole_one), cmocka_unit_test(graphql_one),
-        cmocka_unit_test(identities), cmocka_unit_test(properties),  cmocka_unit_test(dry_runs),
-        cmocka_unit_test(vetted),     cmocka_unit_test(write_only),
+        cmocka_unit_test(identities), cmocka_unit_test(properties),  cmocka_unit_test(no_fields),
+        cmocka_unit_test(dry_runs),   cmocka_unit_test(vetted),      cmocka_unit_test(write_only),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -53,10 +53,26 @@ static void connect_words(struct px_http_call *call) {
         code ? strerror((int)code) : "it does not answer");
 }
 
+/* Whether it ended with what the proxy answered to CONNECT. */
+static bool proxy_words(struct px_http_call *call) {
+    long code = 0;
+    if (call->leaving || !call->pin->trust->proxy)
+        return false;
+    curl_easy_getinfo(call->easy->curl, CURLINFO_HTTP_CONNECTCODE, &code);
+    if (code < 300)
+        return false;
+    if (code == 407)
+        say(call, PX_HTTP_CONNECT,
+            "the proxy asks for credentials (407); it has to let this host through without any");
+    else
+        say(call, PX_HTTP_CONNECT, "the proxy does not lead there: it answered %ld", code);
+    return true;
+}
+
 static void cut_words(struct px_http_call *call, const char *what) {
-    if (!call->leaving && strstr(call->easy->words, "CONNECT tunnel"))
-        say(call, PX_HTTP_CONNECT, "the proxy does not lead there (%s)", call->easy->words);
-    else if (!call->leaving)
+    if (proxy_words(call))
+        return;
+    if (!call->leaving)
         say(call, PX_HTTP_CONNECT, "the connection ended before anything could be sent (%s)", what);
     else if (!call->head.status)
         say(call, PX_HTTP_RESET, "the connection ended before an answer came (%s)%s", what,

@@ -359,6 +359,79 @@ static void bomb(void **state) {
     assert_int_equal(g.body_n, 10485760);
 }
 
+/* "The answer is text, text, text and more text.\n" */
+#define BR                                                                                                   \
+    "\x1b\x2d\x00\xe8\x8d\xd3\x65\xf6\xd3\x6a\x18\xb5\x02\x55\x19\x9a\x06\x61\xa1\xc3\x03\x1b\x70\xc0"       \
+    "\x1e\x26\x9c\xd1\x44\xe7\x98\xd5\x41\x1e\x9e\xf8\xaf\xb3\xcd\x41\x00\x84\x23"
+#define ZSTD                                                                                                 \
+    "\x28\xb5\x2f\xfd\x00\x68\x55\x01\x00\x34\x02\x54\x68\x65\x20\x61\x6e\x73\x77\x65\x72\x20\x69\x73"       \
+    "\x20\x74\x65\x78\x74\x2c\x20\x61\x6e\x64\x20\x6d\x6f\x72\x65\x20\x74\x65\x78\x74\x2e\x0a\x01\x00\x63"   \
+    "\x94\x30"
+/* 10 MiB of zeros */
+#define BR_BOMB                                                                                              \
+    "\xcb\xff\xff\x3f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x2f\xff\xff\x3f\xf0\x4f\x00\xc4\x61\x11\x80"       \
+    "\xee\xfd\x07"
+
+static struct got play_encoded(const char *coding, px_str bytes, uint64_t max_bytes) {
+    char head[128];
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+             coding, (size_t)bytes.n);
+    const struct step script[] = {REQUEST, SEND(head), {STEP_SEND, bytes.p, bytes.n}, STOP};
+    return play(script, (struct px_http_req){.max_bytes = max_bytes}, false);
+}
+
+static void other_codings(void **state) {
+    (void)state;
+    static const struct {
+        const char *coding;
+        px_str bytes;
+    } table[] = {{"br", PX_LIT_INIT(BR)}, {"zstd", PX_LIT_INIT(ZSTD)}};
+    for (size_t i = 0; i < PX_COUNT(table); i++) {
+        char broken[64];
+        size_t n = table[i].bytes.n;
+        struct got g = play_encoded(table[i].coding, table[i].bytes, 0);
+        SUCCEEDED(&g);
+        assert_string_equal(g.body, "The answer is text, text, text and more text.\n");
+        assert_int_equal(g.result.bytes_in, n);
+        const size_t ats[] = {0, 8, n - 4}; /* some of the others are text, or another text */
+        for (size_t k = 0; k < PX_COUNT(ats); k++) {
+            memcpy(broken, table[i].bytes.p, n);
+            memset(broken + ats[k], 0xff, 4);
+            g = play_encoded(table[i].coding, px_str_n(broken, n), 0);
+            FAILED(&g, PX_HTTP_PROTOCOL);
+            assert_non_null(strstr(g.why, "not encoded as it says"));
+        }
+    }
+}
+
+/* Blocks of 128 KiB that are one byte repeated (RFC 8878 §3.1.1.2). */
+static size_t zstd_bomb(char *to, size_t blocks) {
+    memcpy(to, "\x28\xb5\x2f\xfd\x00\x50", 6); /* a window of 1 MiB */
+    for (size_t i = 0; i < blocks; i++) {
+        memcpy(to + 6 + 4 * i, "\x02\x00\x10", 4);
+        to[6 + 4 * i] = (char)(i + 1 < blocks ? 2 : 3);
+    }
+    return 6 + 4 * blocks;
+}
+
+static void other_bombs(void **state) {
+    (void)state;
+    enum { ZEROS = 10485760 };
+    char bytes[512];
+    const struct {
+        const char *coding;
+        px_str bytes;
+    } table[] = {{"br", PX_LIT(BR_BOMB)}, {"zstd", px_str_n(bytes, zstd_bomb(bytes, 80))}};
+    for (size_t i = 0; i < PX_COUNT(table); i++) {
+        struct got g = play_encoded(table[i].coding, table[i].bytes, 1 << 20);
+        FAILED(&g, PX_HTTP_TOO_LARGE);
+        assert_true(g.body_n <= 1 << 20);
+        g = play_encoded(table[i].coding, table[i].bytes, ZEROS);
+        SUCCEEDED(&g);
+        assert_int_equal(g.body_n, ZEROS);
+    }
+}
+
 /* ---- an open connection that dies ---- */
 
 /* The second request on it is read, and then the connection ends without an answer: curl would send it again. */
@@ -521,6 +594,8 @@ int main(void) {
         cmocka_unit_test(floods),
         cmocka_unit_test(too_large),
         cmocka_unit_test(bomb),
+        cmocka_unit_test(other_codings),
+        cmocka_unit_test(other_bombs),
         cmocka_unit_test(never_sends_twice),
         cmocka_unit_test(reads_again),
         cmocka_unit_test(closed_meanwhile),

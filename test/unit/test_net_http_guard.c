@@ -260,8 +260,18 @@ static void environment(void **state) {
 
 static void proxy(void **state) {
     (void)state;
-    static const struct step refuse[] = {REQUEST, SEND("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), CLOSE,
-                                         STOP};
+    static const struct {
+        const char *answer, *words;
+        enum px_http_fail fail;
+    } refuse[] = {
+        {"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+         "api.test: the proxy does not lead there: it answered 403", PX_HTTP_CONNECT},
+        {"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"a\"\r\nContent-Length: 3\r\n\r\nwho",
+         "api.test: the proxy asks for credentials (407)", PX_HTTP_CONNECT},
+        {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad", "it answered 502", PX_HTTP_CONNECT},
+        {"HTTP/1.1 200 OK\r\n\r\n", "no TLS connection", PX_HTTP_TLS},
+        {"", "the connection ended before anything could be sent", PX_HTTP_CONNECT}};
+    const px_pair secret = {PX_LIT("Authorization"), PX_LIT("Bearer hunter2")};
     struct web w;
     struct peer p;
     struct got g = {0};
@@ -273,9 +283,10 @@ static void proxy(void **state) {
     fake_name_set("inside.test", "10.0.0.1", NULL);
     snprintf(proxy_url, sizeof proxy_url, "http://proxy.test:%u", p.port);
     snprintf(origin, sizeof origin, "http://api.test");
-    const px_str origins[] = {px_str_of(origin), PX_LIT("https://api.test"), PX_LIT("http://inside.test")};
+    const px_str origins[] = {px_str_of(origin), PX_LIT("https://api.test"), PX_LIT("http://inside.test"),
+                              PX_LIT("https://inside.test")};
     w.egress = web_egress(
-        &(struct px_egress_conf){.origins = origins, .n_origins = 3, .proxy = px_str_of(proxy_url)});
+        &(struct px_egress_conf){.origins = origins, .n_origins = 4, .proxy = px_str_of(proxy_url)});
     for (int i = 0; i < 3; i++) {
         ask_wait(&w, &g, (struct px_http_req){.url = PX_LIT("http://api.test/x")});
         SUCCEEDED(&g);
@@ -285,13 +296,24 @@ static void proxy(void **state) {
     ask_wait(&w, &g, (struct px_http_req){.url = PX_LIT("http://inside.test/x")});
     FAILED(&g, PX_HTTP_FORBIDDEN);
     assert_false(peer_saw(&p, "inside"));
-    p.scripts[0] = refuse;
-    ask_wait(&w, &g, (struct px_http_req){.url = PX_LIT("https://api.test/x")});
-    assert_true(peer_saw(&p, "CONNECT api.test:443 HTTP/1.1\r\n"));
-    FAILED(&g, PX_HTTP_CONNECT);
-    assert_non_null(strstr(g.why, "403"));
-    assert_int_equal(g.result.status, 0);
-    assert_false(g.result.sent);
+    ask_wait(&w, &g, (struct px_http_req){.url = PX_LIT("https://inside.test/x")});
+    FAILED(&g, PX_HTTP_FORBIDDEN);
+    assert_false(peer_saw(&p, "inside"));
+    for (size_t i = 0; i < PX_COUNT(refuse); i++) {
+        const struct step script[] = {REQUEST, SEND(refuse[i].answer), CLOSE, STOP};
+        p.scripts[0] = script;
+        ask_wait(&w, &g,
+                 (struct px_http_req){.url = PX_LIT("https://api.test/x?secret=hunter2"),
+                                      .credentials = &secret,
+                                      .n_credentials = 1});
+        assert_true(peer_saw(&p, "CONNECT api.test:443 HTTP/1.1\r\n"));
+        assert_false(peer_saw(&p, "hunter2"));
+        FAILED(&g, refuse[i].fail);
+        if (!strstr(g.why, refuse[i].words))
+            fail_msg("%s", g.why);
+        assert_int_equal(g.result.status, 0);
+        assert_false(g.result.sent);
+    }
     peer_close(&p);
     web_close(&w);
 }

@@ -125,6 +125,7 @@ static void configure(void) {
                 ports[PLAIN]);
         /* It reads the whole request before it answers. */
         fprintf(f, "location /post { proxy_pass http://127.0.0.1:%u; }\n", ports[PLAIN]);
+        fprintf(f, "location /who { return 200 \"$http_authorization\"; }\n");
         fprintf(f, "location /long { return 200 \"%0*d\"; }\n}\n", 3000, 0);
     }
     fprintf(f, "server { listen 127.0.0.1:%u; location / { return 200 \"plain\"; } }\n}\n", ports[PLAIN]);
@@ -187,7 +188,8 @@ static int end(void **state) {
 
 /* ---- asking ---- */
 
-static struct px_egress *trusting(const char *ca, const char *cert, const char *key) {
+static struct px_egress *trusting_over(const char *ca, const char *cert, const char *key, const char *proxy,
+                                       bool allow_private) {
     static char origins[SERVERS][64];
     px_str texts[SERVERS];
     for (int i = 0; i < SERVERS; i++) {
@@ -196,10 +198,14 @@ static struct px_egress *trusting(const char *ca, const char *cert, const char *
     }
     return web_egress(&(struct px_egress_conf){.origins = texts,
                                                .n_origins = SERVERS,
-                                               .allow_private = true,
+                                               .allow_private = allow_private,
+                                               .proxy = px_str_of(proxy),
                                                .ca_file = ca,
                                                .cert_file = cert,
                                                .key_file = key});
+}
+static struct px_egress *trusting(const char *ca, const char *cert, const char *key) {
+    return trusting_over(ca, cert, key, NULL, true);
 }
 static void tls_open(struct web *w) {
     web_open(w, false);
@@ -416,6 +422,145 @@ static void handshake_hangs(void **state) {
     web_close(&w);
 }
 
+/* ---- through a proxy ---- */
+
+/* It answers 200 to CONNECT and leads to nginx, wherever it was asked to lead. */
+struct tunnel {
+    struct px_loop *loop;
+    struct px_io *accepts, *io[4][2];
+    int fd, fds[4][2];
+    uint16_t port;
+    char heads[4][1024]; /* what came before the 200 */
+    int n;
+};
+struct tunnel_end {
+    struct tunnel *tunnel;
+    int conn, side;
+};
+static struct tunnel_end tunnel_ends[4][2];
+
+static void tunnel_stop(struct tunnel *t, int conn) {
+    for (int side = 0; side < 2; side++) {
+        if (t->fds[conn][side] < 0)
+            continue;
+        px_io_stop(&t->io[conn][side]);
+        close(t->fds[conn][side]);
+        t->fds[conn][side] = -1;
+    }
+}
+static void tunnel_on_bytes(void *user, uint32_t events);
+static void tunnel_watch(struct tunnel *t, int conn, int side, int fd) {
+    t->fds[conn][side] = fd;
+    tunnel_ends[conn][side] = (struct tunnel_end){t, conn, side};
+    assert_int_equal(px_io_start(t->loop, fd, EPOLLIN, "test/tunnel", tunnel_on_bytes,
+                                 &tunnel_ends[conn][side], &t->io[conn][side], NULL),
+                     0);
+}
+static void tunnel_open_through(struct tunnel *t, int conn) {
+    static const char ok[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+    const char *colon = strchr(t->heads[conn], ':');
+    assert_non_null(colon);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10)),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    tunnel_watch(t, conn, 1, fd);
+    assert_int_equal(send(t->fds[conn][0], ok, sizeof ok - 1, MSG_NOSIGNAL), sizeof ok - 1);
+}
+static void tunnel_on_bytes(void *user, uint32_t events) {
+    const struct tunnel_end *end = user;
+    struct tunnel *t = end->tunnel;
+    char bytes[16384], *head = t->heads[end->conn];
+    (void)events;
+    ssize_t n = recv(t->fds[end->conn][end->side], bytes, sizeof bytes, 0);
+    if (n <= 0) {
+        tunnel_stop(t, end->conn);
+    } else if (t->fds[end->conn][1] >= 0) {
+        (void)!send(t->fds[end->conn][!end->side], bytes, (size_t)n, MSG_NOSIGNAL);
+    } else {
+        size_t before = strlen(head);
+        assert_true(before + (size_t)n < sizeof t->heads[0]);
+        memcpy(head + before, bytes, (size_t)n);
+        if (strstr(head, "\r\n\r\n"))
+            tunnel_open_through(t, end->conn);
+    }
+}
+static void tunnel_on_accept(void *user, uint32_t events) {
+    struct tunnel *t = user;
+    (void)events;
+    int fd = accept4(t->fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0 && t->n < 4);
+    t->fds[t->n][1] = -1;
+    tunnel_watch(t, t->n++, 0, fd);
+}
+static void tunnel_open(struct tunnel *t, struct px_loop *loop) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof to;
+    *t = (struct tunnel){.loop = loop, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    assert_int_equal(bind(t->fd, (struct sockaddr *)&to, n), 0);
+    assert_int_equal(listen(t->fd, 16), 0);
+    assert_int_equal(getsockname(t->fd, (struct sockaddr *)&to, &n), 0);
+    t->port = ntohs(to.sin_port);
+    assert_int_equal(px_io_start(loop, t->fd, EPOLLIN, "test/proxy", tunnel_on_accept, t, &t->accepts, NULL),
+                     0);
+}
+static void tunnel_close(struct tunnel *t) {
+    for (int i = 0; i < t->n; i++)
+        tunnel_stop(t, i);
+    px_io_stop(&t->accepts);
+    close(t->fd);
+}
+
+static void through_a_proxy(void **state) {
+    (void)state;
+    struct web w;
+    struct tunnel t;
+    struct got g = {0};
+    char proxy[64], line[64];
+    const px_pair secret = {PX_LIT("Authorization"), PX_LIT("Bearer hunter2")},
+                  custom = {PX_LIT("X-Custom"), PX_LIT("hunter3")};
+    const struct px_http_req req = {
+        .credentials = &secret, .n_credentials = 1, .headers = &custom, .n_headers = 1};
+    tls_open(&w);
+    tunnel_open(&t, w.rig.loop);
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", t.port);
+    struct px_egress *over = trusting_over(in_dir("ca.pem"), NULL, NULL, proxy, true),
+                     *guarded = trusting_over(in_dir("ca.pem"), NULL, NULL, proxy, false);
+    struct px_http_req guarded_req = req;
+    guarded_req.egress = guarded;
+    ask_server(&w, &g, ONE, "/who", guarded_req);
+    FAILED(&g, PX_HTTP_FORBIDDEN);
+    assert_int_equal(t.n, 0);
+    px_egress_unref(w.egress);
+    w.egress = over;
+    for (int i = 0; i < 2; i++) {
+        ask_server(&w, &g, ONE, "/who", req);
+        SUCCEEDED(&g);
+        assert_string_equal(g.body, "Bearer hunter2");
+        assert_int_equal(g.result.reused, i);
+        assert_int_equal(t.n, 1);
+    }
+    snprintf(line, sizeof line, "CONNECT good.test:%u HTTP/1.1\r\n", ports[ONE]);
+    assert_true(strncmp(t.heads[0], line, strlen(line)) == 0);
+    assert_null(strstr(t.heads[0], "hunter"));
+    assert_null(strstr(t.heads[0], "traceparent"));
+    ask_server(&w, &g, GOOD, "/who", req);
+    SUCCEEDED(&g);
+    assert_int_equal(g.result.http_version, 20);
+    assert_string_equal(g.body, "Bearer hunter2");
+    assert_null(strstr(t.heads[1], "hunter"));
+    /* The certificate is looked at as it is without a proxy. */
+    ask_server(&w, &g, EXPIRED, "/who", req);
+    FAILED(&g, PX_HTTP_TLS);
+    assert_non_null(strstr(g.why, "the certificate has expired"));
+    assert_int_equal(t.n, 3);
+    px_egress_unref(guarded);
+    px_scope_close(&w.rig.scope);
+    tunnel_close(&t);
+    web_close(&w);
+}
+
 static void copy_file(const char *from, const char *to) {
     char bytes[8192];
     FILE *in = fopen(in_dir(from), "r"), *out = fopen(in_dir(to), "w");
@@ -472,6 +617,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_bundle),
         cmocka_unit_test(good),
+        cmocka_unit_test(through_a_proxy),
         cmocka_unit_test(bad),
         cmocka_unit_test(trust_is_own),
         cmocka_unit_test(client_certificate),

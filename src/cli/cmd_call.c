@@ -279,9 +279,9 @@ const struct px_command px_cmd_call = {
         "Ctrl-C cancels the call. A tool that asks first is shown with the command that answers it.\n"
         "\nExamples\n"
         "  plexus call db_query sql='select id, total from orders limit 5'\n"
-        "  plexus call github_create_issue owner=me repo=plexus title='It works' labels:='[\"good\"]'\n"
-        "  plexus call github_create_issue --args @issue.json --timeout 20 --idempotency-key $RANDOM\n"
-        "  plexus call github_create_issue owner=me repo=plexus title=Test --dry-run\n"
+        "  plexus call github_issues_create owner=me repo=plexus title='It works' labels:='[\"good\"]'\n"
+        "  plexus call github_issues_create --args @issue.json --timeout 20 --idempotency-key $RANDOM\n"
+        "  plexus call github_issues_create owner=me repo=plexus title=Test --dry-run\n"
         "  plexus call db_query sql='select 1' --json | jq .structuredContent\n",
     .opts = opts,
     .n_opts = PX_COUNT(opts),

@@ -176,8 +176,8 @@ const struct px_command px_cmd_describe = {
     .help = "Also a tool that policy refuses to this session: the answer says why.\n"
             "JSON is the host's answer: {\"tool\":…,\"service\":…,\"plugin\":…,\"route\":…,\"policy\":…}.\n"
             "\nExamples\n"
-            "  plexus describe github_list_issues\n"
-            "  plexus describe github_list_issues --json | jq .tool.inputSchema\n",
+            "  plexus describe github_issues_list\n"
+            "  plexus describe github_issues_list --json | jq .tool.inputSchema\n",
     .min_pos = 1,
     .max_pos = 1,
     .run = run,

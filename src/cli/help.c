@@ -27,7 +27,7 @@ void px_cli_help(struct px_cli *cli) {
     fputs(exit_codes, cli->out.file);
     fputs("\nExamples\n"
           "  plexus tools issues                    the tools whose name or description says so\n"
-          "  plexus call github_list_issues owner=me repo=plexus limit:=5\n"
+          "  plexus call github_issues_list owner=me repo=plexus limit:=5\n"
           "  plexus COMMAND --help                  more about one command\n",
           cli->out.file);
 }

@@ -5,7 +5,7 @@ import re
 import subprocess
 import threading
 
-from conftest import PLEXUS, SOURCE, base_config, until
+from conftest import BUILD, PLEXUS, SOURCE, base_config, until
 
 README = (SOURCE / "README.md").read_text()
 PLUGINS = re.findall(r"```c\n(.*?)```", README, re.S)
@@ -82,3 +82,14 @@ def test_its_commands_exist():
     known = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", help, re.M))
     for command in re.findall(r"(?:^    |`)plexus (?:--profile \w+ )?([a-z]+(?: (?:new|check))?)", README, re.M):
         assert command in known or command.split()[0] in known, command
+
+
+def test_the_tools_it_calls_exist():
+    """Also those of --help and of the plugin's page."""
+    texts = [README, (SOURCE / "plugins/github/README.md").read_text()]
+    for command in ("", "call", "describe", "tools", "log"):
+        texts.append(subprocess.run([str(PLEXUS), *command.split(), "--help"], capture_output=True, text=True).stdout)
+    vetted = subprocess.run([str(PLEXUS), "plugin", "check", str(BUILD / "plugins/github.so")], capture_output=True, text=True).stdout
+    tools = json.loads(vetted.strip().splitlines()[-1])["tools"]
+    called = re.findall(r"plexus (?:call|describe) (github_\w+)", "\n".join(texts))
+    assert len(called) > 5 and not set(called) - set(tools)

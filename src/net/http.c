@@ -1,5 +1,6 @@
 #include "net/http_private.h"
 #include <assert.h>
+#include <sys/stat.h>
 
 enum { RUNNING = 512, WAITING = 4096, REDIRECTS = 5 };
 
@@ -108,6 +109,16 @@ px_str px_http_header(const struct px_http_result *result, const char *name) {
 
 /* ---- the client ---- */
 
+/* What tells one state of the bundle's file from another; zeros: it is not there. */
+static struct px_http_file look_at(const char *path) {
+    struct stat st;
+    if (stat(path, &st))
+        return (struct px_http_file){0};
+    return (struct px_http_file){st.st_dev,         st.st_ino,          (uint64_t)st.st_size,
+                                 st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+                                 st.st_ctim.tv_nsec};
+}
+
 int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct px_err *err) {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return px_err_set(err, -ENOMEM, "the HTTP library cannot be initialised");
@@ -137,8 +148,10 @@ int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct
         http->ca_file && !px_http_out_init(http, opts->user_agent ? opts->user_agent : "plexus/" PX_VERSION)
             ? 0
             : px_err_set(err, -ENOMEM, "no memory for the HTTP client");
-    if (!r)
+    if (!r) {
+        http->ca_seen = look_at(http->ca_file);
         r = px_http_store_load(http->ca_file, http->ca_usual, &http->store, err);
+    }
     if (!r && px_scope_open(http->loop, NULL, "net/http", 0, &http->scope))
         r = px_err_set(err, -ENOMEM, "no memory for the HTTP client");
     if (!r)
@@ -172,9 +185,13 @@ void px_http_destroy(struct px_http **phttp) {
 
 int px_http_reload_ca(struct px_http *http, struct px_err *err) {
     struct x509_store_st *store;
+    struct px_http_file seen = look_at(http->ca_file);
+    if (memcmp(&seen, &http->ca_seen, sizeof seen) == 0)
+        return 0;
     int r = px_http_store_load(http->ca_file, http->ca_usual, &store, err);
     if (r)
         return r;
+    http->ca_seen = seen;
     px_http_store_free(http->store);
     http->store = store;
     PX_LIST_EACH (node, &http->trusts)

@@ -31,7 +31,7 @@ struct px_http_opts {
 PX_MUSTCHECK int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct px_err *err);
 /** No request is wanted any more (their scopes have closed). Clears *http; NULL is fine. */
 void px_http_destroy(struct px_http **http);
-/** Read the CA bundle again. What runs goes on; connections that are open are not used by later requests. On failure the old
+/** Read the CA bundle again, if its file has changed (some 30 ms for what a system has). What runs goes on; connections that are open are not used by later requests. On failure the old
  *  one stays. */
 PX_MUSTCHECK int px_http_reload_ca(struct px_http *http, struct px_err *err);
 

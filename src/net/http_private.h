@@ -249,6 +249,12 @@ PX_MUSTCHECK int px_http_url(struct px_http *http, struct px_arena *arena, px_st
                              struct px_url *ret, struct px_err *err);
 void px_http_urls_destroy(struct px_http *http);
 
+/** A file as it was when it was read. No padding: compared as bytes. */
+struct px_http_file {
+    uint64_t dev, ino, size;
+    int64_t mtime_s, mtime_ns, ctime_s, ctime_ns;
+};
+
 /* ---- curl on the loop ---- */
 
 struct px_http_sock {
@@ -265,6 +271,7 @@ struct px_http {
     char *agent, *encoding; /* header lines */
     char *ca_file;
     bool ca_usual; /* nobody named it */
+    struct px_http_file ca_seen;
     struct x509_store_st *store;
     uint32_t max_running, max_waiting, max_connections;
     uint64_t serial;

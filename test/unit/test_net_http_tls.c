@@ -594,6 +594,9 @@ static void reloads(void **state) {
     SUCCEEDED(&g);
     ask_server(&w, &g, SELF, "/", (struct px_http_req){0});
     FAILED(&g, PX_HTTP_TLS);
+    const struct x509_store_st *store = w.http->store;
+    assert_int_equal(px_http_reload_ca(w.http, &err), 0); /* the file is as it was: nothing is read */
+    assert_ptr_equal(w.http->store, store);
     web_close(&w);
 }
 

@@ -7,6 +7,20 @@
 
 enum { ITEMS_MAX = 2000 };
 
+/* Whether it is one of the vtable's own tools, whose schemas and route the vetting child has compiled: a plugin that offers some
+ * of them, as its configuration says, need not pay for it again. */
+static bool is_vetted(const struct px_lib *lib, const struct px_tool *tool) {
+    for (uint32_t i = 0; i < lib->vtable.n_tools; i++) {
+        struct px_tool own;
+        px_sized_copy(&own, sizeof own, (const char *)lib->vtable.tools + (size_t)i * lib->vtable.tool_size,
+                      lib->vtable.tool_size);
+        if (own.route == tool->route && own.input_schema == tool->input_schema &&
+            own.output_schema == tool->output_schema && own.hints == tool->hints)
+            return true;
+    }
+    return false;
+}
+
 static int build_item(struct px_instance *inst, enum px_list list, const void *one, uint32_t size,
                       struct px_item **ret, struct px_err *err) {
     px_str service = px_str_of(inst->name);
@@ -16,7 +30,7 @@ static int build_item(struct px_instance *inst, enum px_list list, const void *o
         if (!tool.route && !inst->lib->vtable.call)
             return px_err_set(err, -EINVAL, "tool \"%.64s\" has no route, and the plugin has no call()",
                               tool.name ? tool.name : "");
-        return px_item_of_tool(&tool, service, inst->lib->api, false, ret, err);
+        return px_item_of_tool(&tool, service, inst->lib->api, is_vetted(inst->lib, &tool), ret, err);
     }
     if (!inst->lib->vtable.call)
         return px_err_set(err, -EINVAL, "the plugin has no call(), so it can offer tools with routes only");

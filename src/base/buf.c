@@ -43,7 +43,7 @@ char *px_buf_room(struct px_buf *b, size_t n) {
     return b->p + b->n;
 }
 
-int px_buf_add(struct px_buf *b, const void *bytes, size_t n) {
+int px_buf_add_grow(struct px_buf *b, const void *bytes, size_t n) {
     char *to = px_buf_room(b, n);
     if (!to)
         return b->failed;

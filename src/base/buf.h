@@ -19,13 +19,21 @@ static inline void px_buf_init(struct px_buf *b, size_t cap) {
 void px_buf_finish(struct px_buf *b);
 /** Forget the content, keep the memory (unless it is over `keep` bytes: then it is freed). */
 void px_buf_clear(struct px_buf *b, size_t keep);
-int px_buf_add(struct px_buf *b, const void *bytes, size_t n);
 int px_buf_addf(struct px_buf *b, const char *format, ...) PX_PRINTF(2, 3);
 /** Make room for n more bytes and return where they go; commit with px_buf_added. NULL: over the cap or no memory. */
 char *px_buf_room(struct px_buf *b, size_t n);
 static inline void px_buf_added(struct px_buf *b, size_t n) {
     b->n += n;
     b->p[b->n] = 0;
+}
+int px_buf_add_grow(struct px_buf *b, const void *bytes, size_t n);
+/** Most pieces are a few bytes, and there is room: that takes no call. */
+static inline int px_buf_add(struct px_buf *b, const void *bytes, size_t n) {
+    if (b->failed || !n || n >= b->room - b->n)
+        return px_buf_add_grow(b, bytes, n);
+    memcpy(b->p + b->n, bytes, n);
+    px_buf_added(b, n);
+    return 0;
 }
 /** Drop the first n bytes, at most all; moves the rest. */
 void px_buf_drop(struct px_buf *b, size_t n);

@@ -388,12 +388,13 @@ static int keep(struct walk *w, const struct wanted *wanted) {
 
 int px_select_apply_seen(const struct px_select *select, px_str value, struct px_buf *to,
                          uint64_t seen[PX_SELECT_FIELDS_MAX / 64]) {
-    struct wanted wanted = {.n = 1};
+    struct wanted wanted;
     value = px_trim(value);
     if (!value.n)
         return -EINVAL;
     struct walk w = {.p = value.p, .end = value.p + value.n, .to = to, .seen = seen};
     wanted.nodes[0] = &select->root;
+    wanted.n = 1;
     if (select->root.whole)
         saw(&w, &select->root);
     int r = select->root.whole ? copy(&w) : keep(&w, &wanted);

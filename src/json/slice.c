@@ -29,10 +29,20 @@ const char *px_json_type_name(enum px_json_type type) {
     }
 }
 
-/* The first quote or bracket; `end` when there is none. */
+/* The first quote or bracket ([ and {, ] and } are one bit apart); `end` when there is none. */
 static const char *mark_end(const char *p, const char *end) {
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i bytes = px_load16(p), folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+        __m128i brackets = _mm_or_si128(px_equal16(folded, '{'), px_equal16(folded, '}'));
+        unsigned stop = px_flags16(_mm_or_si128(px_equal16(bytes, '"'), brackets));
+        if (stop)
+            return p + __builtin_ctz(stop);
+        p += 16;
+    }
+#endif
     while (end - p >= 8) {
-        uint64_t word = px_load8(p), folded = word | PX_ONES * 0x20; /* [ and {, ] and } are one bit apart */
+        uint64_t word = px_load8(p), folded = word | PX_ONES * 0x20;
         uint64_t stop = px_bytes_equal(word, '"') | px_bytes_equal(folded, '{') | px_bytes_equal(folded, '}');
         if (stop)
             return p + (__builtin_ctzll(stop) >> 3);

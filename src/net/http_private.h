@@ -111,6 +111,8 @@ struct px_http_easy {
     bool broken; /* not for another request */
     uint64_t connect_ms;
     enum { EASY_GET, EASY_HEAD, EASY_POST } kind;
+    CURLU *url; /* what curl makes of url_text */
+    struct px_buf url_text;
     struct px_http_head head; /* buffers, lent to the call */
     struct curl_slist connect_to;
     char connect[48];

@@ -1,6 +1,6 @@
 /* TLS and HTTP/2 against nginx, with certificates made here: good, expired, for another host, of nobody. */
-#include "http_help.h"
 #include "base/log.h"
+#include "http_help.h"
 #include "net/http_private.h"
 #include <ftw.h>
 #include <openssl/evp.h>
@@ -618,18 +618,12 @@ static void no_bundle(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_bundle),
-        cmocka_unit_test(good),
-        cmocka_unit_test(through_a_proxy),
-        cmocka_unit_test(bad),
-        cmocka_unit_test(trust_is_own),
-        cmocka_unit_test(client_certificate),
-        cmocka_unit_test(http2),
-        cmocka_unit_test(http2_pause),
-        cmocka_unit_test(never_down),
-        cmocka_unit_test(no_tls),
-        cmocka_unit_test(handshake_hangs),
-        cmocka_unit_test(reloads),
+        cmocka_unit_test(no_bundle),       cmocka_unit_test(good),
+        cmocka_unit_test(through_a_proxy), cmocka_unit_test(bad),
+        cmocka_unit_test(trust_is_own),    cmocka_unit_test(client_certificate),
+        cmocka_unit_test(http2),           cmocka_unit_test(http2_pause),
+        cmocka_unit_test(never_down),      cmocka_unit_test(no_tls),
+        cmocka_unit_test(handshake_hangs), cmocka_unit_test(reloads),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

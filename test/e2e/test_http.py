@@ -38,7 +38,7 @@ class Shop(Peer):
             "long": (b"<h1>Long</h1>" + b"".join(b"<p>paragraph %d" % i for i in range(20000)), "text/html"),
             "unnamed": (b'  {"a": 1}', "application/octet-stream"),
             "empty": (b"", "text/html"),
-            "evil": (b"<p " + b" ".join(b"a%d=1" % i for i in range(120000)) + b">", "text/html"),  # each is compared with all before
+            "evil": (b"<p " + b" ".join(b"a%d=1" % i for i in range(400000)) + b">", "text/html"),  # each is compared with all before
         }
         body, kind = kinds[arg]
         c.sendall(answer(b"" if self.requests[-1][0] == "HEAD" else body, "200 OK", kind, "X-Thing: a"))
@@ -54,7 +54,7 @@ def shop():
 
 @pytest.fixture
 def planner(plexusd, folder, shop):
-    config = {"origins": [shop.origin], "headers": {"X-From": "plexus"}}
+    config = {"origins": [shop.origin], "headers": {"X-From": "plexus"}, "max_bytes": 4 << 20}
     host = plexusd(config=base_config(folder, services={"web": {"plugin": "http", "config": config}})).start()
     with host.planner() as planner:
         planner.host, planner.shop = host, shop.origin + "/shop"

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -126,18 +127,26 @@ def stop(process):
 
 
 def start_steady():
-    """It cannot be asked for any free port, so another may take the one we found: then again."""
+    """It cannot be asked for any free port, so another may take the one we found: then again. What it says is not waited for:
+    now and then its words never leave it."""
     program = next(MODULES.glob("@stdy/cli-linux-*/bin/steady"))
-    for last in (False, False, True):
+    for _ in range(3):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        try:
-            return start([str(program), "--quiet", "--no-color", "--host", "127.0.0.1", "-p", str(port), str(DESCRIPTION)],
-                         lambda line: port if line.startswith("Ready to accept") else None)
-        except RuntimeError:
-            if last:
-                raise
+        process = subprocess.Popen([str(program), "--quiet", "--no-color", "--host", "127.0.0.1", "-p", str(port), str(DESCRIPTION)],
+                                   cwd=NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        until = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return process, port
+            except OSError:
+                time.sleep(0.05)
+        process.kill()
+        process.wait()
+    raise RuntimeError(f"{program} does not start")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,9 @@ int px_base64_add(struct px_buf *to, px_str bytes);
  *  with bits that no byte has (two texts must not decode to one value). -ENOMEM, -EMSGSIZE. On failure `to` is as before,
  *  but for its `failed`. */
 PX_MUSTCHECK int px_base64_decode(struct px_buf *to, px_str text);
+static inline bool px_is_hex(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 /** Lower case. */
 int px_hex_add(struct px_buf *to, px_str bytes);
 /** RFC 3986: everything but unreserved characters is encoded. */

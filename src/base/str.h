@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 static inline px_str px_str_of(const char *text) {
     return (px_str){text, text ? strlen(text) : 0};
@@ -23,6 +24,10 @@ static inline bool px_str_is(px_str a, const char *literal) {
 }
 static inline bool px_str_starts(px_str s, px_str prefix) {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+/** The same, but that ASCII letters are equal in either case: header names, schemes. */
+static inline bool px_str_eq_nocase(px_str a, px_str b) {
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 /** Byte order; a prefix comes first. */
 int px_str_cmp(px_str a, px_str b);

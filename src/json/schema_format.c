@@ -1,4 +1,5 @@
 #include "json/schema_format.h"
+#include "base/codec.h"
 #include "json/regex.h"
 #include "json/text.h"
 #include "json/uri.h"
@@ -29,10 +30,6 @@ static bool take(px_str *s, const char *any) {
 
 static bool is_alnum(char c) {
     return px_is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'z');
-}
-
-static bool is_hex(char c) {
-    return px_is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
 /* ---- RFC 3339 ---- */
@@ -197,7 +194,7 @@ static bool is_idn_email(px_str s) {
 static bool is_uuid(px_str s) {
     for (size_t i = 0; i < s.n; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? s.p[i] != '-' : !is_hex(s.p[i]))
+        if (dash ? s.p[i] != '-' : !px_is_hex(s.p[i]))
             return false;
     }
     return s.n == 36;
@@ -242,7 +239,7 @@ static bool is_relative_json_pointer(px_str s) {
 static bool take_varname(px_str *s) {
     px_str name = *s;
     while (s->n && s->p[0] && (is_alnum(s->p[0]) || strchr("_.%", s->p[0]))) {
-        if (s->p[0] == '%' && (s->n < 3 || !is_hex(s->p[1]) || !is_hex(s->p[2])))
+        if (s->p[0] == '%' && (s->n < 3 || !px_is_hex(s->p[1]) || !px_is_hex(s->p[2])))
             return false;
         if (s->p[0] == '.' && (s->p == name.p || s->p[-1] == '.'))
             return false;
@@ -277,7 +274,7 @@ static bool is_uri_template(px_str s) {
                 return false;
         } else if ((unsigned char)s.p[0] <= ' ' || s.p[0] == 0x7f || strchr("\"<>\\^`|}", s.p[0])) {
             return false;
-        } else if (s.p[0] == '%' && (s.n < 3 || !is_hex(s.p[1]) || !is_hex(s.p[2]))) {
+        } else if (s.p[0] == '%' && (s.n < 3 || !px_is_hex(s.p[1]) || !px_is_hex(s.p[2]))) {
             return false;
         } else {
             s = px_str_n(s.p + 1, s.n - 1);

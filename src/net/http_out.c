@@ -1,6 +1,5 @@
 #include "net/http_private.h"
 #include <stdio.h>
-#include <strings.h>
 #include <sys/random.h>
 
 enum { LINES_MAX = PX_HTTP_HEADERS, LINES_BYTES = PX_HTTP_HEADER_BYTES };
@@ -43,7 +42,7 @@ static const struct known known[] = {
 /* NULL: a header like any other. */
 static const struct known *find(px_str name) {
     for (size_t i = 0; i < PX_COUNT(known); i++)
-        if (name.n == known[i].name.n && strncasecmp(name.p, known[i].name.p, name.n) == 0)
+        if (px_str_eq_nocase(name, known[i].name))
             return &known[i];
     return NULL;
 }

@@ -1,16 +1,8 @@
 #include "net/url.h"
+#include "base/codec.h"
 #include "net/addr.h"
 #include "net/url_private.h"
 #include <curl/curl.h>
-
-static bool is_unreserved(unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~';
-}
-
-static bool is_hex(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 /* What RFC 3986 has in no part of a URL, but people write, and every reader takes for its percent-encoded form. */
 static bool needs_encoding(unsigned char c) {
@@ -120,7 +112,7 @@ static int encoded_size(px_str rest, size_t *ret, struct px_err *err) {
     for (size_t i = 0; i < rest.n; i++) {
         if (needs_encoding((unsigned char)rest.p[i]))
             *ret += 2;
-        if (rest.p[i] == '%' && (rest.n - i < 3 || !is_hex(rest.p[i + 1]) || !is_hex(rest.p[i + 2])))
+        if (rest.p[i] == '%' && (rest.n - i < 3 || !px_is_hex(rest.p[i + 1]) || !px_is_hex(rest.p[i + 2])))
             return px_err_set(
                 err, -EINVAL,
                 "the URL has a %% that two hexadecimal digits do not follow: encode it as %%25");
@@ -311,18 +303,4 @@ int px_url_join(struct px_arena *arena, const struct px_url *base, px_str refere
     if (reference.n)
         memcpy(text + keep.n, reference.p, reference.n);
     return px_url_parse(arena, px_str_n(text, keep.n + reference.n), ret, err);
-}
-
-int px_url_encode(struct px_buf *to, px_str text, const char *also) {
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (is_unreserved(c) || (c && also && strchr(also, c))) {
-            px_buf_char(to, (char)c);
-        } else {
-            px_buf_char(to, '%');
-            px_buf_char(to, digits[c >> 4]);
-            px_buf_char(to, digits[c & 15]);
-        }
-    }
-    return to->failed;
 }

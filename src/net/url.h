@@ -33,8 +33,5 @@ PX_MUSTCHECK int px_url_parse(struct px_arena *arena, px_str text, struct px_url
 /** The same for a reference (a Location header) against `base`; RFC 3986 §5. */
 PX_MUSTCHECK int px_url_join(struct px_arena *arena, const struct px_url *base, px_str reference,
                              struct px_url *ret, struct px_err *err);
-/** Append `text` percent-encoded: all but unreserved characters (RFC 3986 §2.3); `also`: further characters to leave, or NULL. A
- *  byte string of any content is fine. Returns to->failed. */
-int px_url_encode(struct px_buf *to, px_str text, const char *also);
 
 #endif

@@ -2,16 +2,12 @@
 #include "route/read.h"
 #include <strings.h>
 
-static bool is_name(px_str a, const char *b) {
-    return a.n == strlen(b) && strncasecmp(a.p, b, a.n) == 0;
-}
-
 bool px_header_is_the_hosts(px_str name) {
     static const char *const own[] = {
         "host",    "content-length", "transfer-encoding", "connection",      "upgrade",    "te",
         "trailer", "expect",         "keep-alive",        "accept-encoding", "traceparent"};
     for (size_t i = 0; i < PX_COUNT(own); i++) {
-        if (is_name(name, own[i]))
+        if (px_str_eq_nocase(name, px_str_of(own[i])))
             return true;
     }
     return name.n >= 6 && strncasecmp(name.p, "proxy-", 6) == 0;
@@ -46,12 +42,11 @@ int px_headers_check(struct px_read *r, const struct px_params *headers, const s
             return px_read_fail(r, "not a header name (RFC 9110 section 5.6.2)");
         if (px_header_is_the_hosts(name))
             return px_read_fail(r, "this header belongs to the host: leave it out");
-        if (given && is_name(name, given))
+        if (given && px_str_eq_nocase(name, px_str_of(given)))
             return px_read_fail(r, "the identity \"" PX_FMT "\" gives this header: leave it out",
                                 PX_ARG(identity->name));
         for (size_t j = 0; j < i; j++) {
-            if (name.n == headers->list[j].name.n &&
-                strncasecmp(name.p, headers->list[j].name.p, name.n) == 0)
+            if (px_str_eq_nocase(name, headers->list[j].name))
                 return px_read_fail(r, "the header stands here twice");
         }
         px_read_leave(r, inner);

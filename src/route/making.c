@@ -1,5 +1,4 @@
 #include "route/making.h"
-#include <strings.h>
 
 static int no_memory(struct px_making *m) {
     return px_err_set(m->err, -ENOMEM, "out of memory");
@@ -132,13 +131,9 @@ int px_making_whole_url(struct px_making *m) {
 
 /* ---- headers ---- */
 
-static bool same_name(px_str a, px_str b) {
-    return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
-}
-
 static const struct px_site_param *param_find(const struct px_site_param *list, size_t n, px_str name) {
     for (size_t i = 0; i < n; i++) {
-        if (same_name(list[i].name, name))
+        if (px_str_eq_nocase(list[i].name, name))
             return &list[i];
     }
     return NULL;

@@ -1,7 +1,6 @@
 /* Where in the pages a call is. */
 #include "net/url.h"
 #include "route/private.h"
-#include <strings.h>
 
 /* Of a cursor or URL that an upstream gives: it is sealed into next_cursor, which a model has to repeat. */
 enum { PLACE_MAX = 8192 };
@@ -46,15 +45,11 @@ static int read_quoted(struct px_arena *arena, struct reader *r, px_str *ret) {
     return 0;
 }
 
-static bool same_word(px_str a, px_str b) {
-    return a.n == b.n && (!a.n || strncasecmp(a.p, b.p, a.n) == 0);
-}
-
 /* Whether one of the words of `list` is "next". */
 static bool names_next(px_str list) {
     struct reader r = {list.p, list.n ? list.p + list.n : list.p}; /* a rel without a value has none */
     while (r.p < r.end) {
-        if (same_word(read_until(&r, " \t"), PX_LIT("next")))
+        if (px_str_eq_nocase(read_until(&r, " \t"), PX_LIT("next")))
             return true;
         skip_blanks(&r);
     }
@@ -99,8 +94,8 @@ static int read_link(struct px_arena *arena, struct reader *r, px_str *ret_targe
         return 0;
     r->p++;
     while ((more = read_param(arena, r, &name, &value)) == 1) {
-        anchored = anchored || same_word(name, PX_LIT("anchor"));
-        if (same_word(name, PX_LIT("rel")) && !related) {
+        anchored = anchored || px_str_eq_nocase(name, PX_LIT("anchor"));
+        if (px_str_eq_nocase(name, PX_LIT("rel")) && !related) {
             rel = value;
             related = true;
         }
@@ -236,7 +231,7 @@ static int next_cursor(const struct turn *turn) {
         return 0;
     if (turn->spec->header.p) {
         for (size_t i = 0; i < turn->result->n_headers && !cursor.n; i++)
-            if (same_word(turn->result->headers[i].name, turn->spec->header))
+            if (px_str_eq_nocase(turn->result->headers[i].name, turn->spec->header))
                 cursor = turn->result->headers[i].value;
         return continue_with(turn, cursor);
     }

@@ -14,10 +14,6 @@ static bool is_path_char(char c) {
         return true;
     return c && strchr("-._~!$&'()*+,;=:@/", c);
 }
-static bool is_hex(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static int check_literal(px_str text, size_t from, size_t to, struct px_err *err) {
     for (size_t i = from; i < to; i++) {
         char c = text.p[i];
@@ -26,7 +22,7 @@ static int check_literal(px_str text, size_t from, size_t to, struct px_err *err
         if (c == '}')
             return fail_at(err, i, "a } without its {");
         if (c == '%') {
-            if (to - i < 3 || !is_hex(text.p[i + 1]) || !is_hex(text.p[i + 2]))
+            if (to - i < 3 || !px_is_hex(text.p[i + 1]) || !px_is_hex(text.p[i + 2]))
                 return fail_at(err, i, "% must be followed by two hexadecimal digits");
             if (text.p[i + 1] == '2' && (text.p[i + 2] | 32) == 'e')
                 return fail_at(err, i, "write a dot as it is");

@@ -1,6 +1,5 @@
 /* What must fit together in a route: with itself, with its upstream and with the tool's input schema. */
 #include "route/read.h"
-#include <strings.h>
 
 static int fail_at(struct px_read *r, const char *key, const char *words) {
     px_read_enter(r, px_str_of(key));
@@ -111,7 +110,7 @@ static int check_params(struct px_read *r, const struct px_route_read *rr) {
     }
     for (size_t i = 0; i < route->headers.n; i++) {
         px_str name = route->headers.list[i].name;
-        if (route->raw_type.p && name.n == 12 && strncasecmp(name.p, "content-type", 12) == 0)
+        if (route->raw_type.p && px_str_eq_nocase(name, PX_LIT("content-type")))
             return fail_at(r, "headers/Content-Type", "\"raw\" has a \"type\" already");
     }
     return 0;

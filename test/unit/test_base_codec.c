@@ -94,6 +94,12 @@ static void hex_and_percent(void **state) {
     px_buf_clear(&buf, SIZE_MAX);
     assert_int_equal(px_percent_add(&buf, PX_LIT("aZ09-._~ /%\xff+")), 0);
     assert_string_equal(buf.p, "aZ09-._~%20%2F%25%FF%2B");
+    px_buf_clear(&buf, SIZE_MAX);
+    assert_int_equal(px_percent_add(&buf, px_str_n("a-Z_0.~ /?\0\xff", 12)), 0);
+    assert_string_equal(buf.p, "a-Z_0.~%20%2F%3F%00%FF");
+    px_buf_finish(&buf);
+    px_buf_init(&buf, 4);
+    assert_int_equal(px_percent_add(&buf, PX_LIT("     ")), -EMSGSIZE);
     px_buf_finish(&buf);
     px_buf_init(&buf, 3);
     assert_int_equal(px_hex_add(&buf, PX_LIT("ab")), -EMSGSIZE);

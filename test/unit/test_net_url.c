@@ -423,28 +423,12 @@ static void test_out_of_memory(void **state) {
     px_arena_finish(&small);
 }
 
-static void test_encode(void **state) {
-    (void)state;
-    struct px_buf buf;
-    px_buf_init(&buf, 1000);
-    assert_int_equal(px_url_encode(&buf, px_str_n("a-Z_0.~ /?\0\xff", 12), NULL), 0);
-    expect_str(px_buf_view(&buf), "a-Z_0.~%20%2F%3F%00%FF", "encoded");
-    px_buf_clear(&buf, 1000);
-    assert_int_equal(px_url_encode(&buf, px_str_n("/a:\0b", 5), "/:"), 0);
-    expect_str(px_buf_view(&buf), "/a:%00b", "encoded but for /:");
-    px_buf_finish(&buf);
-    px_buf_init(&buf, 4);
-    assert_int_equal(px_url_encode(&buf, PX_LIT("     "), NULL), -EMSGSIZE);
-    px_buf_finish(&buf);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),         cmocka_unit_test(test_one_form),
         cmocka_unit_test(test_numeric_hosts), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_lengths),       cmocka_unit_test(test_no_secret_in_words),
         cmocka_unit_test(test_join),          cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_encode),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

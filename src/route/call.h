@@ -38,10 +38,11 @@ struct px_route_call_opts {
     px_str principal; /* and to this */
     px_str args_json; /* an object, valid; lives as long as the call */
     px_str traceparent;
-    uint64_t deadline_ns;  /* of the caller; pages stop in time for an answer */
-    uint64_t result_bytes; /* budget of the result; whole items only; 0: 64 KiB */
-    bool dry_run;          /* show the request, send nothing; also when the arguments say so */
-    bool verbose;          /* the exchange, secrets masked, in _meta["plexus/exchange"] */
+    px_str idempotency_key; /* of a write: the same for every attempt; absent: none */
+    uint64_t deadline_ns;   /* of the caller; pages stop in time for an answer */
+    uint64_t result_bytes;  /* budget of the result; whole items only; 0: 64 KiB */
+    bool dry_run;           /* show the request, send nothing; also when the arguments say so */
+    bool verbose;           /* the exchange, secrets masked, in _meta["plexus/exchange"] */
 };
 /** Begin. The op is in `scope`, so is what it allocates. A write that was cut off after a byte may have left fails as
  *  PX_OUTCOME_UNKNOWN; an error before that says PX_ERROR_NOT_DONE. -ENOMEM, -ESHUTDOWN. */

@@ -2,6 +2,8 @@
 #ifndef PX_ROUTE_SITE_H
 #define PX_ROUTE_SITE_H
 
+#include "auth/grants.h"
+#include "guard/guard.h"
 #include "net/http.h"
 #include "route/api.h"
 
@@ -33,6 +35,11 @@ struct px_site_opts {
     void *secret_ctx;
     struct px_site_network network;
     struct px_site_transport transport;
+    px_str
+        auth_json; /* services.NAME.auth: over the api's identities; absent: none. Secrets: {"$secret": "auth:/pointer"} */
+    px_str limits_json;        /* services.NAME.limits; absent: none */
+    struct px_guards *guards;  /* NULL: no limits, no breaker, no second attempt */
+    struct px_grants *grants;  /* NULL: only kinds without a life */
     const uint8_t *cursor_key; /* PX_SITE_KEY bytes: seals next_cursor */
 };
 /** Resolve every upstream: base_url, hosts, headers, identity. -EINVAL with words that name the upstream and the

@@ -35,6 +35,8 @@ struct px_service_conf {
     const struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network;
+    px_str auth_json;   /* `auth`; absent: none. Secrets are {"$secret": "auth:/pointer"} */
+    px_str limits_json; /* `limits`; absent: none. A change is applied to what runs */
 };
 
 /** A configuration as the plugin's schema sees it: in the place of each secret, as many "x" as it has bytes. `config_json`: valid,
@@ -51,6 +53,8 @@ struct px_services_opts {
     uint64_t drain_ns;          /* 0: 10 s */
     struct px_site_transport
         transport; /* how requests leave; start NULL: none do, and a plugin with an api does not open */
+    struct px_guards *guards; /* NULL: requests leave unguarded */
+    struct px_grants *grants; /* NULL: only credentials without a life */
 };
 
 PX_MUSTCHECK int px_services_create(const struct px_services_opts *opts, struct px_services **ret,

@@ -61,12 +61,15 @@ static int configure(struct px_db *db) {
     sqlite3_limit(db->sqlite, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_wal_hook(db->sqlite, on_wal, db); /* in the place of automatic checkpoints */
     bool wal = false;
-    int rc =
-        sqlite3_exec(db->sqlite,
-                     "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = FAST;"
-                     "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -2000;"
-                     "PRAGMA journal_mode = WAL",
-                     is_wal, &wal, NULL);
+    int rc = sqlite3_exec(db->sqlite,
+                          "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
+                          "PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -2000;"
+                          "PRAGMA journal_mode = WAL",
+                          is_wal, &wal, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(
+            db->sqlite, db->file == PX_STATE_DB ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST",
+            NULL, NULL, NULL);
     if (rc == SQLITE_OK && !wal)
         rc = SQLITE_CANTOPEN;
     if (rc == SQLITE_OK)

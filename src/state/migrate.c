@@ -13,6 +13,8 @@ static const char *const state_steps[] = {
     " call_id TEXT NOT NULL, principal TEXT, service TEXT, tool TEXT, digest BLOB, idempotency_key TEXT,"
     " began_unix_ms INTEGER NOT NULL, ended_unix_ms INTEGER) STRICT;"
     "CREATE INDEX effects_unsettled ON effects(seq) WHERE outcome < 2;",
+
+    "CREATE TABLE sealed(n INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;",
 };
 
 /* What a query filters by comes first: the rest of a long row lies on other pages, which are then not read. */

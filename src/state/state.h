@@ -1,6 +1,6 @@
 /* state.h: what the host remembers: two SQLite files in a directory of its own.
  *
- *   state.db  what must not be lost: stored values (store.h), effects (effect.h), keys (key.h). Synced at each commit.
+ *   state.db  what must not be lost: stored values (store.h), effects (effect.h), keys (key.h), sealed bytes (sealed.h). Synced at each commit.
  *   log.db    the log of calls (calllog.h). Written in batches; a crash may lose the last 100 ms.
  *
  * Everything written in one loop turn is one transaction, which a hook commits when the turn ends; who waits to hear that a

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "state/migrate.h"
+#include "state/sealed.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@ static const char *const state_rows[] = {
     "INSERT INTO meta VALUES('key:test', zeroblob(32));",
     "INSERT INTO effects(id, call_id, principal, service, tool, began_unix_ms)"
     " VALUES('01ARYZ6S41TSV4RRFFQ69G5FAV', '01ARYZ6S41TSV4RRFFQ69G5FAW', 'uid:0', 'svc', 'tool', 1);",
+    "INSERT INTO sealed(name, bytes) VALUES(CAST('old' AS BLOB), CAST('sealed' AS BLOB));",
 };
 static const char *const log_rows[] = {
     "INSERT INTO calls(began_unix_ms, duration_us, principal, id, code, bytes)"
@@ -76,6 +78,12 @@ static void on_rows(void *user, const struct px_calllog_rows *rows) {
     ++*(int *)user;
 }
 
+static int on_sealed(void *ctx, px_str name, px_str bytes) {
+    assert_true(px_str_is(name, "old") && px_str_is(bytes, "sealed"));
+    ++*(int *)ctx;
+    return 0;
+}
+
 static void every_format_is_brought_up(void **unused) {
     (void)unused;
     int newest[2] = {px_migrations[PX_STATE_DB].n, px_migrations[PX_LOG_DB].n};
@@ -97,6 +105,9 @@ static void every_format_is_brought_up(void **unused) {
         struct px_calllog_filter none = {0};
         assert_int_equal(px_calllog_query(f.state, f.work, &none, on_rows, &calls, NULL), 0);
         fix_until(&f, calls == 2);
+        int sealed = 0;
+        assert_int_equal(px_sealed_load(f.state, on_sealed, &sealed, &f.err), 0);
+        assert_int_equal(sealed, at[0] >= 3);
         assert_int_equal(logged, at[1] >= 1);
         fix_close(&f);
         assert_int_equal(number(&f, "state.db", "PRAGMA user_version"), newest[0]);

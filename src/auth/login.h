@@ -38,9 +38,18 @@ PX_MUSTCHECK int px_login_start(struct px_grants *grants, struct px_scope *scope
 /** code: what came to the redirect URI: its query ("code=…&state=…&iss=…", or "error=…"). It is checked (state in constant time, iss, one use), then
  *  the login goes on; -EINVAL: it is not of this login (which goes on waiting). */
 PX_MUSTCHECK int px_login_redirected(struct px_op *login, px_str query, struct px_err *err);
-/** The fixed port and path that the specification wants; 0 and absent: any. -ENOENT, -EINVAL as above. */
-PX_MUSTCHECK int px_login_redirect(struct px_grants *grants, px_str service, px_str identity,
-                                   uint16_t *ret_port, px_str *ret_path, struct px_err *err);
+/** What a login with a service is like. */
+struct px_login_about {
+    px_str identity; /* lives as long as the service's px_auth */
+    bool device;     /* only the device flow */
+    bool per_principal;
+    uint16_t
+        redirect_port; /* code: the port and path of the redirect that the provider wants; 0 and absent: any */
+    px_str redirect_path;
+};
+/** -ENOENT, -EINVAL as above. */
+PX_MUSTCHECK int px_login_about(struct px_grants *grants, px_str service, px_str identity,
+                                struct px_login_about *ret, struct px_err *err);
 
 /** Forget a grant, and revoke it at the provider (best effort, 10 s; the grant is gone here whatever comes of it). `cb`: revoked: the provider said so; words: why not. -ENOENT:
  *  there is none. */

@@ -49,6 +49,7 @@ struct px_auth {
     struct px_egress *egress; /* to the origins of its endpoints, and of what discovery gives */
     struct px_auth_opts opts; /* network texts are its own */
     bool discovered;
+    bool iss_required; /* discovered: authorization_response_iss_parameter_supported (RFC 9207 §3) */
 };
 /** Owns nothing but what is in auth->arena and the key. */
 PX_MUSTCHECK int px_auth_spec_read(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err);
@@ -100,5 +101,9 @@ PX_MUSTCHECK int px_grant_install(struct px_auth *auth, struct px_scope *scope, 
 /** Take a grant out of use and out of the vault. The tokens are handed over (for revoking), locked: give them back with px_locked_drop. -ENOENT. */
 PX_MUSTCHECK int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access,
                                  px_str *ret_refresh);
+
+/* ---- login.c ---- */
+/** The px_auth is about to be closed: what logs in with it is told so, from the loop; what logs out is cut off. */
+void px_logins_end(struct px_auth *auth);
 
 #endif

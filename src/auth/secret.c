@@ -14,7 +14,7 @@ struct px_secrets {
     unsigned n_variables;
 };
 
-enum kind { NONE, ENV, FILE_, CREDENTIAL };
+enum kind { NONE, ENV, FILE_, CREDENTIAL, STORED };
 
 int px_secrets_create(const char *credentials_dir, struct px_secrets **ret, struct px_err *err) {
     struct px_secrets *s = calloc(1, sizeof *s);
@@ -61,12 +61,20 @@ static enum kind kind_of(const struct px_json *node, px_str *ret_name) {
     return px_str_is(key, "env")          ? ENV
            : px_str_is(key, "file")       ? FILE_
            : px_str_is(key, "credential") ? CREDENTIAL
+           : px_str_is(key, "stored")     ? STORED
                                           : NONE;
 }
 
 bool px_secret_is_ref(const struct px_json *node) {
     px_str name;
     return kind_of(node, &name) != NONE;
+}
+
+bool px_secret_stored(const struct px_json *node, px_str *ret_name) {
+    px_str name = {NULL, 0};
+    bool is = kind_of(node, &name) == STORED;
+    *ret_name = is ? name : (px_str){NULL, 0};
+    return is;
 }
 
 /* A copy that is the caller's, without one newline at its end. `what`: "file /etc/x". */
@@ -98,6 +106,24 @@ void px_secret_release(px_str *value) {
         free(p);
     }
     *value = (px_str){NULL, 0};
+}
+
+/* ---- names ---- */
+
+static bool name_ok(px_str name, size_t most) {
+    if (name.n == 0 || name.n > most || name.p[0] == '.')
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+bool px_secret_name_ok(px_str name) {
+    return name_ok(name, PX_SECRET_NAME_MAX);
 }
 
 /* ---- the environment ---- */
@@ -198,21 +224,9 @@ static int from_file(px_str path, px_str *ret, struct px_err *err) {
     return read_file(name, what, ret, err);
 }
 
-static bool credential_name_ok(px_str name) {
-    if (name.n == 0 || name.n > 255 || name.p[0] == '.')
-        return false;
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-              c == '_' || c == '-'))
-            return false;
-    }
-    return true;
-}
-
 static int from_credential(const struct px_secrets *s, px_str name, px_str *ret, struct px_err *err) {
     char what[200], path[4096];
-    if (!credential_name_ok(name))
+    if (!name_ok(name, 255))
         return px_err_set(err, -EINVAL, "not the name of a credential ([A-Za-z0-9._-], no dot in front)");
     snprintf(what, sizeof what, "credential %.*s", (int)PX_MIN(name.n, 120), name.p);
     if (!s->credentials_dir)

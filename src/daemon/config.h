@@ -34,6 +34,12 @@ struct px_config_service {
     const struct px_config_file *file;
     bool enabled;
 };
+/** {"stored": NAME}: a reference that stays open until the configuration is applied (stored.c). */
+struct px_config_stored {
+    struct px_config_stored *next;
+    px_str name, service;
+    struct px_service_secret *secret; /* of that service's conf */
+};
 struct px_config {
     struct px_arena arena;  /* of everything here */
     const char *file, *dir; /* absolute: the main file, its folder */
@@ -52,6 +58,7 @@ struct px_config {
     enum px_log_level log_level;
     px_str *secrets; /* values, to be released */
     size_t n_secrets, room_secrets;
+    struct px_config_stored *stored;
 };
 
 struct px_config_opts {

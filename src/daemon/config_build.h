@@ -46,4 +46,20 @@ void px_config_service_network(struct px_config_build *b, const struct px_config
                                struct px_site_network *ret);
 void px_config_build_services(struct px_config_build *b); /* services, and their secrets */
 
+/* config_secrets.c: the secrets of one service, from every member in which they may stand. */
+enum { PX_CONFIG_SERVICE_SECRETS = 64, PX_CONFIG_PART = 1 << 20 };
+struct px_config_secrets {
+    struct px_config_build *b;
+    const struct px_config_entry *entry; /* the service */
+    struct px_service_secret list[PX_CONFIG_SERVICE_SECRETS];
+    px_str stored[PX_CONFIG_SERVICE_SECRETS]; /* its name in the sealed store; absent: it has its value */
+    size_t n;
+};
+/** Print `node`, which is this member of the service, with {"$secret": PREFIX/pointer} in the place of each reference. What is wrong with
+ *  one is reported. -EMSGSIZE: over PX_CONFIG_PART bytes; -ENOMEM. */
+PX_MUSTCHECK int px_config_secrets_take(struct px_config_secrets *secrets, const struct px_json *node,
+                                        const char *member, px_str prefix, px_str *ret_json);
+/** Give them all to the service. -ENOMEM. */
+PX_MUSTCHECK int px_config_secrets_end(struct px_config_secrets *secrets, struct px_service_conf *conf);
+
 #endif

@@ -38,6 +38,7 @@ static void service_free(struct px_service *service) {
     free(service->name);
     free(service->plugin);
     free(service->config);
+    free(service->fault);
     free(service);
 }
 
@@ -138,6 +139,18 @@ static void promote(struct px_services *services, struct px_service *service) {
         px_instance_drain(old, services->opts.drain_ns);
 }
 
+/* Something that it cannot be without is not there. It opens when that has come. */
+static void lacks(struct px_services *services, struct px_service *service, const struct px_err *err) {
+    if (service->current)
+        withdraw(services, service);
+    retire(services, &service->next);
+    retire(services, &service->current);
+    if (strcmp(service->why, err->msg) != 0)
+        fail(service, err);
+    service->tried = NULL;
+    service->dirty = false;
+}
+
 static void reconcile_one(struct px_services *services, struct px_service *service) {
     if (!service->wanted || services->stopping) {
         if (service->current)
@@ -148,20 +161,19 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
             service_free(service);
         return;
     }
+    if (service->fault) {
+        struct px_err err;
+        px_err_set(&err, -ENOENT, "%s", service->fault);
+        lacks(services, service, &err);
+        return;
+    }
     struct px_lib *lib = px_services_lib(services, px_str_of(service->plugin));
     if (!lib) {
         if (being_looked_at(services))
             return;
-        if (service->current)
-            withdraw(services, service);
-        retire(services, &service->next);
-        retire(services, &service->current);
         struct px_err err;
         px_err_set(&err, -ENOENT, "no plugin \"%.32s\" in the plugin folders", service->plugin);
-        if (strcmp(service->why, err.msg) != 0)
-            fail(service, &err);
-        service->tried = NULL;
-        service->dirty = false; /* it opens when there is a plugin */
+        lacks(services, service, &err);
         return;
     }
     if (service->next && (service->dirty || service->next->lib != lib))
@@ -232,7 +244,8 @@ static bool same_secrets(const struct px_service *service, const struct px_servi
 
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           same_secrets(service, conf) && px_network_same(&service->network, &conf->network) &&
+           px_str_eq(conf->fault, px_str_of(service->fault)) && same_secrets(service, conf) &&
+           px_network_same(&service->network, &conf->network) &&
            service->network_stamp == px_network_stamp(&conf->network);
 }
 
@@ -256,7 +269,8 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
     fresh->name = px_str_dup(conf->name);
     fresh->plugin = px_str_dup(conf->plugin);
     fresh->config = copy_config(conf->config_json.p ? conf->config_json : PX_LIT("{}"));
-    int r = fresh->name && fresh->plugin && fresh->config
+    fresh->fault = conf->fault.p ? px_str_dup(conf->fault) : NULL;
+    int r = fresh->name && fresh->plugin && fresh->config && (fresh->fault || !conf->fault.p)
                 ? px_secrets_copy(conf->secrets, conf->n_secrets, &fresh->secrets)
                 : -ENOMEM;
     if (!r) {
@@ -289,6 +303,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         struct px_service old = *service;
         service->plugin = fresh->plugin;
         service->config = fresh->config;
+        service->fault = fresh->fault;
         service->secrets = fresh->secrets;
         service->n_secrets = fresh->n_secrets;
         service->network = fresh->network;
@@ -296,6 +311,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         service->dirty = true;
         fresh->plugin = old.plugin;
         fresh->config = old.config;
+        fresh->fault = old.fault;
         fresh->secrets = old.secrets;
         fresh->n_secrets = old.n_secrets;
         fresh->network = old.network;

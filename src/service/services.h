@@ -35,7 +35,9 @@ struct px_service_conf {
     const struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network;
-    px_str auth_json;   /* `auth`; absent: none. Secrets are {"$secret": "auth:/pointer"} */
+    px_str auth_json; /* `auth`; absent: none. Secrets are {"$secret": "auth:/pointer"} */
+    px_str
+        fault; /* why it cannot be opened, known beforehand (a secret is not there); absent: nothing. It fails with these words */
     px_str limits_json; /* `limits`; absent: none. A change is applied to what runs */
 };
 

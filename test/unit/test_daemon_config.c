@@ -161,7 +161,9 @@ static const struct {
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"credential\":\"c\"}}}}}",
      "LoadCredential="},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"env\":\"HOME\"}}}}",
-     "services.d.config: a secret cannot be the whole configuration"},
+     "services.d.config: a secret cannot be the whole of it"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"stored\":\"a/b\"}}}}}",
+     "services.d.config.t.stored: not the name of a secret (1 to 128 of A-Z a-z 0-9 . _ -, no dot in front)"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"$secret\":\"/a\"}}}}}",
      "the host's own key"},
     {"{\"principals\": {\"alice\": {}}}", "principals.alice: "},
@@ -298,6 +300,24 @@ static void secrets_go_beside(void **state) {
     assert_true(px_redact_hits(PX_LIT("so: a very secret value")));
     px_config_destroy(&c);
     assert_false(px_redact_hits(PX_LIT("so: a very secret value")));
+}
+
+static void a_stored_secret_stays_open(void **state) {
+    (void)state;
+    struct px_config *c =
+        good("{\"services\":{\"a\":{\"plugin\":\"x\",\"config\":{\"t\":{\"stored\":\"shop.key-1\"}}},"
+             "\"off\":{\"plugin\":\"x\",\"enabled\":false,\"config\":{\"t\":{\"stored\":\"o\"}}},"
+             "\"b\":{\"plugin\":\"x\",\"config\":{\"l\":[{\"stored\":\"two\"}],\"stored\":{\"A\":\"b\"}}}}}");
+    assert_true(
+        px_str_is(c->confs[1].config_json, "{\"l\":[{\"$secret\":\"/l/0\"}],\"stored\":{\"A\":\"b\"}}"));
+    const struct px_config_stored *last = c->stored, *first = last->next;
+    assert_null(first->next);
+    assert_true(px_str_is(first->name, "shop.key-1") && px_str_is(first->service, "a"));
+    assert_ptr_equal(first->secret, c->confs[0].secrets);
+    assert_true(px_str_is(first->secret->pointer, "/t") && first->secret->value.n == 0);
+    assert_true(px_str_is(last->name, "two") && px_str_is(last->service, "b"));
+    assert_true(px_str_is(last->secret->pointer, "/l/0"));
+    px_config_destroy(&c);
 }
 
 static void a_service_that_is_off_needs_no_secret(void **state) {
@@ -457,6 +477,7 @@ int main(void) {
         cmocka_unit_test(the_network),
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),
+        cmocka_unit_test(a_stored_secret_stays_open),
         cmocka_unit_test(a_service_that_is_off_needs_no_secret),
         cmocka_unit_test(a_secret_is_not_repeated),
         cmocka_unit_test(dynamic_uids_are_warned_of),

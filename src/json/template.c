@@ -8,8 +8,9 @@ enum {
     NAMES_BYTES = 1024 * 1024 /* of all names with escapes in one template */
 };
 
-enum kind { ARG, CONCAT, BASE64, CONFIG, SECRET, VALUE, KINDS };
-static const char *const kind_names[KINDS] = {"$arg", "$concat", "$base64", "$config", "$secret", "$value"};
+enum kind { ARG, CONCAT, BASE64, CONFIG, SECRET, VALUE, CALL, KINDS };
+static const char *const kind_names[KINDS] = {"$arg",    "$concat", "$base64", "$config",
+                                              "$secret", "$value",  "$call"};
 
 struct fill {
     struct px_arena names; /* decoded names */
@@ -70,6 +71,7 @@ static int read_name(struct fill *f, struct use *use) {
         return px_err_set(f->err, r, "template: \"%s\" must be a string, %s", kind_names[use->kind],
                           use->kind == ARG     ? "the name of an argument"
                           : use->kind == VALUE ? "the name of a value"
+                          : use->kind == CALL  ? "\"key\""
                                                : "a pointer into the configuration");
     return 0;
 }

@@ -2,12 +2,13 @@
  *   {"$arg": "name"}      the member `name` of the arguments ("/a/b": the value at that pointer)
  *   {"$config": "/ptr"}   \
  *   {"$secret": "/ptr"}    } what a source gives for that kind and name; $secret only where secrets may stand
- *   {"$value": "name"}    /
+ *   {"$value": "name"}    |
+ *   {"$call": "key"}      /
  *   {"$concat": [...]}    a string of its parts, themselves templates: strings as they are, numbers and booleans as JSON prints them.
  *                         A part that is absent makes the whole absent; one that is null, array or object is an error.
  *   {"$base64": template} a string: the base64 (RFC 4648, padded) of the text of a string; absent when that is.
  * With "default" beside it: what stands there (a template too) when it is absent. Whatever is absent after that drops the member or element
- * that holds it. Beside one of these five keys only "default" and the keys that `also` names (a query's "style") may stand. Other keys with
+ * that holds it. Beside one of these keys only "default" and the keys that `also` names (a query's "style") may stand. Other keys with
  * a "$" are members like any other ("$type" in somebody's JSON).
  * Everything else is copied, without white space between tokens; values are copied byte for byte. */
 #ifndef PX_JSON_TEMPLATE_H
@@ -28,7 +29,7 @@ PX_MUSTCHECK int px_json_template_args(px_str template_json, void (*each)(void *
 /** Where values come from. */
 struct px_template_source {
     px_str args_json; /* absent: {} */
-    /** kind: "$config", "$secret" or "$value". *ret: a JSON value that lives until the filling ends. 0; -ENOENT: absent;
+    /** kind: "$config", "$secret", "$value" or "$call". *ret: a JSON value that lives until the filling ends. 0; -ENOENT: absent;
      *  anything else ends the filling, with words in err. NULL: none of them is known (-EINVAL). */
     int (*get)(void *ctx, const char *kind, px_str name, px_str *ret, struct px_err *err);
     void *ctx;

@@ -1,9 +1,11 @@
 #include "route/api.h"
+#include "guard/limits.h"
 #include "route/read.h"
 #include "route/route.h"
 
 enum {
     API_BYTES = 8 << 20,
+    LIMITS_BYTES = 1 << 20,
     MOST_UPSTREAMS = 16,
     MOST_IDENTITIES = 16,
     MOST_VALUES = 32,
@@ -12,7 +14,7 @@ enum {
 
 /* The members of the whole, and what is only needed while it is read. */
 struct reading {
-    px_str upstreams, identities, values, errors;
+    px_str upstreams, identities, values, errors, limits;
     struct px_api *api;
     bool vetted;
     px_str *routes; /* of the values, JSON */
@@ -23,72 +25,10 @@ static const struct px_read_key api_keys[] = {
     {.name = "identities", .kind = PX_READ_JSON, .offset = offsetof(struct reading, identities)},
     {.name = "values", .kind = PX_READ_JSON, .offset = offsetof(struct reading, values)},
     {.name = "errors", .kind = PX_READ_JSON, .offset = offsetof(struct reading, errors)},
+    {.name = "limits", .kind = PX_READ_JSON, .offset = offsetof(struct reading, limits)},
 };
 
 /* ---- identities ---- */
-
-static const char *const identity_kinds[] = {"bearer", "basic", "api_key", NULL};
-static const char *const places[] = {"header", "query", "cookie", NULL};
-
-static const struct px_read_key identity_keys[] = {
-    {.name = "kind",
-     .kind = PX_READ_ENUM,
-     .offset = offsetof(struct px_identity, kind),
-     .names = identity_kinds},
-    {.name = "secret", .kind = PX_READ_POINTER, .offset = offsetof(struct px_identity, secret)},
-    {.name = "user", .kind = PX_READ_JSON, .offset = offsetof(struct px_identity, user)},
-    {.name = "in", .kind = PX_READ_ENUM, .offset = offsetof(struct px_identity, place), .names = places},
-    {.name = "name", .kind = PX_READ_TEXT, .offset = offsetof(struct px_identity, in_name)},
-    {.name = "prefix", .kind = PX_READ_TEXT, .offset = offsetof(struct px_identity, prefix)},
-    {.name = "optional", .kind = PX_READ_BOOL, .offset = offsetof(struct px_identity, optional)},
-};
-
-static int check_template(struct px_read *r, const char *key, px_str template_json, unsigned allowed,
-                          bool *ret_secret) {
-    struct px_uses uses = {.allowed = allowed};
-    if (!template_json.p)
-        return 0;
-    size_t before = px_read_enter(r, px_str_of(key));
-    int e = px_uses_look(r, template_json, &uses);
-    if (e)
-        return e;
-    px_read_leave(r, before);
-    if (ret_secret)
-        *ret_secret = uses.secret;
-    return 0;
-}
-
-static int check_identity(struct px_read *r, const struct px_identity *identity) {
-    bool key = identity->kind == PX_IDENTITY_API_KEY, basic = identity->kind == PX_IDENTITY_BASIC;
-    struct px_param named = {.name = identity->in_name};
-    if (!identity->secret.p && !(basic && identity->user.p))
-        return px_read_fail(r,
-                            "\"secret\" must say where in the configuration the secret stands (\"/token\")");
-    if (key && !identity->in_name.n)
-        return px_read_fail(r, "an api_key needs the \"name\" of its header, parameter or cookie");
-    if (!key && (identity->in_name.p || identity->place))
-        return px_read_fail(r,
-                            "\"in\" and \"name\" are for an api_key: %s stands in the header Authorization",
-                            identity_kinds[identity->kind]);
-    if (!basic && identity->user.p)
-        return px_read_fail(r, "\"user\" is for basic");
-    if (basic && identity->prefix.p)
-        return px_read_fail(r, "\"prefix\" is not for basic");
-    if (key && identity->place == PX_IN_HEADER) {
-        int e = px_headers_check(r, &(struct px_params){&named, 1}, NULL);
-        if (e)
-            return e;
-    }
-    for (size_t i = 0; i < identity->in_name.n && identity->place == PX_IN_COOKIE; i++) {
-        if (identity->in_name.p[i] <= ' ' || strchr("()<>@,;:\\\"/[]?={}", identity->in_name.p[i]))
-            return px_read_fail(r, "not the name of a cookie (RFC 6265)");
-    }
-    for (size_t i = 0; i < identity->prefix.n; i++) {
-        if (identity->prefix.p[i] < ' ' || identity->prefix.p[i] > '~')
-            return px_read_fail(r, "\"prefix\" can hold printable ASCII only");
-    }
-    return check_template(r, "user", identity->user, PX_USE_CONFIG | PX_USE_SECRET, NULL);
-}
 
 /* Make room for the members of an object, at most so many. */
 static int make_room(struct px_read *r, px_str object, size_t most, size_t size, void *ret_list,
@@ -118,8 +58,7 @@ static int read_identities(struct px_read *r, struct reading *reading) {
         if ((e = px_read_key_text(r, key, &identity->name)))
             return e;
         size_t inner = px_read_enter(r, identity->name);
-        if ((e = px_read_object(r, value, identity_keys, PX_COUNT(identity_keys), identity)) ||
-            (e = check_identity(r, identity)))
+        if ((e = px_read_identity(r, value, false, identity)))
             return e;
         api->n_identities++;
         px_read_leave(r, inner);
@@ -153,6 +92,12 @@ static int read_join(struct px_read *r, void *into, px_str value) {
 static int read_errors(struct px_read *r, void *into, px_str value) {
     return px_read_rules(r, value, &((struct px_upstream *)into)->errors);
 }
+static int read_quotas(struct px_read *r, void *into, px_str value) {
+    return px_read_quotas(r, value, &((struct px_upstream *)into)->quotas);
+}
+static int read_idempotency(struct px_read *r, void *into, px_str value) {
+    return px_read_idempotency(r, value, &((struct px_upstream *)into)->idempotency);
+}
 static int read_message(struct px_read *r, void *into, px_str value) {
     struct px_upstream *up = into;
     return px_read_pointers(r, value, &up->message, &up->n_message);
@@ -176,6 +121,9 @@ static const struct px_read_key upstream_keys[] = {
     {.name = "errors", .kind = PX_READ_WITH, .read = read_errors},
     {.name = "message", .kind = PX_READ_WITH, .read = read_message},
     {.name = "request_id", .kind = PX_READ_LOWER, .offset = UP(request_id)},
+    {.name = "quotas", .kind = PX_READ_WITH, .read = read_quotas},
+    {.name = "group", .kind = PX_READ_TEXT, .offset = UP(group)},
+    {.name = "idempotency", .kind = PX_READ_WITH, .read = read_idempotency},
     {.name = "timeout_ms", .kind = PX_READ_MS, .offset = UP(timeout_ns)},
     {.name = "max_bytes", .kind = PX_READ_U64, .offset = UP(max_bytes)},
 };
@@ -194,15 +142,15 @@ static int check_upstream(struct px_read *r, struct px_upstream *up) {
         return px_read_fail(r, "\"base_url\" or \"join\", not both");
     if (!up->base_url.p && !up->join_upstream.p && !up->hosts.p && !up->origins.p)
         return px_read_fail(r, "where is it? Say \"base_url\", \"join\", \"origins\" or \"hosts\"");
-    int e = check_template(r, "base_url", up->base_url, PX_USE_CONFIG | PX_USE_SECRET, NULL);
+    int e = px_read_check_template(r, "base_url", up->base_url, PX_USE_CONFIG | PX_USE_SECRET, NULL);
     if (!e)
-        e = check_template(r, "origins", up->origins, PX_USE_CONFIG, NULL);
+        e = px_read_check_template(r, "origins", up->origins, PX_USE_CONFIG, NULL);
     if (!e)
-        e = check_template(r, "hosts", up->hosts, PX_USE_CONFIG, NULL);
+        e = px_read_check_template(r, "hosts", up->hosts, PX_USE_CONFIG, NULL);
     if (!e)
-        e = check_template(r, "ports", up->ports, PX_USE_CONFIG, NULL);
+        e = px_read_check_template(r, "ports", up->ports, PX_USE_CONFIG, NULL);
     if (!e)
-        e = check_template(r, "plain_http", up->plain_http, PX_USE_CONFIG, NULL);
+        e = px_read_check_template(r, "plain_http", up->plain_http, PX_USE_CONFIG, NULL);
     if (!e)
         e = px_uses_params(r, "headers", &up->headers, &uses);
     if (!e)
@@ -368,6 +316,15 @@ static int read_values(struct px_read *r, struct reading *reading) {
 
 /* ---- the whole ---- */
 
+static int check_limits(struct px_read *r, px_str limits) {
+    struct px_arena arena;
+    struct px_limits ignored;
+    px_arena_init(&arena, LIMITS_BYTES);
+    int e = px_limits_read(&arena, limits, (px_str){0}, &ignored, r->err);
+    px_arena_finish(&arena);
+    return e ? px_err_prefix(r->err, e, "api: ") : 0;
+}
+
 static int read_api(struct px_read *r, px_str json, struct reading *reading) {
     struct px_json_scan scan;
     int e = px_json_scan(json, NULL, &scan, NULL, r->err);
@@ -383,6 +340,9 @@ static int read_api(struct px_read *r, px_str json, struct reading *reading) {
     if (reading->identities.p && (e = read_identities(r, reading)))
         return e;
     if ((e = read_upstreams(r, reading)))
+        return e;
+    reading->api->limits = reading->limits;
+    if (reading->limits.p && !reading->vetted && (e = check_limits(r, reading->limits)))
         return e;
     if (reading->errors.p) {
         size_t before = px_read_enter(r, PX_LIT("errors"));

@@ -153,7 +153,7 @@ int px_making_headers(struct px_making *m, struct px_site_param *own, size_t n_o
     struct px_route_request *ret = m->ret;
     if (type_is_own && ret->body.p && ret->content_type.p && !param_find(own, n_own, type))
         own[n_own++] = (struct px_site_param){type, ret->content_type, false};
-    size_t most = m->up->n_headers + n_own + 2;
+    size_t most = m->up->n_headers + n_own + 3; /* the last: for the token of an attempt */
     ret->headers = px_arena_alloc(m->arena, most * sizeof *ret->headers);
     ret->credentials = px_arena_alloc(m->arena, most * sizeof *ret->credentials);
     if (!ret->headers || !ret->credentials)
@@ -172,7 +172,11 @@ int px_making_headers(struct px_making *m, struct px_site_param *own, size_t n_o
     else if (ret->body.p && ret->content_type.p)
         ret->headers[ret->n_headers++] = (px_pair){type, ret->content_type};
     const struct px_credential *credential = m->credential;
-    if (credential &&
+    if (credential && credential->auth && !m->source.mask) {
+        ret->fresh = credential;
+        return 0;
+    }
+    if (credential && credential->decl->kind != PX_IDENTITY_NONE &&
         !(credential->decl->kind == PX_IDENTITY_API_KEY && credential->decl->place == PX_IN_QUERY))
         ret->credentials[ret->n_credentials++] =
             (px_pair){credential->name, m->source.mask ? PX_LIT("***") : credential->value};

@@ -11,6 +11,8 @@
  *   values.c  looked-up values, fetched and kept
  *   exchange.c a request and its answer, for a person to look at
  *   judge.c   verdict.c, and then the plugin
+ *   identity.c, site_auth.c  identities as declared, and as the configuration has them
+ *   quota_read.c, quota.c    what answers say of rate limits
  *   call.c    the flow (flow.h)
  */
 #ifndef PX_ROUTE_PRIVATE_H
@@ -58,10 +60,45 @@ struct px_rules {
     size_t n;
 };
 
-enum px_identity_kind { PX_IDENTITY_BEARER, PX_IDENTITY_BASIC, PX_IDENTITY_API_KEY };
+/* What answers say of rate limits: quota_read.c reads the rules, quota.c answers. */
+enum px_quota_field {
+    PX_QUOTA_LIMIT,
+    PX_QUOTA_REMAINING,
+    PX_QUOTA_USED,
+    PX_QUOTA_RESET,
+    PX_QUOTA_RESTORE,
+    PX_QUOTA_COST,
+    PX_QUOTA_RETRY_AFTER,
+    PX_QUOTA_FIELDS
+};
+struct px_quota_value {
+    px_str header, body; /* where; both absent: `text` */
+    px_str split, unit;  /* absent: none, "s" */
+    px_str text;         /* as a text: said right there, or when nothing stands where it should */
+};
+struct px_quota_rule {
+    struct px_rule when; /* only its conditions */
+    struct px_quota_value group, bucket, global, values[PX_QUOTA_FIELDS];
+};
+struct px_quota_rules {
+    struct px_quota_rule *list;
+    size_t n;
+};
+
+/* From OAUTH2 on: those with a life, which px_auth keeps fresh. */
+enum px_identity_kind {
+    PX_IDENTITY_BEARER,
+    PX_IDENTITY_BASIC,
+    PX_IDENTITY_API_KEY,
+    PX_IDENTITY_NONE,
+    PX_IDENTITY_OAUTH2,
+    PX_IDENTITY_JWT,
+    PX_IDENTITY_GITHUB_APP
+};
 enum px_identity_place { PX_IN_HEADER, PX_IN_QUERY, PX_IN_COOKIE };
 struct px_identity {
     px_str name, secret, user, in_name, prefix;
+    px_str json, also, owner_arg; /* json: the whole, with templates; also: an array of such */
     enum px_identity_kind kind;
     enum px_identity_place place;
     bool optional;
@@ -75,6 +112,8 @@ struct px_upstream {
     px_str *message; /* pointers */
     size_t n_message;
     px_str request_id; /* lower case; absent: the usual ones */
+    struct px_quota_rules quotas;
+    px_str group, idempotency; /* idempotency: the header's name; absent: none */
     uint64_t timeout_ns, max_bytes;
 };
 struct px_value {
@@ -89,6 +128,7 @@ struct px_api {
     struct px_value *values;
     size_t n_upstreams, n_identities, n_values;
     struct px_rules errors;
+    px_str limits; /* JSON; absent: none */
 };
 
 /** A path template, cut into its parts. */
@@ -132,6 +172,12 @@ struct px_route {
     const struct px_upstream *upstream;
     const struct px_identity *identity; /* NULL: none */
     px_str label, method;
+    px_str bucket;                            /* "GET /things/{id}" */
+    px_str group;                             /* of rates; absent: none */
+    uint32_t cost;                            /* 0: 1 */
+    bool idempotent;                          /* doing it twice is as good as once */
+    px_str idempotency;                       /* the header that takes the key of a write; absent: none */
+    struct px_verify *verify;                 /* NULL: none */
     bool safe, says_safe, read_only, graphql; /* says_safe: by itself, not by its method */
     struct px_path path;
     bool has_path;
@@ -160,6 +206,19 @@ struct px_route {
     size_t n_masked;
 };
 
+/** How to find what a write may have done. */
+struct px_verify_match {
+    px_str at, value; /* a pointer, and a template */
+    bool contains;
+};
+struct px_verify {
+    struct px_route *route; /* reads */
+    px_str at;              /* absent: its items, or all of it */
+    struct px_verify_match *list;
+    size_t n;
+    bool absent_unknown;
+};
+
 /* ---- bound ---- */
 
 /** A header or parameter of an upstream, resolved. */
@@ -178,9 +237,11 @@ struct px_site_upstream {
 };
 /** What an identity adds to a request; held by the site, registered for redaction. */
 struct px_credential {
-    const struct px_identity *decl;
-    px_str name, value; /* the header, parameter or cookie */
-    bool missing;       /* the configuration has no such secret */
+    const struct px_identity *decl; /* as it is declared, or as the configuration's `auth` makes it */
+    px_str name, value;             /* the header, parameter or cookie; of one with a life the name alone */
+    px_str why;                     /* it is missing: words; absent: the configuration has no such secret */
+    bool missing;                   /* it cannot be made */
+    struct px_auth *auth;           /* of a kind with a life; NULL: it has none */
 };
 struct px_site_hidden {
     struct px_site_hidden *next;
@@ -194,6 +255,11 @@ struct px_site {
     struct px_credential *credentials; /* beside api->identities */
     struct px_site_hidden *hidden;     /* registered for redaction; wiped at the end */
     struct px_list_node values;        /* px_kept_value */
+    bool allow_private;                /* of opts.network, while the site is made */
+    px_str proxy;
+    const char *ca_file;
+    struct px_guard *guard; /* NULL: none stands between */
+    struct px_share *share; /* share.c: reads that are under way; NULL: none is shared */
 };
 /** A value of the configuration, by pointer; -ENOENT. For templates. `secrets`: $secret is known too. */
 struct px_site_source {
@@ -202,6 +268,7 @@ struct px_site_source {
     struct px_arena *arena;
     bool secrets, mask;   /* mask: secrets are "***" */
     const px_str *values; /* looked-up ones, beside api->values; NULL: none */
+    px_str call_key;      /* $call; absent: there is none */
 };
 void px_site_source_init(struct px_site_source *source, struct px_site *site, struct px_arena *arena,
                          px_str args_json, bool secrets, const px_str *values);
@@ -252,9 +319,14 @@ struct px_route_request {
     px_str content_type;
     bool body_is_text; /* can be shown */
     bool url_secret;   /* the query holds a secret: no redirect to another origin */
+    bool keyed;        /* it carries an idempotency key: however often it comes, it is done once */
+    const struct px_credential
+        *fresh; /* of a kind with a life: each attempt adds its token, for which there is room behind
+                                          the credentials; NULL: none */
     /* What it was made of, for showing it. */
     const px_str *values;
     struct px_page_state page;
+    px_str key;
 };
 /** Arguments, values and the page become a request. Everything lives in `arena`. -EINVAL: an argument cannot stand where it would
  *  (words for the planner: which, why); -ENOENT: the identity's secret is missing (words: which configuration key). */
@@ -265,6 +337,17 @@ PX_MUSTCHECK int px_request_build(struct px_arena *arena, const struct px_route 
 PX_MUSTCHECK int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
                                  px_str args_json, const px_str *values, const struct px_page_state *page,
                                  bool mask, struct px_route_request *ret, struct px_err *err);
+/** What a request is made of, beside its route. */
+struct px_request_from {
+    px_str args_json;
+    const px_str *values;
+    const struct px_page_state *page;
+    px_str key; /* idempotency key of the call; absent: none */
+    bool mask;
+};
+PX_MUSTCHECK int px_request_make_from(struct px_arena *arena, const struct px_route *route,
+                                      struct px_site *site, const struct px_request_from *from,
+                                      struct px_route_request *ret, struct px_err *err);
 /** As px_http_req, with timeouts and caps of route and upstream. */
 void px_request_to_http(const struct px_route *route, struct px_site *site,
                         const struct px_route_request *req, struct px_http_req *ret);

@@ -65,6 +65,17 @@ bool px_pointer_valid(px_str s);
 
 /** Error rules: rules.c. */
 PX_MUSTCHECK int px_read_rules(struct px_read *r, px_str array, struct px_rules *ret);
+/** Only conditions: status, header, body. */
+PX_MUSTCHECK int px_read_conditions(struct px_read *r, px_str object, struct px_rule *ret);
+/** quota_read.c. */
+PX_MUSTCHECK int px_read_quotas(struct px_read *r, px_str array, struct px_quota_rules *ret);
+/** "idempotency": the name of its header. */
+PX_MUSTCHECK int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header);
+/** One identity, checked; its name is set. `own`: as the configuration has it: "secret" may be a reference. identity.c. */
+PX_MUSTCHECK int px_read_identity(struct px_read *r, px_str object, bool own, struct px_identity *ret);
+/** A template that may stand in an api. */
+PX_MUSTCHECK int px_read_check_template(struct px_read *r, const char *key, px_str template_json,
+                                        unsigned allowed, bool *ret_secret);
 
 /* ---- what templates use: uses.c ---- */
 
@@ -73,6 +84,7 @@ enum px_use {
     PX_USE_CONFIG = 2,
     PX_USE_SECRET = 4,
     PX_USE_VALUE = 8,
+    PX_USE_CALL = 16,
 };
 /** A property of the tool's input schema. */
 struct px_prop {
@@ -115,7 +127,8 @@ struct px_route_read {
     struct px_route *route;
     const struct px_route_opts *opts;
     px_str upstream, identity; /* as said */
-    bool no_identity, has_method, has_form;
+    bool no_identity, has_method, has_form, says_idempotent;
+    px_str verify; /* JSON; absent: none */
     struct px_uses uses;
     struct px_graphql *graphql;
     struct px_arena tmp; /* gone with the compilation */
@@ -130,6 +143,10 @@ PX_MUSTCHECK int px_route_check(struct px_read *r, struct px_route_read *rr);
 /** Arguments that the host adds to the tool's own. */
 enum px_route_add { PX_ADDS_FIELDS, PX_ADDS_LIMIT, PX_ADDS_CURSOR, PX_ADDS_DRY_RUN };
 bool px_route_adds(const struct px_route *route, enum px_route_add which);
+
+/** route->verify, of rr->verify: verify_read.c. */
+PX_MUSTCHECK int px_verify_read(struct px_read *r, struct px_route_read *rr);
+void px_verify_free(struct px_verify *verify); /* NULL is fine */
 
 struct px_graphql_var {
     px_str name;

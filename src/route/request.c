@@ -113,7 +113,7 @@ static int make_url(struct px_making *m) {
 
 static int make_headers(struct px_making *m) {
     const struct px_params *headers = &m->route->headers;
-    struct px_site_param *own = px_arena_alloc(m->arena, (headers->n + 1) * sizeof *own);
+    struct px_site_param *own = px_arena_alloc(m->arena, (headers->n + 2) * sizeof *own);
     size_t n = 0;
     px_str text;
     if (!own)
@@ -132,6 +132,13 @@ static int make_headers(struct px_making *m) {
         if (text.p)
             own[n++] = (struct px_site_param){param->name, text, param->secret};
     }
+    if (m->route->idempotency.p && m->ret->key.n) {
+        int e = px_header_value_check(m->ret->key, "the idempotency key", (px_str){0}, m->err);
+        if (e)
+            return e;
+        own[n++] = (struct px_site_param){m->route->idempotency, m->ret->key, false};
+        m->ret->keyed = true;
+    }
     return px_making_headers(m, own, n, m->route->form.list || m->route->raw_value.p);
 }
 
@@ -148,24 +155,33 @@ static int make(struct px_making *m) {
     return make_headers(m);
 }
 
-int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
-                    px_str args_json, const px_str *values, const struct px_page_state *page, bool mask,
-                    struct px_route_request *ret, struct px_err *err) {
-    struct px_route_request request = {.method = route->method, .values = values};
+int px_request_make_from(struct px_arena *arena, const struct px_route *route, struct px_site *site,
+                         const struct px_request_from *from, struct px_route_request *ret,
+                         struct px_err *err) {
+    struct px_route_request request = {.method = route->method, .values = from->values, .key = from->key};
     struct px_making m;
-    if (page)
-        request.page = *page;
+    if (from->page)
+        request.page = *from->page;
     px_making_init(&m, site, px_site_upstream_of(site, route->upstream), arena, &request, err);
     m.route = route;
     m.identity = route->identity;
-    m.page = page;
-    px_site_source_init(&m.source, site, arena, args_json, true, values);
-    m.source.mask = mask;
+    m.page = from->page;
+    px_site_source_init(&m.source, site, arena, from->args_json, true, from->values);
+    m.source.mask = from->mask;
+    m.source.call_key = from->key;
     int e = make(&m);
     px_making_finish(&m);
     if (!e)
         *ret = request;
     return e;
+}
+
+int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
+                    px_str args_json, const px_str *values, const struct px_page_state *page, bool mask,
+                    struct px_route_request *ret, struct px_err *err) {
+    const struct px_request_from from = {
+        .args_json = args_json, .values = values, .page = page, .mask = mask};
+    return px_request_make_from(arena, route, site, &from, ret, err);
 }
 
 int px_request_build(struct px_arena *arena, const struct px_route *route, struct px_site *site,

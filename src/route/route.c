@@ -60,6 +60,7 @@ int px_route_compile(px_str json, const struct px_route_opts *opts, struct px_ro
 void px_route_destroy(struct px_route *route) {
     if (!route)
         return;
+    px_verify_free(route->verify);
     px_select_destroy(route->fields);
     px_arena_finish(&route->arena);
     free(route);

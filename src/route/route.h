@@ -13,6 +13,7 @@ struct px_route_opts {
     px_str input_schema;      /* of the tool, valid JSON; absent: no arguments */
     bool read_only;           /* of the tool: its hint */
     bool vetted;              /* it was compiled before: no checks against schemas */
+    bool idempotent;          /* of the tool: its hint */
     bool in_code; /* given by code, not by a tool: any arguments may come, and it may read or write */
 };
 /** Checked: every placeholder has its argument (which is required, or has a default, when it stands in the path), every

@@ -207,6 +207,26 @@ static int read_max_bytes(struct px_read *r, void *into, px_str value) {
     return one(r, into, PX_READ_U64, R(max_bytes), NULL, value);
 }
 
+static int read_group(struct px_read *r, void *into, px_str value) {
+    return one(r, into, PX_READ_TEXT, R(group), NULL, value);
+}
+static int read_cost(struct px_read *r, void *into, px_str value) {
+    return one(r, into, PX_READ_U32, R(cost), NULL, value);
+}
+static int read_idempotent(struct px_read *r, void *into, px_str value) {
+    struct px_route_read *rr = into;
+    rr->says_idempotent = true;
+    return one(r, into, PX_READ_BOOL, R(idempotent), NULL, value);
+}
+static int read_idempotency(struct px_read *r, void *into, px_str value) {
+    return px_read_idempotency(r, value, &((struct px_route_read *)into)->route->idempotency);
+}
+static int read_verify(struct px_read *r, void *into, px_str value) {
+    struct px_route_read *rr = into;
+    rr->verify = value;
+    return px_json_slice_type(value) == PX_JSON_OBJECT ? 0 : px_read_fail(r, "expected an object");
+}
+
 static const struct px_read_key route_keys[] = {
     {.name = "upstream", .kind = PX_READ_TEXT, .offset = RR(upstream)},
     {.name = "identity", .kind = PX_READ_WITH, .read = read_identity},
@@ -225,6 +245,11 @@ static const struct px_read_key route_keys[] = {
     {.name = "page", .kind = PX_READ_WITH, .read = read_page},
     {.name = "fields", .kind = PX_READ_WITH, .read = read_fields},
     {.name = "errors", .kind = PX_READ_WITH, .read = read_errors},
+    {.name = "group", .kind = PX_READ_WITH, .read = read_group},
+    {.name = "cost", .kind = PX_READ_WITH, .read = read_cost},
+    {.name = "idempotent", .kind = PX_READ_WITH, .read = read_idempotent},
+    {.name = "idempotency", .kind = PX_READ_WITH, .read = read_idempotency},
+    {.name = "verify", .kind = PX_READ_WITH, .read = read_verify},
     {.name = "redirects", .kind = PX_READ_WITH, .read = read_redirects},
     {.name = "timeout_ms", .kind = PX_READ_WITH, .read = read_timeout},
     {.name = "max_bytes", .kind = PX_READ_WITH, .read = read_max_bytes},

@@ -3,7 +3,8 @@
 
 enum {
     ANY = PX_USE_ARG | PX_USE_CONFIG | PX_USE_VALUE,
-    WITH_SECRETS = ANY | PX_USE_SECRET,
+    WITH_CALL = ANY | PX_USE_CALL,
+    WITH_SECRETS = WITH_CALL | PX_USE_SECRET,
     TMP_BYTES = 8 << 20
 };
 enum { LIMIT = 30, MAX_LIMIT = 1000, MAX_PAGES = 20 };
@@ -202,7 +203,7 @@ static int use_all(struct px_read *r, struct px_route_read *rr) {
     if (!e)
         e = use_one(r, rr, "raw", route->raw_type, ANY);
     if (!e)
-        e = use_params(r, rr, "variables", &route->variables, ANY, false);
+        e = use_params(r, rr, "variables", &route->variables, WITH_CALL, false);
     route->values = rr->uses.values;
     return e;
 }
@@ -235,6 +236,22 @@ static int fill_label(struct px_read *r, struct px_route *route, const struct px
     return 0;
 }
 
+/* What a failed request may be repeated for, and which rates it counts against. */
+static int fill_sending(struct px_read *r, struct px_route_read *rr) {
+    struct px_route *route = rr->route;
+    if (!rr->says_idempotent)
+        route->idempotent =
+            rr->opts->idempotent || px_str_is(route->method, "PUT") || px_str_is(route->method, "DELETE");
+    if (!route->group.p)
+        route->group = route->upstream->group;
+    if (!route->idempotency.p)
+        route->idempotency = route->upstream->idempotency;
+    if (route->safe)
+        route->idempotency = (px_str){0};
+    route->bucket = px_arena_fmt(r->arena, PX_FMT " " PX_FMT, PX_ARG(route->method), PX_ARG(route->label));
+    return route->bucket.p ? 0 : px_read_no_memory(r);
+}
+
 int px_route_resolve(struct px_read *r, struct px_route_read *rr) {
     struct px_route *route = rr->route;
     rr->uses.any_argument = rr->opts->in_code;
@@ -249,5 +266,7 @@ int px_route_resolve(struct px_read *r, struct px_route_read *rr) {
     if (!route->at.p)
         route->at = route->graphql ? PX_LIT("/data") : PX_LIT("");
     fill_page(&route->page);
-    return fill_label(r, route, rr->graphql);
+    if ((e = fill_label(r, route, rr->graphql)) || (e = fill_sending(r, rr)))
+        return e;
+    return rr->verify.p ? px_verify_read(r, rr) : 0;
 }

@@ -154,6 +154,12 @@ static const struct px_read_key rule_keys[] = {
     {.name = "advice", .kind = PX_READ_TEXT, .offset = offsetof(struct px_rule, advice)},
 };
 
+int px_read_conditions(struct px_read *r, px_str object, struct px_rule *ret) {
+    enum { CONDITIONS = 3 }; /* the first of the table */
+    *ret = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
+    return px_read_object(r, object, rule_keys, CONDITIONS, ret);
+}
+
 int px_read_rules(struct px_read *r, px_str array, struct px_rules *ret) {
     uint64_t pos = 0;
     px_str value;

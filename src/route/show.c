@@ -85,9 +85,9 @@ int px_request_show(struct px_buf *to, const struct px_route *route, struct px_s
     struct px_jw w;
     px_arena_init(&arena, SHOW_BYTES);
     px_str args = mask_args(&arena, route, args_json);
-    int e = args.p || !args_json.p
-                ? px_request_make(&arena, route, site, args, req->values, &req->page, true, &shown, NULL)
-                : -ENOMEM;
+    const struct px_request_from from = {
+        .args_json = args, .values = req->values, .page = &req->page, .key = req->key, .mask = true};
+    int e = args.p || !args_json.p ? px_request_make_from(&arena, route, site, &from, &shown, NULL) : -ENOMEM;
     /* With its secrets taken out it may be no request any more: then so much is shown. */
     if (e != -ENOMEM) {
         px_jw_init(&w, to);

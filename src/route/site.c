@@ -3,7 +3,7 @@
 #include "route/site_private.h"
 #include <stdio.h>
 
-enum { SITE_BYTES = 8 << 20, QUERY_BYTES = PX_URL_MAX };
+enum { SITE_BYTES = 8 << 20, QUERY_BYTES = PX_URL_MAX, LIMITS_BYTES = 1 << 20 };
 
 static int no_memory(struct px_err *err) {
     return px_err_set(err, -ENOMEM, "out of memory");
@@ -114,13 +114,12 @@ static int finish_credential(struct making *m) {
 }
 
 static int make_credential(struct px_site *site, size_t i, struct px_err *err) {
-    struct making m = {.site = site,
-                       .identity = &site->opts.api->identities[i],
-                       .credential = &site->credentials[i],
-                       .err = err};
+    struct making m = {.site = site, .credential = &site->credentials[i], .err = err};
     px_str secret = {0}, own;
-    int e = 0;
-    m.credential->decl = m.identity;
+    int e = px_site_identity(site, i, err);
+    m.identity = m.credential->decl;
+    if (e || m.identity->kind >= PX_IDENTITY_NONE)
+        return e;
     if (m.identity->secret.p && (e = px_site_secret(site, &site->arena, m.identity->secret, &secret)) &&
         e != -ENOENT)
         return px_err_set(err, e, "the secret of identity \"" PX_FMT "\" cannot be read",
@@ -151,9 +150,13 @@ int px_site_credential(struct px_site *site, const struct px_identity *identity,
     if (!identity)
         return 0;
     const struct px_credential *credential = &site->credentials[identity - site->opts.api->identities];
-    if (!credential->missing)
-        *ret = credential;
-    else if (!identity->optional)
+    identity = credential->decl;
+    if (!credential->missing) {
+        if (identity->kind != PX_IDENTITY_NONE)
+            *ret = credential;
+    } else if (credential->why.p) {
+        return identity->optional ? 0 : px_err_set(err, -ENOENT, PX_FMT, PX_ARG(credential->why));
+    } else if (!identity->optional)
         return px_err_set(
             err, -ENOENT,
             "service " PX_FMT " has no credentials: its configuration needs a secret at " PX_FMT,
@@ -228,6 +231,10 @@ static int copy_opts(struct px_site *site, const struct px_site_opts *opts) {
     site->opts.service = px_arena_str(arena, opts->service.p ? opts->service : PX_LIT(""));
     site->opts.config_json = px_arena_str(arena, opts->config_json.p ? opts->config_json : none);
     site->opts.network = (struct px_site_network){.allow_private = opts->network.allow_private};
+    site->opts.auth_json = px_arena_str(arena, opts->auth_json);
+    if (opts->auth_json.p && !site->opts.auth_json.p)
+        return -ENOMEM;
+    site->opts.limits_json = (px_str){0};
     uint8_t *key = px_arena_alloc(arena, PX_SITE_KEY);
     if (key && opts->cursor_key)
         memcpy(key, opts->cursor_key, PX_SITE_KEY);
@@ -239,9 +246,45 @@ static int copy_opts(struct px_site *site, const struct px_site_opts *opts) {
                : -ENOMEM;
 }
 
+/* The plugin's limits under the configuration's. */
+static int read_limits(const struct px_site *site, px_str limits_json, struct px_arena *arena,
+                       struct px_limits *ret, struct px_err *err) {
+    px_arena_init(arena, LIMITS_BYTES);
+    return px_limits_read(arena, site->opts.api->limits, limits_json, ret, err);
+}
+
+static int open_guard(struct px_site *site, const struct px_site_opts *opts, struct px_err *err) {
+    struct px_limits limits;
+    struct px_arena arena;
+    int e = read_limits(site, opts->limits_json, &arena, &limits, err);
+    if (!e && (e = px_guard_get(opts->guards, site->opts.service, &limits, &site->guard)))
+        px_err_errno(err, e, "the limits of a service");
+    px_arena_finish(&arena);
+    return e;
+}
+
+int px_site_configure(struct px_site *site, px_str limits_json, struct px_err *err) {
+    struct px_limits limits;
+    struct px_arena arena;
+    if (!site->guard)
+        return 0;
+    int e = read_limits(site, limits_json, &arena, &limits, err);
+    if (!e && (e = px_guard_configure(site->opts.guards, site->opts.service, &limits)))
+        px_err_errno(err, e, "the limits of a service");
+    px_arena_finish(&arena);
+    return e;
+}
+
 static int fill(struct px_site *site, const struct px_site_opts *opts, struct px_err *err) {
     const struct px_api *api = opts->api;
     int e = copy_opts(site, opts) ? no_memory(err) : 0;
+    site->allow_private = opts->network.allow_private;
+    site->proxy = opts->network.proxy;
+    site->ca_file = opts->network.ca_file;
+    if (!e && opts->guards)
+        e = open_guard(site, opts, err);
+    if (!e)
+        e = px_site_auth_check(site, err);
     for (size_t i = 0; i < api->n_identities && !e; i++)
         e = make_credential(site, i, err);
     for (size_t i = 0; i < api->n_upstreams && !e; i++) {
@@ -284,6 +327,12 @@ void px_site_destroy(struct px_site **site_) {
     if (!site)
         return;
     px_values_finish(site);
+    for (size_t i = 0; site->credentials && i < site->opts.api->n_identities; i++) {
+        if (site->credentials[i].auth)
+            px_auth_close(&site->credentials[i].auth);
+    }
+    if (site->guard)
+        px_guard_unref(&site->guard);
     for (size_t i = 0; site->upstreams && i < site->opts.api->n_upstreams; i++)
         px_egress_unref(site->upstreams[i].egress);
     for (struct px_site_hidden *hidden = site->hidden; hidden; hidden = hidden->next)

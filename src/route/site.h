@@ -46,6 +46,8 @@ struct px_site_opts {
  *  configuration's key. A secret that an identity needs and that is not there makes its calls fail as `unauthorized`, not
  *  the site. Copies the texts of opts. */
 PX_MUSTCHECK int px_site_create(const struct px_site_opts *opts, struct px_site **ret, struct px_err *err);
+/** Other limits (absent: none but the plugin's), for what runs, too. -EINVAL with words: they stay as they were. */
+PX_MUSTCHECK int px_site_configure(struct px_site *site, px_str limits_json, struct px_err *err);
 /** Its calls have ended. NULL is fine. */
 void px_site_destroy(struct px_site **site);
 

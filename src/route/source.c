@@ -35,7 +35,8 @@ static int get_config(const struct px_site_source *source, px_str pointer, px_st
 
 int px_site_secret(struct px_site *site, struct px_arena *arena, px_str pointer, px_str *ret) {
     px_str value, inner;
-    if (px_json_slice_at(site->opts.config_json, pointer, &value) == 0) {
+    bool of_auth = px_str_starts(pointer, PX_LIT("auth:")); /* no pointer into the configuration */
+    if (!of_auth && px_json_slice_at(site->opts.config_json, pointer, &value) == 0) {
         if (px_json_slice_type(value) == PX_JSON_STRING) { /* said openly: as good as a reference */
             if (px_json_slice_text(arena, value, ret))
                 return -ENOMEM;
@@ -70,6 +71,17 @@ static int get_secret(const struct px_site_source *source, px_str pointer, px_st
     return ret->p ? 0 : no_memory(err);
 }
 
+static int get_call(const struct px_site_source *source, px_str *ret, struct px_err *err) {
+    struct px_buf quoted;
+    if (!source->call_key.p)
+        return -ENOENT;
+    px_buf_init(&quoted, TEXT_BYTES);
+    px_json_quote(&quoted, source->call_key);
+    *ret = quoted.failed ? (px_str){0} : px_arena_str(source->arena, px_buf_view(&quoted));
+    px_buf_finish(&quoted);
+    return ret->p ? 0 : no_memory(err);
+}
+
 int px_source_get(const struct px_site_source *source, const char *kind, px_str name, px_str *ret,
                   struct px_err *err) {
     const struct px_api *api = source->site->opts.api;
@@ -77,6 +89,8 @@ int px_source_get(const struct px_site_source *source, const char *kind, px_str 
         return get_config(source, name, ret, err);
     if (!strcmp(kind, "$secret"))
         return get_secret(source, name, ret, err);
+    if (!strcmp(kind, "$call"))
+        return get_call(source, ret, err);
     for (size_t i = 0; i < api->n_values && source->values; i++) {
         if (px_str_eq(api->values[i].name, name) && source->values[i].p) {
             *ret = source->values[i];

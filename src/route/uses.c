@@ -68,6 +68,7 @@ static int use(void *user, const char *kind, px_str name, bool has_default, stru
     unsigned bit = !strcmp(kind, "$arg")      ? PX_USE_ARG
                    : !strcmp(kind, "$config") ? PX_USE_CONFIG
                    : !strcmp(kind, "$secret") ? PX_USE_SECRET
+                   : !strcmp(kind, "$call")   ? PX_USE_CALL
                                               : PX_USE_VALUE;
     if (!(look->uses->allowed & bit))
         return px_err_set(err, -EINVAL, "%s cannot stand here%s", kind,
@@ -76,6 +77,8 @@ static int use(void *user, const char *kind, px_str name, bool has_default, stru
         return use_arg(look, name, err);
     if (bit == PX_USE_VALUE)
         return use_value(look, name, err);
+    if (bit == PX_USE_CALL)
+        return px_str_is(name, "key") ? 0 : px_err_set(err, -EINVAL, "$call knows \"key\" and nothing else");
     if (!px_pointer_valid(name))
         return px_err_set(err, -EINVAL,
                           "%s takes a JSON pointer into the configuration (\"/name\"), not \"" PX_FMT "\"",

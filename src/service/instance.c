@@ -281,6 +281,10 @@ static int open_site(struct px_instance *inst, const struct px_service *service,
                                       .secret_ctx = inst,
                                       .network = service->network,
                                       .transport = services->opts.transport,
+                                      .auth_json = px_str_of(service->auth),
+                                      .limits_json = px_str_of(service->limits),
+                                      .guards = services->opts.guards,
+                                      .grants = services->opts.grants,
                                       .cursor_key = services->cursor_key};
     return px_site_create(&opts, &inst->site, err);
 }

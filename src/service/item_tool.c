@@ -169,8 +169,11 @@ static int merge(const struct px_route *route, px_str input, struct px_buf *merg
 
 static int compile_route(const struct px_tool *tool, struct px_item *item, const struct px_api *api,
                          px_str input, bool vetted, struct px_err *err) {
-    const struct px_route_opts opts = {
-        .api = api, .input_schema = input, .read_only = px_item_read_only(item), .vetted = vetted};
+    const struct px_route_opts opts = {.api = api,
+                                       .input_schema = input,
+                                       .read_only = px_item_read_only(item),
+                                       .idempotent = (tool->hints & PX_HINT_IDEMPOTENT) == PX_HINT_IDEMPOTENT,
+                                       .vetted = vetted};
     if (!api)
         return px_err_set(err, -EINVAL, "route: the plugin has no api (px_plugin.api)");
     return px_route_compile(px_str_of(tool->route), &opts, &item->route, err);

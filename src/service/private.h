@@ -89,6 +89,7 @@ struct px_service {
     struct px_list_node node;
     char *name, *plugin, *config;
     char *fault; /* px_service_conf.fault; NULL: none */
+    char *auth, *limits; /* NULL: none */
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network; /* texts are its own */

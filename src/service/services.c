@@ -39,6 +39,8 @@ static void service_free(struct px_service *service) {
     free(service->plugin);
     free(service->config);
     free(service->fault);
+    free(service->auth);
+    free(service->limits);
     free(service);
 }
 
@@ -242,9 +244,20 @@ static bool same_secrets(const struct px_service *service, const struct px_servi
     return true;
 }
 
+/* NULL is absent. */
+static bool same_text(const char *have, px_str want) {
+    return have ? want.p && px_str_is(want, have) : !want.p;
+}
+
+static int copy_text(px_str from, char **ret) {
+    *ret = from.p ? px_str_dup(from) : NULL;
+    return *ret || !from.p ? 0 : -ENOMEM;
+}
+
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           px_str_eq(conf->fault, px_str_of(service->fault)) && same_secrets(service, conf) &&
+           px_str_eq(conf->fault, px_str_of(service->fault)) &&
+           same_text(service->auth, conf->auth_json) && same_secrets(service, conf) &&
            px_network_same(&service->network, &conf->network) &&
            service->network_stamp == px_network_stamp(&conf->network);
 }
@@ -270,7 +283,11 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
     fresh->plugin = px_str_dup(conf->plugin);
     fresh->config = copy_config(conf->config_json.p ? conf->config_json : PX_LIT("{}"));
     fresh->fault = conf->fault.p ? px_str_dup(conf->fault) : NULL;
-    int r = fresh->name && fresh->plugin && fresh->config && (fresh->fault || !conf->fault.p)
+    int r = copy_text(conf->auth_json, &fresh->auth);
+    if (!r)
+        r = copy_text(conf->limits_json, &fresh->limits);
+    if (!r)
+        r = fresh->name && fresh->plugin && fresh->config && (fresh->fault || !conf->fault.p)
                 ? px_secrets_copy(conf->secrets, conf->n_secrets, &fresh->secrets)
                 : -ENOMEM;
     if (!r) {
@@ -288,6 +305,20 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
     return 0;
 }
 
+/* They change what runs: its guard is configured anew, nothing is opened. */
+static void take_limits(struct px_service *service, struct px_service *fresh) {
+    char *old = service->limits;
+    struct px_err err;
+    bool changed = !same_text(old, px_str_of(fresh->limits)) && (old || fresh->limits);
+    service->limits = fresh->limits;
+    fresh->limits = old;
+    if (!changed || fresh->dirty || !service->current || !service->current->site)
+        return;
+    if (px_site_configure(service->current->site, px_str_of(service->limits), &err))
+        px_log(PX_LOG_ERROR, "service", "limits cannot be used; the old ones stay",
+               PX_KV("service", service->name), PX_KV("why", err.msg));
+}
+
 /* A new service, or the old one with a new configuration. What has failed is tried again. Takes `fresh`. */
 static void adopt(struct px_services *services, struct px_service *fresh) {
     struct px_service *service = find(services, px_str_of(fresh->name));
@@ -297,6 +328,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         return;
     }
     service->wanted = true;
+    take_limits(service, fresh);
     if (!fresh->dirty) {
         service->dirty = service->dirty || (!service->current && !service->next);
     } else {
@@ -304,6 +336,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         service->plugin = fresh->plugin;
         service->config = fresh->config;
         service->fault = fresh->fault;
+        service->auth = fresh->auth;
         service->secrets = fresh->secrets;
         service->n_secrets = fresh->n_secrets;
         service->network = fresh->network;
@@ -312,6 +345,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         fresh->plugin = old.plugin;
         fresh->config = old.config;
         fresh->fault = old.fault;
+        fresh->auth = old.auth;
         fresh->secrets = old.secrets;
         fresh->n_secrets = old.n_secrets;
         fresh->network = old.network;

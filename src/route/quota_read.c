@@ -1,0 +1,117 @@
+/* What a plugin declares of the rate limits that answers tell: JSON -> px_quota_rules. */
+#include "route/read.h"
+#include <stdio.h>
+
+/* "unit" of a date is that of an HTTP date or RFC 3339, which are known by their look. */
+static int read_unit(struct px_read *r, void *into, px_str value) {
+    static const char *const units[] = {"s", "ms", "unix", "date", NULL};
+    static const struct px_read_key key = {.kind = PX_READ_ENUM, .names = units};
+    struct px_quota_value *quota = into;
+    int which = 0;
+    int e = px_read_value(r, &key, value, &which);
+    quota->unit = px_str_of(units[which]);
+    return e;
+}
+
+static int read_constant(struct px_read *r, void *into, px_str value) {
+    struct px_quota_value *quota = into;
+    enum px_json_type type = px_json_slice_type(value);
+    quota->text = value; /* numbers and booleans as they stand */
+    if (type == PX_JSON_STRING)
+        return px_read_key_text(r, value, &quota->text);
+    return type == PX_JSON_NUMBER || type == PX_JSON_TRUE || type == PX_JSON_FALSE
+               ? 0
+               : px_read_fail(r, "expected a number, a name, true, or an object that says where it stands");
+}
+
+static int read_value(struct px_read *r, void *into, px_str value) {
+    static const struct px_read_key keys[] = {
+        {.name = "header", .kind = PX_READ_LOWER, .offset = offsetof(struct px_quota_value, header)},
+        {.name = "body", .kind = PX_READ_POINTER, .offset = offsetof(struct px_quota_value, body)},
+        {.name = "split", .kind = PX_READ_TEXT, .offset = offsetof(struct px_quota_value, split)},
+        {.name = "unit", .kind = PX_READ_WITH, .read = read_unit},
+        {.name = "default", .kind = PX_READ_WITH, .read = read_constant},
+    };
+    struct px_quota_value *quota = into;
+    if (px_json_slice_type(value) != PX_JSON_OBJECT)
+        return read_constant(r, into, value);
+    int e = px_read_object(r, value, keys, PX_COUNT(keys), quota);
+    return !e && !quota->header.p == !quota->body.p ? px_read_fail(r, "\"header\" or \"body\" says where")
+                                                    : e;
+}
+
+#define Q(member) offsetof(struct px_quota_rule, member)
+static int value_at(struct px_read *r, void *into, size_t offset, px_str value) {
+    return read_value(r, (char *)into + offset, value);
+}
+#define READER(name, member)                                                                                 \
+    static int read_##name(struct px_read *r, void *into, px_str value) {                                    \
+        return value_at(r, into, Q(member), value);                                                          \
+    }
+READER(group, group)
+READER(bucket, bucket)
+READER(global, global)
+READER(limit, values[PX_QUOTA_LIMIT])
+READER(remaining, values[PX_QUOTA_REMAINING])
+READER(used, values[PX_QUOTA_USED])
+READER(reset, values[PX_QUOTA_RESET])
+READER(restore, values[PX_QUOTA_RESTORE])
+READER(cost, values[PX_QUOTA_COST])
+READER(retry_after, values[PX_QUOTA_RETRY_AFTER])
+
+static int read_when(struct px_read *r, void *into, px_str value) {
+    return px_read_conditions(r, value, &((struct px_quota_rule *)into)->when);
+}
+
+#define KEY(text, fn)                                                                                        \
+    { .name = text, .kind = PX_READ_WITH, .read = fn }
+static const struct px_read_key rule_keys[] = {
+    KEY("when", read_when),
+    KEY("group", read_group),
+    KEY("bucket", read_bucket),
+    KEY("global", read_global),
+    KEY("limit", read_limit),
+    KEY("remaining", read_remaining),
+    KEY("used", read_used),
+    KEY("reset", read_reset),
+    KEY("restore", read_restore),
+    KEY("cost", read_cost),
+    KEY("retry_after", read_retry_after),
+};
+
+int px_read_quotas(struct px_read *r, px_str array, struct px_quota_rules *ret) {
+    uint64_t pos = 0;
+    px_str value;
+    size_t n;
+    int e = px_read_count(r, array, PX_JSON_ARRAY, &n);
+    if (e)
+        return e;
+    ret->list = px_arena_alloc(r->arena, n * sizeof *ret->list);
+    if (!ret->list)
+        return px_read_no_memory(r);
+    for (ret->n = 0; ret->n < n; ret->n++) {
+        struct px_quota_rule *rule = &ret->list[ret->n];
+        char digits[24];
+        snprintf(digits, sizeof digits, "%zu", ret->n);
+        size_t before = px_read_enter(r, px_str_of(digits));
+        rule->when = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
+        if (px_json_slice_next(array, &pos, NULL, &value) <= 0)
+            return px_read_fail(r, "not valid JSON");
+        if ((e = px_read_object(r, value, rule_keys, PX_COUNT(rule_keys), rule)))
+            return e;
+        px_read_leave(r, before);
+    }
+    return 0;
+}
+
+int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header) {
+    static const struct px_read_key keys[] = {{.name = "header", .kind = PX_READ_TEXT, .offset = 0}};
+    struct px_params headers = {.n = 1};
+    struct px_param param = {0};
+    int e = px_read_object(r, value, keys, PX_COUNT(keys), ret_header);
+    if (!e && !ret_header->n)
+        return px_read_fail(r, "needs the name of the \"header\"");
+    param.name = *ret_header;
+    headers.list = &param;
+    return e ? e : px_headers_check(r, &headers, NULL);
+}

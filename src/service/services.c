@@ -256,9 +256,8 @@ static int copy_text(px_str from, char **ret) {
 
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           px_str_eq(conf->fault, px_str_of(service->fault)) &&
-           same_text(service->auth, conf->auth_json) && same_secrets(service, conf) &&
-           px_network_same(&service->network, &conf->network) &&
+           px_str_eq(conf->fault, px_str_of(service->fault)) && same_text(service->auth, conf->auth_json) &&
+           same_secrets(service, conf) && px_network_same(&service->network, &conf->network) &&
            service->network_stamp == px_network_stamp(&conf->network);
 }
 

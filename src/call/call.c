@@ -157,8 +157,9 @@ static void dispatch(struct px_call *call) {
 
 /* ---- 4: the effect is on record ---- */
 
-static void effect_recorded(void *user, int status) {
+static void effect_recorded(void *user, int status, const struct px_effect *earlier) {
     struct px_call *call = user;
+    (void)earlier;
     call->effect = NULL;
     call->effect_begun = status == 0;
     if (status)
@@ -173,7 +174,7 @@ static void effect_recorded(void *user, int status) {
 static int resume_effect(struct px_call *call) {
     if (!call->effect_id[0])
         return -ENOENT;
-    int r = px_effect_resume(call->gate->opts.state, call->scope, px_str_of(call->effect_id),
+    int r = px_effect_resume(call->gate->opts.state, call->scope, px_str_of(call->effect_id), PX_EFFECT_ASKED,
                              px_str_of(call->id), effect_recorded, call, &call->effect);
     call->resumed = r == 0;
     return r;

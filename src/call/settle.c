@@ -96,7 +96,8 @@ void px_call_settle(struct px_call *call) {
         px_run_finish(&call->run);
     write_row(call);
     if (call->effect_begun)
-        px_effect_end(gate->opts.state, px_str_of(call->effect_id), outcome_of(call));
+        px_effect_end(gate->opts.state, px_str_of(call->effect_id),
+                      &(struct px_effect_ending){.outcome = outcome_of(call), .by = PX_EFFECT_BY_ANSWER});
     gate->stats.total++;
     gate->stats.failed += call->result.code != PX_OK;
     if (call->counted) {

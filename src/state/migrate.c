@@ -15,6 +15,17 @@ static const char *const state_steps[] = {
     "CREATE INDEX effects_unsettled ON effects(seq) WHERE outcome < 2;",
 
     "CREATE TABLE sealed(n INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;",
+
+    /* The results stand apart: a row is written again when its effect ends, and they go sooner. */
+    "ALTER TABLE effects ADD COLUMN sent_key TEXT;"
+    "ALTER TABLE effects ADD COLUMN settled_by INTEGER;"
+    "ALTER TABLE effects ADD COLUMN words TEXT;"
+    "ALTER TABLE effects ADD COLUMN args_whole INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE effects ADD COLUMN args TEXT;"
+    "CREATE INDEX effects_key ON effects(principal, service, tool, idempotency_key, seq)"
+    " WHERE idempotency_key IS NOT NULL AND outcome <> 3;"
+    "CREATE TABLE effect_results(n INTEGER PRIMARY KEY, effect TEXT NOT NULL UNIQUE,"
+    " ended_unix_ms INTEGER NOT NULL, result TEXT NOT NULL) STRICT;",
 };
 
 /* What a query filters by comes first: the rest of a long row lies on other pages, which are then not read. */

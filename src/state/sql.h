@@ -5,6 +5,11 @@
 
 enum px_db_file { PX_STATE_DB, PX_LOG_DB };
 
+/* Of an effect; its arguments follow, cut or not. */
+#define PX_EFFECT_COLUMNS                                                                                    \
+    "seq, outcome, id, call_id, principal, service, tool, digest, idempotency_key, sent_key, began_unix_ms," \
+    " ended_unix_ms, settled_by, words, args_whole"
+
 #define PX_SQL_LIST(X)                                                                                       \
     X(STATE_BEGIN, PX_STATE_DB, "BEGIN IMMEDIATE")                                                           \
     X(STATE_COMMIT, PX_STATE_DB, "COMMIT")                                                                   \
@@ -27,23 +32,45 @@ enum px_db_file { PX_STATE_DB, PX_LOG_DB };
     X(STORE_LIST, PX_STATE_DB,                                                                               \
       "SELECT key FROM kv WHERE service = ?1 AND key >= ?2 AND key > ?3 AND key < ?4 ORDER BY key LIMIT ?5") \
                                                                                                              \
+    X(EFFECT_FIND, PX_STATE_DB,                                                                              \
+      "SELECT " PX_EFFECT_COLUMNS ", args FROM effects WHERE principal = ?1 AND service = ?2"                \
+      " AND tool = ?3 AND idempotency_key = ?4 AND outcome <> 3 ORDER BY seq DESC LIMIT 1")                  \
+    X(EFFECT_RESULT, PX_STATE_DB, "SELECT result FROM effect_results WHERE effect = ?1")                     \
     X(EFFECT_BEGIN, PX_STATE_DB,                                                                             \
-      "INSERT INTO effects(id, call_id, principal, service, tool, digest, idempotency_key, began_unix_ms)"   \
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                             \
-    X(EFFECT_END, PX_STATE_DB, "UPDATE effects SET outcome = ?2, ended_unix_ms = ?3 WHERE id = ?1")          \
+      "INSERT INTO effects(id, call_id, principal, service, tool, digest, idempotency_key,"                  \
+      " began_unix_ms, sent_key, args_whole, args)"                                                          \
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")                                               \
+    X(EFFECT_END, PX_STATE_DB,                                                                               \
+      "UPDATE effects SET outcome = ?2, ended_unix_ms = ?3, settled_by = ?4, words = ?5 WHERE id = ?1")      \
+    X(EFFECT_KEEP, PX_STATE_DB,                                                                              \
+      "INSERT OR REPLACE INTO effect_results(effect, ended_unix_ms, result)"                                 \
+      " SELECT id, ?2, ?3 FROM effects WHERE id = ?1 AND idempotency_key IS NOT NULL")                       \
+    X(EFFECT_SETTLE, PX_STATE_DB,                                                                            \
+      "UPDATE effects SET outcome = ?2, ended_unix_ms = ?3, settled_by = ?4, words = ?5"                     \
+      " WHERE id = ?1 AND outcome = 1")                                                                      \
     X(EFFECT_RESUME, PX_STATE_DB,                                                                            \
-      "UPDATE effects SET outcome = 0, ended_unix_ms = NULL, call_id = ?2 WHERE id = ?1 AND outcome = 4")    \
+      "UPDATE effects SET outcome = 0, ended_unix_ms = NULL, settled_by = NULL, words = NULL,"               \
+      " call_id = ?2 WHERE id = ?1 AND outcome = ?3")                                                        \
     X(EFFECT_LOSE, PX_STATE_DB,                                                                              \
-      "UPDATE effects SET outcome = 1, ended_unix_ms = ?1 WHERE outcome < 2 AND outcome = 0")                \
+      "UPDATE effects SET outcome = 1, ended_unix_ms = ?1, settled_by = 4"                                   \
+      " WHERE outcome < 2 AND outcome = 0")                                                                  \
     X(EFFECT_LIST, PX_STATE_DB,                                                                              \
-      "SELECT seq, outcome, id, call_id, principal, service, tool, digest, idempotency_key, began_unix_ms,"  \
-      " ended_unix_ms FROM effects WHERE outcome < 2 AND outcome >= ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")  \
+      "SELECT " PX_EFFECT_COLUMNS ", substr(args, 1, 256) FROM effects"                                      \
+      " WHERE outcome < 2 AND outcome >= ?1 AND seq > ?2 ORDER BY seq LIMIT ?3")                             \
+    X(EFFECT_ALL, PX_STATE_DB,                                                                               \
+      "SELECT " PX_EFFECT_COLUMNS ", substr(args, 1, 256) FROM effects"                                      \
+      " WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2")                                                          \
+    X(EFFECT_GET, PX_STATE_DB, "SELECT " PX_EFFECT_COLUMNS ", args FROM effects WHERE id = ?1")              \
     X(EFFECT_COUNT, PX_STATE_DB,                                                                             \
       "SELECT count(*) FROM (SELECT 1 FROM effects WHERE outcome < 2 AND outcome = 1 LIMIT 100000)")         \
     X(EFFECT_ENDS, PX_STATE_DB, "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM effects")          \
     X(EFFECT_PRUNE, PX_STATE_DB,                                                                             \
       "DELETE FROM effects WHERE seq IN (SELECT seq FROM effects ORDER BY seq LIMIT ?3)"                     \
       " AND outcome <> 0 AND (seq <= ?1 OR began_unix_ms < ?2)")                                             \
+    X(RESULT_NEWEST, PX_STATE_DB, "SELECT coalesce(max(n), 0) FROM effect_results")                          \
+    X(RESULT_PRUNE, PX_STATE_DB,                                                                             \
+      "DELETE FROM effect_results WHERE n IN (SELECT n FROM effect_results ORDER BY n LIMIT ?3)"             \
+      " AND (n <= ?1 OR ended_unix_ms < ?2)")                                                                \
                                                                                                              \
     X(SEALED_LOAD, PX_STATE_DB, "SELECT name, bytes FROM sealed ORDER BY name")                              \
     X(SEALED_HAS, PX_STATE_DB, "SELECT 1 FROM sealed WHERE name = ?1")                                       \

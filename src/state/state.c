@@ -90,6 +90,7 @@ static void keep_house(void *user) {
     int64_t now = px_age_now(state);
     px_effects_catch_up(state);
     bool more = px_effects_prune(state, now);
+    more |= px_effects_prune_results(state, now);
     more |= px_calllog_prune(state, now);
     px_timer_arm_in(&state->housekeeping, more ? more_pieces_ns : housekeeping_ns);
     stalled(state, began);
@@ -159,6 +160,8 @@ static void set_keep(struct px_state *state, const struct px_state_keep *keep) {
     state->keep.log_bytes = keep->log_bytes ? keep->log_bytes : (uint64_t)1 << 30;
     state->keep.effect_days = keep->effect_days ? keep->effect_days : 30;
     state->keep.effect_rows = keep->effect_rows ? keep->effect_rows : 1000000;
+    state->keep.result_days = keep->result_days ? keep->result_days : 7;
+    state->keep.result_rows = keep->result_rows ? keep->result_rows : 10000;
 }
 
 static void init(struct px_state *state, struct px_loop *loop) {

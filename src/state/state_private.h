@@ -2,6 +2,7 @@
 #ifndef PX_STATE_STATE_PRIVATE_H
 #define PX_STATE_STATE_PRIVATE_H
 
+#include "base/arena.h"
 #include "reactor/loop.h"
 #include "reactor/timer.h"
 #include "state/aside.h"
@@ -21,6 +22,7 @@ enum {
 struct px_effects {
     struct px_list_node unsaved;
     uint32_t n;
+    size_t bytes; /* of their words and results */
     uint64_t lost;
     bool sweeping, swept; /* what an earlier run left open is being marked, or is */
 };
@@ -92,7 +94,7 @@ PX_MUSTCHECK int px_file_open(struct px_state *state, struct px_db *db, struct p
 /** Set it aside at run time, and open a fresh one. No transaction is open. */
 void px_file_swap(struct px_state *state, struct px_db *db);
 
-/* effect.c */
+/* effect.c, effect_read.c */
 void px_effects_init(struct px_state *state);
 void px_effects_finish(struct px_state *state);
 /** Mark what an earlier run left open, and write the ends that could not be written before. */
@@ -100,6 +102,11 @@ void px_effects_catch_up(struct px_state *state);
 void px_effects_settled(struct px_state *state, bool committed);
 /** Delete a piece of what is too old or too much; whether there is more. `now_unix_ms`: px_age_now. */
 bool px_effects_prune(struct px_state *state, int64_t now_unix_ms);
+bool px_effects_prune_results(struct px_state *state, int64_t now_unix_ms);
+/** The row that `stmt` is at, copied. -ENOMEM. */
+PX_MUSTCHECK int px_effect_read(struct px_arena *arena, sqlite3_stmt *stmt, struct px_effect *ret);
+/** Its result, if one is kept. */
+PX_MUSTCHECK int px_effect_read_result(struct px_db *db, struct px_arena *arena, struct px_effect *effect);
 
 /* calllog.c */
 void px_calllog_init(struct px_state *state);

@@ -42,7 +42,8 @@ static void put(void) {
          "px_store_put");
 }
 
-static void on_begun(void *user, int status) {
+static void on_begun(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     (void)user;
     must(status == 0, "an effect");
     b.done++;
@@ -58,7 +59,7 @@ static void effect(void) {
                           .digest = px_str_n(id, 16),
                           .began_unix_ms = 1};
     must(px_effect_begin(b.state, b.scope, &e, on_begun, NULL, NULL) == 0, "px_effect_begin");
-    px_effect_end(b.state, px_str_of(id), PX_EFFECT_DONE);
+    px_effect_end(b.state, px_str_of(id), &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     b.made++;
 }
 

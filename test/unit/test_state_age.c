@@ -28,7 +28,8 @@ static void open_at(struct fix *f) {
     fix_open(f);
 }
 
-static void on_begun(void *user, int status) {
+static void on_begun(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     assert_int_equal(status, 0);
     ++*(int *)user;
 }
@@ -43,7 +44,7 @@ static void fill(struct fix *f, int64_t unix_ms) {
         px_calllog_add(f->state, &row);
         struct px_effect effect = {.id = px_str_of(id), .call_id = px_str_of(id), .began_unix_ms = unix_ms};
         assert_int_equal(px_effect_begin(f->state, f->work, &effect, on_begun, &begun, NULL), 0);
-        px_effect_end(f->state, px_str_of(id), PX_EFFECT_DONE);
+        px_effect_end(f->state, px_str_of(id), &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     }
     fix_until(f, begun == ROWS);
     fix_advance(f, 200 * PX_MS);

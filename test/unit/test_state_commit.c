@@ -10,7 +10,8 @@
 #include "support/fault_vfs.h"
 #include "support/state_fixture.h"
 
-static void on_begun(void *user, int status) {
+static void on_begun(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     assert_int_equal(status, 0);
     ++*(int *)user;
 }

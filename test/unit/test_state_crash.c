@@ -38,7 +38,8 @@ static void on_durable(void *user, const struct px_store_result *result) {
     write_some(told->w, 1);
     free(told);
 }
-static void on_effect(void *user, int status) {
+static void on_effect(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     (void)user;
     if (status)
         _exit(4);
@@ -62,7 +63,7 @@ static void write_some(struct writer *w, int count) {
             _exit(6);
         px_calllog_add(w->state, &row);
         if (told->n % 2)
-            px_effect_end(w->state, px_str_of(id), PX_EFFECT_DONE);
+            px_effect_end(w->state, px_str_of(id), &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     }
 }
 

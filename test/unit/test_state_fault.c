@@ -34,7 +34,8 @@ static void go_on(void) {
         fault_on();
 }
 
-static void on_begun(void *user, int status) {
+static void on_begun(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     (void)status;
     ++*(int *)user;
 }
@@ -97,7 +98,7 @@ static int work(struct scene *s) {
     int wanted = px_effect_begin(state, s->f.work, &effect, on_begun, &s->begun, NULL) == 0;
     if (!r)
         r = settle(s, &s->begun, wanted);
-    px_effect_end(state, id, PX_EFFECT_DONE);
+    px_effect_end(state, id, &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     px_calllog_add(state, &row);
     wanted = px_calllog_query(state, s->f.work, &filter, on_rows, &s->queries, NULL) == 0;
     if (!r)

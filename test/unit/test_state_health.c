@@ -187,7 +187,8 @@ static void starts_on_a_full_disk(void **unused) {
 /* ---- effects ---- */
 
 static int begun_status, begun;
-static void on_begun(void *user, int status) {
+static void on_begun(void *user, int status, const struct px_effect *earlier) {
+    (void)earlier;
     (void)user;
     begun++;
     begun_status = status;
@@ -222,11 +223,12 @@ static void an_effect_that_ends_while_the_disk_is_full(void **unused) {
     assert_int_equal(unsettled(&f), 10);
     fault_vfs.full = true;
     assert_int_equal(px_store_put(f.state, f.work, PX_LIT("svc"), PX_LIT("k"), big(), NULL, NULL, NULL), 0);
-    px_effect_end(f.state, px_str_of(ids[0]), PX_EFFECT_DONE); /* in the transaction that will fail */
+    px_effect_end(f.state, px_str_of(ids[0]),
+                  &(struct px_effect_ending){.outcome = PX_EFFECT_DONE}); /* in the transaction that will fail */
     fix_turn(&f);
     assert_int_equal(fix_health(&f), PX_HEALTH_READ_ONLY);
     for (int i = 1; i < 10; i++)
-        px_effect_end(f.state, px_str_of(ids[i]), PX_EFFECT_DONE);
+        px_effect_end(f.state, px_str_of(ids[i]), &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     struct px_effect e = {.id = PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAV"),
                           .call_id = PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAV")};
     begun = 0;
@@ -252,7 +254,8 @@ static void ends_that_wait_are_bounded(void **unused) {
     fault_vfs.io = SQLITE_FULL;
     assert_int_equal(fix_write(&f, "k", "v"), -ENOSPC);
     for (int i = 0; i < 16384 + 10; i++)
-        px_effect_end(f.state, PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAV"), PX_EFFECT_DONE);
+        px_effect_end(f.state, PX_LIT("01ARYZ6S41TSV4RRFFQ69G5FAV"),
+                      &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
     assert_int_equal(fix_stats(&f).effect_ends_lost, 10);
     fix_finish(&f);
 }

@@ -18,6 +18,10 @@ static const char *const state_rows[] = {
     "INSERT INTO effects(id, call_id, principal, service, tool, began_unix_ms)"
     " VALUES('01ARYZ6S41TSV4RRFFQ69G5FAV', '01ARYZ6S41TSV4RRFFQ69G5FAW', 'uid:0', 'svc', 'tool', 1);",
     "INSERT INTO sealed(name, bytes) VALUES(CAST('old' AS BLOB), CAST('sealed' AS BLOB));",
+    "INSERT INTO effects(id, call_id, principal, service, tool, idempotency_key, sent_key, args, outcome, settled_by,"
+    " began_unix_ms) VALUES('01ARYZ6S41TSV4RRFFQ69G5FAX', '01ARYZ6S41TSV4RRFFQ69G5FAY', 'uid:0', 'svc', 'tool',"
+    " 'key', 'sent', '{}', 2, 1, 1);"
+    "INSERT INTO effect_results(effect, ended_unix_ms, result) VALUES('01ARYZ6S41TSV4RRFFQ69G5FAX', 2, '{}');",
 };
 static const char *const log_rows[] = {
     "INSERT INTO calls(began_unix_ms, duration_us, principal, id, code, bytes)"

@@ -21,7 +21,7 @@ static int wait_for(struct px_client *c, short events, uint64_t deadline_ns) {
             left.tv_sec = (time_t)((deadline_ns - now) / PX_S);
             left.tv_nsec = (long)((deadline_ns - now) % PX_S);
         }
-        int n = px_interrupt_poll(&p, deadline_ns ? &left : NULL);
+        int n = px_interrupt_poll(&p, 1, deadline_ns ? &left : NULL);
         if (n > 0)
             return 0;
         if (n < 0 && (errno != EINTR || px_interrupted()))
@@ -151,6 +151,50 @@ int px_client_request(struct px_client *c, const char *method, px_str params, ui
         }
     }
     return r;
+}
+
+int px_client_send(struct px_client *c, const char *method, px_str params) {
+    return send_message(c, method, params, true, WRITE_TIMEOUT_MS);
+}
+
+/* 1: *ret_line is the next line; 0: it has not come. */
+static int next_line(struct px_client *c, px_str *ret_line) {
+    for (;;) {
+        int r = px_lines_next(&c->in, ret_line);
+        if (r)
+            return r;
+        char *room = px_lines_room(&c->in, READ_BYTES);
+        if (!room)
+            return -EMSGSIZE;
+        ssize_t n = recv(c->fd, room, READ_BYTES, 0);
+        if (n > 0)
+            px_lines_added(&c->in, (size_t)n);
+        else if (n < 0 && errno == EAGAIN)
+            return 0;
+        else if (n == 0 || errno != EINTR)
+            return -EPIPE;
+    }
+}
+
+int px_client_take(struct px_client *c, struct px_client_message *ret) {
+    px_str line, id, name;
+    struct px_json_scan scan;
+    int r = next_line(c, &line);
+    if (r <= 0)
+        return r;
+    *ret = (struct px_client_message){0};
+    if (px_json_scan(line, NULL, &scan, NULL, NULL) || px_json_slice_type(scan.value) != PX_JSON_OBJECT)
+        return -EBADMSG;
+    if (px_json_slice_get(scan.value, PX_LIT("method"), &name) == 0) {
+        if (px_json_slice_type(name) == PX_JSON_STRING)
+            ret->method = px_str_n(name.p + 1, name.n - 2);
+        px_json_slice_get(scan.value, PX_LIT("params"), &ret->params);
+        return 1;
+    }
+    if (px_json_slice_get(scan.value, PX_LIT("id"), &id) || px_json_slice_u64(id, &ret->id))
+        ret->id = c->last_id; /* it could not read what it was sent last */
+    r = keep_answer(c, scan.value, &ret->answer);
+    return r ? r : 1;
 }
 
 void px_client_cancel(struct px_client *c) {

@@ -41,6 +41,16 @@ PX_MUSTCHECK int px_client_request(struct px_client *c, const char *method, px_s
 /** Tell the host that c->last_id is no longer wanted. Does not wait. */
 void px_client_cancel(struct px_client *c);
 
+/** The two halves of it, for a command that waits for other things, too: send a request, whose id is c->last_id then; and see what has
+ *  come. 1: *ret is the next message, which lives until anything else is called here; 0: nothing yet, poll c->fd; -errno as above. */
+struct px_client_message {
+    px_str method, params; /* a notification */
+    uint64_t id;           /* or an answer: of that request */
+    struct px_answer answer;
+};
+PX_MUSTCHECK int px_client_send(struct px_client *c, const char *method, px_str params);
+PX_MUSTCHECK int px_client_take(struct px_client *c, struct px_client_message *ret);
+
 /** The same as px_client_request for commands that have nothing to say about an error: prints it. An exit code. */
 PX_MUSTCHECK int px_client_ask(struct px_client *c, const char *method, px_str params, px_str *ret_result);
 /** Print why a request failed (r from px_client_request); an exit code. */

@@ -4,10 +4,9 @@
 #include <stdarg.h>
 
 const struct px_command *const px_commands[] = {
-    &px_cmd_tools,           &px_cmd_describe,     &px_cmd_call,
-    &px_cmd_status,          &px_cmd_log,          &px_cmd_pause,
-    &px_cmd_resume,          &px_cmd_effects,      &px_cmd_mcp,
-    &px_cmd_check,           &px_cmd_plugin_check, &px_cmd_plugin_new,
+    &px_cmd_tools,           &px_cmd_describe,  &px_cmd_call,    &px_cmd_status,       &px_cmd_log,
+    &px_cmd_pause,           &px_cmd_resume,    &px_cmd_effects, &px_cmd_auth_login,   &px_cmd_auth_status,
+    &px_cmd_auth_logout,     &px_cmd_mcp,       &px_cmd_check,   &px_cmd_plugin_check, &px_cmd_plugin_new,
     &px_cmd_schema_validate, &px_cmd_token_new,
 };
 const size_t px_n_commands = PX_COUNT(px_commands);

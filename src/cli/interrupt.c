@@ -21,20 +21,20 @@ bool px_interrupted(void) {
     return interrupted != 0;
 }
 
-int px_interrupt_poll(struct pollfd *p, const struct timespec *left) {
+int px_interrupt_poll(struct pollfd *p, nfds_t n, const struct timespec *left) {
     sigset_t caught, before;
-    int n = -1;
+    int ready = -1;
     if (!catching)
-        return ppoll(p, 1, left, NULL);
+        return ppoll(p, n, left, NULL);
     sigemptyset(&caught);
     sigaddset(&caught, SIGINT);
     sigaddset(&caught, SIGTERM);
     sigprocmask(SIG_BLOCK, &caught, &before); /* from before the look at the flag until the wait itself */
     errno = EINTR;
     if (!interrupted)
-        n = ppoll(p, 1, left, &before);
+        ready = ppoll(p, n, left, &before);
     int code = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = code;
-    return n;
+    return ready;
 }

@@ -21,6 +21,10 @@
 #include "reactor/loop.h"
 #include "json/write.h"
 
+/** auth.schema.json, as text. */
+extern const unsigned char px_auth_schema_text[];
+extern const size_t px_auth_schema_size;
+
 struct px_grants;
 struct px_auth;
 

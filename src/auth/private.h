@@ -14,10 +14,6 @@
 #include "base/map.h"
 #include "reactor/timer.h"
 
-/* auth.schema.json, as text. */
-extern const unsigned char px_auth_schema_text[];
-extern const size_t px_auth_schema_size;
-
 /* ---- spec.c ---- */
 enum px_auth_kind { PX_AUTH_OAUTH2, PX_AUTH_JWT, PX_AUTH_GITHUB_APP };
 enum px_auth_flow { PX_FLOW_CODE, PX_FLOW_DEVICE, PX_FLOW_CLIENT };

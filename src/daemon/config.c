@@ -234,6 +234,8 @@ int px_config_load(const struct px_config_opts *opts, struct px_config **ret, st
         read_main(b);
         r = build(b);
         px_schema_destroy(schema);
+        px_schema_destroy(b->limits_schema);
+        px_schema_destroy(b->auth_schema);
     }
     if (r < 0) {
         if (b)

@@ -11,6 +11,7 @@ struct px_config_build {
     const struct px_config_opts *opts;
     const char *shown;
     const struct px_schema *schema;
+    struct px_schema *limits_schema, *auth_schema; /* of services; NULL: not needed yet */
     struct px_report *report;
     struct px_config_file files[PX_CONFIG_FILES_MAX]; /* the main file, then included ones */
     size_t n_files;
@@ -44,6 +45,10 @@ void px_config_build_network(struct px_config_build *b); /* network; before serv
 /** services.NAME.network, over the host's own. */
 void px_config_service_network(struct px_config_build *b, const struct px_config_entry *entry,
                                struct px_site_network *ret);
+/** services.NAME.limits, checked, as text; absent: there is none, or it is wrong. */
+px_str px_config_service_limits(struct px_config_build *b, const struct px_config_entry *entry);
+/** services.NAME.auth, with {"$secret": …} in the place of its secrets. */
+void px_config_check_auth(struct px_config_build *b, const struct px_config_entry *entry, px_str auth_json);
 void px_config_build_services(struct px_config_build *b); /* services, and their secrets */
 
 /* config_secrets.c: the secrets of one service, from every member in which they may stand. */

@@ -26,6 +26,7 @@ static void service_build(struct px_config_build *b, const struct px_config_entr
     };
     if (file)
         *file = *entry->file;
+    ret->conf.limits_json = px_config_service_limits(b, entry);
     if (ret->enabled)
         px_config_service_network(b, entry, &ret->conf.network);
     /* A service that is off needs no secret that may not be there. */

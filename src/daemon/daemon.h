@@ -11,6 +11,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "front/front.h"
+#include "guard/guard.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
 #include "reactor/loop.h"
@@ -31,6 +32,7 @@ struct px_daemon {
     struct px_state *state;
     struct px_dns *dns;
     struct px_http *http;
+    struct px_guards *guards;
     struct px_services *services;
     struct px_gate *gate;
     struct px_mcp *mcp;

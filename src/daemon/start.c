@@ -60,14 +60,18 @@ static int open_state(struct px_daemon *d, struct px_err *err) {
 }
 
 static int open_services(struct px_daemon *d, struct px_err *err) {
+    int r = px_guards_create(&(struct px_guards_opts){.loop = d->loop}, &d->guards, err);
+    if (r < 0)
+        return r;
     const struct px_services_opts opts = {.loop = d->loop,
                                           .scope = d->scope,
                                           .state = d->state,
                                           .folders = d->config->plugin_dirs,
                                           .self_exe = d->self,
                                           .drain_ns = d->config->drain_ns,
-                                          .transport = px_daemon_transport(d)};
-    int r = px_services_create(&opts, &d->services, err);
+                                          .transport = px_daemon_transport(d),
+                                          .guards = d->guards};
+    r = px_services_create(&opts, &d->services, err);
     if (r == 0)
         px_services_on_settled(d->services, on_settled, d);
     return r;
@@ -167,6 +171,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_services_destroy(&d->services);
     px_gate_destroy(&d->gate);
     px_scope_close(&d->scope);
+    px_guards_destroy(&d->guards); /* whoever waited there has gone with a scope */
     px_daemon_close_network(d);
     if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */
         px_log(PX_LOG_ERROR, "daemon", "the last turn of the loop failed");

@@ -6,6 +6,10 @@
 #include "base/err.h"
 #include <stdbool.h>
 
+/** limits.schema.json, as text. */
+extern const unsigned char px_limits_schema_text[];
+extern const size_t px_limits_schema_size;
+
 enum px_rate_kind { PX_RATE_BUCKET, PX_RATE_SLIDING, PX_RATE_FIXED };
 struct px_rate {
     enum px_rate_kind kind;

@@ -246,17 +246,16 @@ static int copy_opts(struct px_site *site, const struct px_site_opts *opts) {
                : -ENOMEM;
 }
 
-/* The plugin's limits under the configuration's. */
-static int read_limits(const struct px_site *site, px_str limits_json, struct px_arena *arena,
-                       struct px_limits *ret, struct px_err *err) {
-    px_arena_init(arena, LIMITS_BYTES);
-    return px_limits_read(arena, site->opts.api->limits, limits_json, ret, err);
+int px_site_limits(const struct px_api *api, px_str limits_json, struct px_arena *arena,
+                   struct px_limits *ret, struct px_err *err) {
+    return px_limits_read(arena, api->limits, limits_json, ret, err);
 }
 
 static int open_guard(struct px_site *site, const struct px_site_opts *opts, struct px_err *err) {
     struct px_limits limits;
     struct px_arena arena;
-    int e = read_limits(site, opts->limits_json, &arena, &limits, err);
+    px_arena_init(&arena, LIMITS_BYTES);
+    int e = px_site_limits(opts->api, opts->limits_json, &arena, &limits, err);
     if (!e && (e = px_guard_get(opts->guards, site->opts.service, &limits, &site->guard)))
         px_err_errno(err, e, "the limits of a service");
     px_arena_finish(&arena);
@@ -268,7 +267,8 @@ int px_site_configure(struct px_site *site, px_str limits_json, struct px_err *e
     struct px_arena arena;
     if (!site->guard)
         return 0;
-    int e = read_limits(site, limits_json, &arena, &limits, err);
+    px_arena_init(&arena, LIMITS_BYTES);
+    int e = px_site_limits(site->opts.api, limits_json, &arena, &limits, err);
     if (!e && (e = px_guard_configure(site->opts.guards, site->opts.service, &limits)))
         px_err_errno(err, e, "the limits of a service");
     px_arena_finish(&arena);

@@ -51,6 +51,11 @@ PX_MUSTCHECK int px_site_configure(struct px_site *site, px_str limits_json, str
 /** Its calls have ended. NULL is fine. */
 void px_site_destroy(struct px_site **site);
 
+/** The limits that hold for a service: the defaults, over them the api's own, over them the configuration's (may be absent). Everything lives in
+ *  `arena`. -EINVAL as px_limits_read has it. */
+PX_MUSTCHECK int px_site_limits(const struct px_api *api, px_str limits_json, struct px_arena *arena,
+                                struct px_limits *ret, struct px_err *err);
+
 /** For requests started in code (px_host_http): an upstream's parts, and what is said here over them. */
 struct px_site_request {
     px_str upstream, method;

@@ -189,6 +189,8 @@ static int32_t secret_get(px_scope_h scope, px_str pointer, px_str *ret_value) {
     struct px_host_scope_ref *ref = px_host_scope_get(scope);
     if (!ref || !ref->instance)
         return -ESTALE;
+    if (!px_str_starts(pointer, PX_LIT("/"))) /* those of `auth` are the host's alone */
+        return -ENOENT;
     for (size_t i = 0; i < ref->instance->n_secrets; i++) {
         const struct px_service_secret *secret = &ref->instance->secrets[i];
         if (!px_str_eq(secret->pointer, pointer))

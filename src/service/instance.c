@@ -265,8 +265,8 @@ static int site_secret(void *ctx, px_str pointer, px_str *ret) {
 }
 
 /* The plugin's api with this configuration: before open(), which may already ask something. */
-static int open_site(struct px_instance *inst, const struct px_service *service, struct px_err *err) {
-    const struct px_services *services = inst->services;
+static int open_site(struct px_instance *inst, struct px_service *service, struct px_err *err) {
+    struct px_services *services = inst->services;
     if (!inst->lib->api)
         return 0;
     if (!services->opts.transport.start)
@@ -286,7 +286,8 @@ static int open_site(struct px_instance *inst, const struct px_service *service,
                                       .guards = services->opts.guards,
                                       .grants = services->opts.grants,
                                       .cursor_key = services->cursor_key};
-    return px_site_create(&opts, &inst->site, err);
+    int r = px_limits_hold(services, service, inst->lib, err);
+    return r ? r : px_site_create(&opts, &inst->site, err);
 }
 
 /* Into the plugin: it opens, or says that it cannot. One that is data alone has nothing to open. */

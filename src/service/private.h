@@ -89,7 +89,8 @@ struct px_service {
     struct px_list_node node;
     char *name, *plugin, *config;
     char *fault; /* px_service_conf.fault; NULL: none */
-    char *auth, *limits; /* NULL: none */
+    char *auth, *limits;    /* NULL: none */
+    struct px_guard *guard; /* held for as long as the service is there: instances come and go; NULL: not needed so far */
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network; /* texts are its own */
@@ -131,6 +132,19 @@ struct px_services {
 void px_services_poke(struct px_services *services);
 /** The loaded plugin of that name; NULL: none. */
 struct px_lib *px_services_lib(struct px_services *services, px_str plugin);
+
+/* ---- configure.c ---- */
+struct px_service *px_services_find(struct px_services *services, px_str name);
+void px_service_free(struct px_service *service);
+
+/* ---- limits.c ---- */
+/** Whether these can be laid over those of the plugin that serves. */
+int px_limits_check(const struct px_service *service, px_str limits_json, struct px_err *err);
+/** The service has a guard from now on. */
+int px_limits_hold(struct px_services *services, struct px_service *service, const struct px_lib *lib,
+                   struct px_err *err);
+/** service->limits has changed, and nothing else. */
+void px_limits_apply(const struct px_service *service);
 
 /* ---- instance.c ---- */
 /** Open `lib` for `service`. *ret is NULL when it has failed at once (err says why). */

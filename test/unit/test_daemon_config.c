@@ -166,6 +166,18 @@ static const struct {
      "services.d.config.t.stored: not the name of a secret (1 to 128 of A-Z a-z 0-9 . _ -, no dot in front)"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"$secret\":\"/a\"}}}}}",
      "the host's own key"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"limits\":[]}}}",
+     "services.d.limits: expected an object, got an empty array"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"limits\":{\"in_flite\":1}}}}",
+     "p.json:2:11: services.d.limits.in_flite: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"limits\":{\"in_flite\":1}}}}",
+     "did you mean \"in_flight\"?"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"limits\":{\"rates\":[{\"kind\":\"bucket\",\"requests\":1,\"per_ms\":0}]}}}}",
+     "p.json:2:59: services.d.limits.rates.0.per_ms: expected an integer from 1 to 2678400000, got 0"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"enabled\":false,\"limits\":{\"queue\":-1}}}}",
+     "services.d.limits.queue: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"limits\":{\"breaker\":{\"open_ms\":\"1s\"},\"retry\":{\"attempt\":1}}}}}",
+     "services.d.limits.retry.attempt: "},
     {"{\"principals\": {\"alice\": {}}}", "principals.alice: "},
     {"{\"principals\": {\"uid:01\": {}}}", "principals.uid:01: "},
     {"{\"principals\": {\"uid:4294967295\": {}}}", "ids end at 4294967294"},
@@ -317,6 +329,18 @@ static void a_stored_secret_stays_open(void **state) {
     assert_true(px_str_is(first->secret->pointer, "/t") && first->secret->value.n == 0);
     assert_true(px_str_is(last->name, "two") && px_str_is(last->service, "b"));
     assert_true(px_str_is(last->secret->pointer, "/l/0"));
+    px_config_destroy(&c);
+}
+
+static void limits_of_a_service(void **state) {
+    (void)state;
+    struct px_config *c = good(
+        "{\"services\":{\"a\":{\"plugin\":\"x\"},\"b\":{\"plugin\":\"x\",\"limits\":{ \"in_flight\": 4, // few\n"
+        "\"rates\":[{\"kind\":\"sliding\",\"requests\":5000,\"per_ms\":3600000}]}}}}");
+    assert_null(c->confs[0].limits_json.p);
+    assert_true(px_str_is(
+        c->confs[1].limits_json,
+        "{\"in_flight\":4,\"rates\":[{\"kind\":\"sliding\",\"requests\":5000,\"per_ms\":3600000}]}"));
     px_config_destroy(&c);
 }
 
@@ -478,6 +502,7 @@ int main(void) {
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),
         cmocka_unit_test(a_stored_secret_stays_open),
+        cmocka_unit_test(limits_of_a_service),
         cmocka_unit_test(a_service_that_is_off_needs_no_secret),
         cmocka_unit_test(a_secret_is_not_repeated),
         cmocka_unit_test(dynamic_uids_are_warned_of),

@@ -1,22 +1,32 @@
 /* Services. */
 #include "daemon/config_build.h"
 
+/* What holds secrets: config and auth. */
 static int service_config(struct px_config_build *b, const struct px_config_entry *entry,
-                          struct px_service_conf *conf) {
+                          struct px_service_conf *conf, const char **ret_member) {
     const struct px_json *config = px_json_get(entry->node, "config");
+    const struct px_json *auth = px_json_get(entry->node, "auth");
     PX_AUTOFREE struct px_config_secrets *secrets = calloc(1, sizeof *secrets);
     if (!secrets)
         return -ENOMEM;
     secrets->b = b;
     secrets->entry = entry;
     conf->config_json = PX_LIT("{}");
+    *ret_member = "config";
     int r = config ? px_config_secrets_take(secrets, config, "config", PX_LIT(""), &conf->config_json) : 0;
+    if (r == 0 && auth) {
+        *ret_member = "auth";
+        r = px_config_secrets_take(secrets, auth, "auth", PX_LIT("auth:"), &conf->auth_json);
+        if (r == 0 && !px_secret_is_ref(auth))
+            px_config_check_auth(b, entry, conf->auth_json);
+    }
     return r < 0 ? r : px_config_secrets_end(secrets, conf);
 }
 
 static void service_build(struct px_config_build *b, const struct px_config_entry *entry,
                           struct px_config_service *ret) {
     const struct px_json *enabled = px_json_get(entry->node, "enabled");
+    const char *member = "config";
     struct px_config_file *file = px_config_alloc(b, sizeof *file);
     *ret = (struct px_config_service){
         .conf = {.name = entry->key, .plugin = px_json_text(px_json_get(entry->node, "plugin"))},
@@ -30,9 +40,9 @@ static void service_build(struct px_config_build *b, const struct px_config_entr
     if (ret->enabled)
         px_config_service_network(b, entry, &ret->conf.network);
     /* A service that is off needs no secret that may not be there. */
-    int r = !file ? -ENOMEM : ret->enabled ? service_config(b, entry, &ret->conf) : 0;
+    int r = !file ? -ENOMEM : ret->enabled ? service_config(b, entry, &ret->conf, &member) : 0;
     if (r == -EMSGSIZE)
-        px_config_refuse(b, entry->file, entry->pointer, "config", "larger than %d bytes", PX_CONFIG_PART);
+        px_config_refuse(b, entry->file, entry->pointer, member, "larger than %d bytes", PX_CONFIG_PART);
     else if (r < 0)
         px_config_refuse(b, entry->file, entry->pointer, NULL, "out of memory");
 }

@@ -178,6 +178,21 @@ static const struct {
      "services.d.limits.queue: "},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"limits\":{\"breaker\":{\"open_ms\":\"1s\"},\"retry\":{\"attempt\":1}}}}}",
      "services.d.limits.retry.attempt: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"auth\":{\"kind\":\"bearer\",\"secret\":\"ghp_plain_text\"}}}}",
+     "p.json:2:34: services.d.auth.secret: expected an object\n"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"auth\":{\"kind\":\"oauth\"}}}}",
+     "p.json:2:16: services.d.auth.kind: expected "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\n\"auth\":{\"kind\":\"oauth2\",\"clientid\":\"a\"}}}}",
+     "p.json:2:25: services.d.auth.clientid: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"kind\":\"oauth2\",\"clientid\":\"a\"}}}}",
+     "did you mean \"client_id\"?"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"secret\":{\"env\":\"PX_NOT_SET\"}}}}}",
+     "services.d.auth.secret: environment variable PX_NOT_SET is not set"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"secret\":{\"stored\":\"s\"}}}}}",
+     "services.d.auth: "},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"env\":\"HOME\"}}}}",
+     "services.d.auth: a secret cannot be the whole of it"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":\"none\"}}}", "services.d.auth: expected an object"},
     {"{\"principals\": {\"alice\": {}}}", "principals.alice: "},
     {"{\"principals\": {\"uid:01\": {}}}", "principals.uid:01: "},
     {"{\"principals\": {\"uid:4294967295\": {}}}", "ids end at 4294967294"},
@@ -329,6 +344,28 @@ static void a_stored_secret_stays_open(void **state) {
     assert_true(px_str_is(first->secret->pointer, "/t") && first->secret->value.n == 0);
     assert_true(px_str_is(last->name, "two") && px_str_is(last->service, "b"));
     assert_true(px_str_is(last->secret->pointer, "/l/0"));
+    px_config_destroy(&c);
+}
+
+static void credentials_of_a_service(void **state) {
+    (void)state;
+    setenv("PX_TEST_TOKEN", "a very secret value", 1);
+    setenv("PX_TEST_CLIENT", "another secret value", 1);
+    struct px_config *c = good(
+        "{\"services\":{\"a\":{\"plugin\":\"x\"},\"b\":{\"plugin\":\"x\",\"config\":{\"token\":{\"env\":\"PX_TEST_TOKEN\"}},"
+        "\"auth\":{\"kind\":\"oauth2\",\"client_id\":\"me\",\"client_secret\":{\"env\":\"PX_TEST_CLIENT\"},"
+        "\"private_key\":{\"stored\":\"key\"}}},"
+        "\"off\":{\"plugin\":\"x\",\"enabled\":false,\"auth\":{\"kind\":\"bearer\",\"secret\":{\"env\":\"PX_NOT_SET\"}}}}}");
+    const struct px_service_conf *b = &c->confs[1];
+    assert_null(c->confs[0].auth_json.p);
+    assert_true(px_str_is(b->config_json, "{\"token\":{\"$secret\":\"/token\"}}"));
+    assert_true(px_str_is(b->auth_json,
+                          "{\"kind\":\"oauth2\",\"client_id\":\"me\",\"client_secret\":{\"$secret\":"
+                          "\"auth:/client_secret\"},\"private_key\":{\"$secret\":\"auth:/private_key\"}}"));
+    assert_int_equal(b->n_secrets, 3);
+    assert_true(px_str_is(b->secrets[1].pointer, "auth:/client_secret"));
+    assert_true(px_str_is(b->secrets[1].value, "another secret value"));
+    assert_true(px_str_is(c->stored->name, "key") && c->stored->secret == &b->secrets[2]);
     px_config_destroy(&c);
 }
 
@@ -502,6 +539,7 @@ int main(void) {
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),
         cmocka_unit_test(a_stored_secret_stays_open),
+        cmocka_unit_test(credentials_of_a_service),
         cmocka_unit_test(limits_of_a_service),
         cmocka_unit_test(a_service_that_is_off_needs_no_secret),
         cmocka_unit_test(a_secret_is_not_repeated),

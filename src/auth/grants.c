@@ -1,4 +1,4 @@
-#include "auth/grants.h"
+#include "auth/private.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -71,4 +71,17 @@ bool px_grants_needs_login(struct px_grants *grants, px_str service) {
 void px_grants_stats_get(const struct px_grants *grants, struct px_grants_stats *ret) {
     (void)grants;
     *ret = (struct px_grants_stats){0};
+}
+
+struct px_loop *px_grants_loop(const struct px_grants *grants) {
+    return grants->opts.loop;
+}
+
+int64_t px_grants_wall_ms(const struct px_grants *grants) {
+    return grants->opts.wall_ms ? grants->opts.wall_ms() : px_clock_unix_ms();
+}
+
+int px_grants_start(struct px_grants *grants, struct px_scope *scope, const struct px_http_req *req,
+                    px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
+    return grants->opts.start(grants->opts.start_ctx, scope, req, cb, user, ret_op, err);
 }

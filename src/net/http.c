@@ -18,6 +18,8 @@ static int copy(struct px_http_call *call, const struct px_http_req *req, struct
     call->body = px_arena_str(&call->arena, req->body);
     if (!call->method.p || (req->body.p && !call->body.p))
         return px_err_set(err, -ENOMEM, "no memory for a request");
+    if (call->secret && !px_buf_room(&call->body_in, call->max_bytes)) /* growing would leave copies behind */
+        return px_err_set(err, -ENOMEM, "no memory for an answer");
     for (size_t i = 0; i < PX_COUNT(safe); i++)
         call->safe |= px_str_is(call->method, safe[i]);
     if (px_str_is(call->method, "CONNECT") || (px_str_is(call->method, "HEAD") && req->body.p))
@@ -46,6 +48,7 @@ static struct px_http_call *make(struct px_http *http, const struct px_http_req 
     call->timeouts = req->timeouts;
     call->fresh = req->fresh;
     call->url_secret = req->url_secret;
+    call->secret = req->secret;
     call->max_bytes =
         req->max_bytes ? req->max_bytes : (uint64_t)(req->frame == PX_HTTP_WHOLE ? 16 : 1) << 20;
     call->max_bytes = PX_MIN(call->max_bytes, (uint64_t)1 << 40);

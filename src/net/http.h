@@ -76,6 +76,8 @@ struct px_http_req {
         max_bytes; /* of the body after decoding (WHOLE), of a line or event (LINE, SSE); 0: 16 MiB (WHOLE), 1 MiB */
     bool fresh;      /* over a new connection */
     bool url_secret; /* a key stands in the URL: nothing of it is kept behind the request */
+    bool
+        secret; /* secrets stand in the body, or in the answer's: our memory of both is wiped. For WHOLE; max_bytes are taken at once */
 };
 
 enum px_http_fail { /* why there is no (whole) answer */

@@ -296,8 +296,12 @@ void px_http_call_done(struct px_http_call *call, CURLcode code) {
     }
 }
 
-/* Credentials in headers, and a key in the URL. */
+/* Credentials in headers, a key in the URL, bodies that are secret. */
 static void wipe(struct px_http_call *call) {
+    if (call->secret && call->body.n)
+        explicit_bzero((char *)(uintptr_t)call->body.p, call->body.n);
+    if (call->secret && call->body_in.p)
+        explicit_bzero(call->body_in.p, call->body_in.room);
     for (size_t i = 0; i < call->n_lines; i++)
         if (call->lines[i].class == LINE_CREDENTIAL || call->lines[i].class == LINE_PERSONAL)
             explicit_bzero(call->lines[i].text, strlen(call->lines[i].text));

@@ -159,7 +159,7 @@ struct px_http_call {
     uint32_t max_redirects;
     struct px_http_timeouts timeouts;
     uint64_t max_bytes;
-    bool fresh, url_secret;
+    bool fresh, url_secret, secret;
 
     /* the hop */
     struct px_url url;

@@ -1,0 +1,290 @@
+/* auth_help.h: a provider that answers as a test says, and time that moves by itself. */
+#ifndef PX_TEST_AUTH_HELP_H
+#define PX_TEST_AUTH_HELP_H
+
+#include "reactor_help.h"
+
+#include "auth/private.h"
+#include "base/log.h"
+#include "base/redact.h"
+#include <mbedtls/pk.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In a test that lets calls go wrong (support/fault.h), those of the helper do not. */
+__attribute__((weak)) void fault_off(void);
+__attribute__((weak)) void fault_on(void);
+
+/* ---- the provider ---- */
+
+struct asked { /* a request in flight */
+    struct px_op op;
+    struct px_timer timer;
+    struct world *world;
+    px_http_cb cb;
+    void *user;
+    unsigned n; /* the first is 1 */
+    char method[8], url[512], authorization[2048], body[8192];
+    bool configured; /* the egress lets credentials go there */
+};
+struct reply {
+    uint64_t after_ns;
+    enum px_http_fail fail;
+    bool not_sent, hang;
+    int status;
+    char body[4096];
+    const char *retry_after;
+};
+struct world {
+    struct rig rig;
+    struct px_loop *loop;
+    struct px_grants *grants;
+    int64_t wall_ms; /* when the loop's clock stood at 0 */
+    unsigned asked, in_flight, peak;
+    struct asked last; /* what was asked last */
+    void (*answer)(struct world *w, const struct asked *asked, struct reply *reply);
+    void *ctx;
+    int start_fails;
+};
+static struct world *the_world;
+
+static inline int64_t world_wall(void) {
+    return the_world->wall_ms + (int64_t)(px_loop_now(the_world->loop) / PX_MS);
+}
+static inline void asked_end(struct asked *a) {
+    px_timer_disarm(&a->timer);
+    a->world->in_flight--;
+    free(a);
+}
+static inline void asked_cancel(struct px_op *op) {
+    asked_end(px_container_of(op, struct asked, op));
+}
+static const struct px_op_kind asked_kind = {"test/asked", asked_cancel};
+static inline void asked_answer(void *user) {
+    struct asked *a = user;
+    struct reply reply = {.status = 200};
+    struct px_http_result result = {.sent = true};
+    a->world->answer(a->world, a, &reply);
+    px_pair header = {PX_LIT("retry-after"), px_str_of(reply.retry_after)};
+    result.fail = reply.fail;
+    result.why = reply.fail ? "the connection ended" : NULL;
+    result.sent = !reply.not_sent;
+    result.status = reply.fail ? 0 : reply.status;
+    result.body = px_str_of(reply.body);
+    result.headers = &header;
+    result.n_headers = reply.retry_after ? 1 : 0;
+    px_http_cb cb = a->cb;
+    void *to = a->user;
+    px_op_done(&a->op);
+    asked_end(a);
+    cb(to, &(struct px_http_ev){.kind = PX_HTTP_END, .result = &result});
+}
+/* The same as net's, so that nothing of it is needed. */
+static inline px_str header_of(const struct px_http_result *r, const char *name) {
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (px_str_is(r->headers[i].name, name))
+            return r->headers[i].value;
+    return (px_str){0};
+}
+static inline int world_start(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb,
+                              void *user, struct px_op **ret_op, struct px_err *err) {
+    struct world *w = ctx;
+    if (w->start_fails)
+        return px_err_set(err, w->start_fails, "it does not start");
+    if (fault_off)
+        fault_off();
+    struct asked *a = calloc(1, sizeof *a);
+    assert_non_null(a);
+    a->world = w;
+    a->cb = cb;
+    a->user = user;
+    px_str_copy(a->method, sizeof a->method, req->method);
+    px_str_copy(a->url, sizeof a->url, req->url);
+    px_str_copy(a->body, sizeof a->body, req->body.p ? req->body : PX_LIT(""));
+    px_str_copy(a->authorization, sizeof a->authorization,
+                req->n_credentials ? req->credentials[0].value : PX_LIT(""));
+    struct px_arena arena;
+    struct px_url url;
+    px_arena_init_small(&arena, 1 << 20);
+    assert_int_equal(px_url_parse(&arena, req->url, &url, NULL), 0);
+    a->configured = px_egress_configured(req->egress, &url);
+    px_arena_finish(&arena);
+    assert_true(a->configured);
+    assert_true(req->secret && req->redirects == PX_HTTP_REDIRECT_NONE);
+    px_timer_init(&a->timer, w->loop, "test/asked", asked_answer, a);
+    assert_int_equal(px_op_begin(&a->op, &asked_kind, scope), 0);
+    a->n = ++w->asked;
+    w->in_flight++;
+    w->peak = PX_MAX(w->peak, w->in_flight);
+    struct reply peek = {.status = 200};
+    if (w->answer) { /* once for when, once for what */
+        struct asked *was = a;
+        w->answer(w, was, &peek);
+    }
+    w->last = *a;
+    if (!peek.hang)
+        px_timer_arm_in(&a->timer, peek.after_ns);
+    *ret_op = &a->op;
+    if (fault_on)
+        fault_on();
+    return 0;
+}
+
+/* ---- the world ---- */
+
+static inline int world_grants(struct world *w) {
+    struct px_err err = {0};
+    const struct px_grants_opts opts = {.loop = w->loop,
+                                        .scope = w->rig.scope,
+                                        .vault = (struct px_vault *)(void *)w,
+                                        .start = world_start,
+                                        .start_ctx = w,
+                                        .wall_ms = world_wall,
+                                        .seed = 7};
+    return px_grants_create(&opts, &w->grants, &err);
+}
+static inline void world_open(struct world *w) {
+    px_log_set_fd(-1);
+    memset(w, 0, sizeof *w);
+    rig_open(&w->rig, true);
+    w->loop = w->rig.loop;
+    w->wall_ms = 1800000000000;
+    the_world = w;
+}
+static inline void world_close(struct world *w) {
+    px_scope_close(&w->rig.scope);
+    assert_int_equal(px_loop_turn(w->loop, 0), 0);
+    px_grants_destroy(&w->grants);
+    rig_close(&w->rig);
+    px_arena_stock_free();
+}
+/* Let fake time pass, all that is due in it done. */
+static inline void world_pass(struct world *w, uint64_t ns) {
+    uint64_t end = w->rig.clock.now_ns + ns;
+    for (int quiet = 0; quiet < 3;) {
+        uint64_t now = w->rig.clock.now_ns;
+        assert_int_equal(px_loop_turn(w->loop, end - now), 0);
+        quiet = w->rig.clock.now_ns >= end ? quiet + 1 : 0;
+    }
+}
+
+/* ---- keys ---- */
+
+static inline int test_random(void *ctx, unsigned char *to, size_t n) {
+    (void)ctx;
+    randombytes_buf(to, n);
+    return 0;
+}
+static inline const char *rsa_pem(unsigned bits) {
+    static char pems[3][8192];
+    char *pem = pems[bits == 1024 ? 0 : bits == 2048 ? 1 : 2];
+    if (pem[0])
+        return pem;
+    mbedtls_pk_context pk;
+    mbedtls_pk_init(&pk);
+    assert_int_equal(mbedtls_pk_setup(&pk, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)), 0);
+    assert_int_equal(mbedtls_rsa_gen_key(mbedtls_pk_rsa(pk), test_random, NULL, bits, 65537), 0);
+    assert_int_equal(mbedtls_pk_write_key_pem(&pk, (unsigned char *)pem, sizeof pems[0]), 0);
+    mbedtls_pk_free(&pk);
+    return pem;
+}
+static inline const char *ec_pem(mbedtls_ecp_group_id group) {
+    static char pems[2][2048];
+    char *pem = pems[group == MBEDTLS_ECP_DP_SECP256R1];
+    mbedtls_pk_context pk;
+    if (pem[0])
+        return pem;
+    mbedtls_pk_init(&pk);
+    assert_int_equal(mbedtls_pk_setup(&pk, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)), 0);
+    assert_int_equal(mbedtls_ecp_gen_key(group, mbedtls_pk_ec(pk), test_random, NULL), 0);
+    assert_int_equal(mbedtls_pk_write_key_pem(&pk, (unsigned char *)pem, sizeof pems[0]), 0);
+    mbedtls_pk_free(&pk);
+    return pem;
+}
+
+/* Secrets by name: "pem" and "pem:ec" are keys, "none" is not there, anything else is its own value. */
+static inline int world_secret(void *ctx, px_str pointer, px_str *ret) {
+    (void)ctx;
+    if (px_str_is(pointer, "none"))
+        return -ENOENT;
+    *ret = px_str_is(pointer, "pem")      ? px_str_of(rsa_pem(2048))
+           : px_str_is(pointer, "pem:ec") ? px_str_of(ec_pem(MBEDTLS_ECP_DP_SECP256R1))
+                                          : pointer;
+    return 0;
+}
+
+/* ---- JWTs ---- */
+
+/* The part of a JWT (0: header, 1: claims), decoded. */
+static inline const char *jwt_part(px_str jwt, unsigned n) {
+    static char out[2][8192];
+    const char *from = jwt.p, *end = jwt.p + jwt.n;
+    for (unsigned i = 0; i < n; i++)
+        from = (const char *)memchr(from, '.', (size_t)(end - from)) + 1;
+    const char *to = memchr(from, '.', (size_t)(end - from));
+    size_t len = 0;
+    assert_non_null(to);
+    assert_int_equal(sodium_base642bin((unsigned char *)out[n], sizeof out[n] - 1, from, (size_t)(to - from),
+                                       NULL, &len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                     0);
+    out[n][len] = 0;
+    return out[n];
+}
+/* Whether the signature is this key's; raw r and s for a key on P-256. */
+static inline bool jwt_verifies(px_str jwt, mbedtls_pk_context *pk) {
+    unsigned char hash[32], signature[1024];
+    size_t n = 0;
+    const char *dot = memrchr(jwt.p, '.', jwt.n);
+    assert_non_null(dot);
+    if (sodium_base642bin(signature, sizeof signature, dot + 1, (size_t)(jwt.p + jwt.n - dot - 1), NULL, &n,
+                          NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING))
+        return false;
+    crypto_hash_sha256(hash, (const unsigned char *)jwt.p, (size_t)(dot - jwt.p));
+    if (mbedtls_pk_can_do(pk, MBEDTLS_PK_RSA))
+        return mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, hash, 32, signature, n) == 0;
+    mbedtls_mpi r, s;
+    mbedtls_mpi_init(&r);
+    mbedtls_mpi_init(&s);
+    mbedtls_ecp_keypair *ec = mbedtls_pk_ec(*pk);
+    bool good = n == 64 && !mbedtls_mpi_read_binary(&r, signature, 32) &&
+                !mbedtls_mpi_read_binary(&s, signature + 32, 32) &&
+                mbedtls_ecdsa_verify(&ec->grp, hash, 32, &ec->Q, &r, &s) == 0;
+    mbedtls_mpi_free(&r);
+    mbedtls_mpi_free(&s);
+    return good;
+}
+static inline bool jwt_is_signed_by(px_str jwt, const char *pem) {
+    mbedtls_pk_context pk;
+    mbedtls_pk_init(&pk);
+    assert_int_equal(mbedtls_pk_parse_key(&pk, (const unsigned char *)pem, strlen(pem) + 1, NULL, 0), 0);
+    bool good = jwt_verifies(jwt, &pk);
+    mbedtls_pk_free(&pk);
+    return good;
+}
+/* The value of a form's parameter, decoded. */
+static inline const char *form_at(const char *body, const char *name) {
+    static char out[8192];
+    size_t n = strlen(name), at = 0;
+    for (const char *p = body; p; p = strchr(p, '&') ? strchr(p, '&') + 1 : NULL) {
+        if (strncmp(p, name, n) != 0 || p[n] != '=')
+            continue;
+        for (p += n + 1; *p && *p != '&'; p++, at++) {
+            unsigned c = 0;
+            if (*p == '%' && sscanf(p + 1, "%2x", &c) == 1)
+                out[at] = (char)c, p += 2;
+            else
+                out[at] = *p;
+        }
+        out[at] = 0;
+        return out;
+    }
+    return NULL;
+}
+#define HAS(text, part)                                                                                      \
+    do {                                                                                                     \
+        if (!strstr(text, part))                                                                             \
+            fail_msg("\"%s\" does not hold \"%s\"", text, part);                                             \
+    } while (0)
+
+#endif

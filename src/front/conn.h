@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "front/front.h"
+#include "net/listen.h"
 #include "reactor/loop.h"
 #include "reactor/timer.h"
 
@@ -27,9 +28,7 @@ struct px_front {
     int fd;      /* -1: not listening any more */
     int reserve; /* a descriptor to spare, for when there are none left; -1: none */
     struct px_io *io;
-    char *path; /* of a socket file that is ours to remove; NULL: none */
-    dev_t dev;
-    ino_t ino;
+    struct px_listen_file file;
     struct px_list_node conns;
     struct px_list_node dirty; /* those that have to be looked at when the turn ends */
     struct px_list_node warm;  /* those that may hold buffers they do not need */

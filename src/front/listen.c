@@ -1,124 +1,25 @@
-#include "base/log.h"
 #include "front/conn.h"
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-enum { BACKLOG = 1024 };
-
-static int make_address(const char *path, struct sockaddr_un *address, struct px_err *err) {
-    size_t n = strlen(path);
-    if (path[0] != '/')
-        return px_err_set(err, -EINVAL, "the planner socket's path must begin with \"/\": %s", path);
-    if (n >= sizeof address->sun_path)
-        return px_err_set(
-            err, -EINVAL,
-            "the planner socket's path has %zu bytes, the system allows %zu: choose a shorter one", n,
-            sizeof address->sun_path - 1);
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    memcpy(address->sun_path, path, n + 1);
-    return 0;
-}
-
-/* Whether what stands at this path may go: 0; or an error, in words. */
-static int check_stale(const struct sockaddr_un *address, struct px_err *err) {
-    struct stat st;
-    const char *path = address->sun_path;
-    if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0 : px_err_errno(err, -errno, "the planner socket %s", path);
-    if (!S_ISSOCK(st.st_mode))
-        return px_err_set(
-            err, -EEXIST,
-            "%s exists and is not a socket: it is not replaced. Move it away, or choose another path", path);
-    PX_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return px_err_errno(err, -errno, "a socket");
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED)
-        return 0;
-    /* Connected, or a full queue, or one that we may not ask: in any case somebody's. */
-    return px_err_set(err, -EADDRINUSE, "something answers on %s: is another plexusd running?", path);
-}
-
-/* Under a name of its own first, so that nobody connects before mode and group are right; the rename then replaces a stale
- * file in one step. */
-static int bind_there(int fd, const struct sockaddr_un *address, mode_t mode, gid_t group,
-                      struct px_err *err) {
-    struct sockaddr_un early = {.sun_family = AF_UNIX};
-    const char *path = address->sun_path;
-    int n = snprintf(early.sun_path, sizeof early.sun_path, "%s.%d", path, (int)getpid());
-    if (n < 0 || (size_t)n >= sizeof early.sun_path)
-        return px_err_set(err, -EINVAL, "the planner socket's path is too long by a few bytes: %s", path);
-    unlink(early.sun_path);
-    mode_t mask = umask(0177);
-    int r = bind(fd, (const struct sockaddr *)&early, sizeof early) < 0 ? -errno : 0;
-    umask(mask);
-    if (r)
-        return px_err_errno(err, r, "the planner socket %s", path);
-    if (group != (gid_t)-1 && lchown(early.sun_path, (uid_t)-1, group) < 0)
-        r = px_err_errno(err, -errno, "group %u for the planner socket %s", (unsigned)group, path);
-    else if (chmod(early.sun_path, mode) < 0)
-        r = px_err_errno(err, -errno, "mode %03o for the planner socket %s", (unsigned)mode, path);
-    else if (listen(fd, BACKLOG) < 0)
-        r = px_err_errno(err, -errno, "the planner socket %s", path);
-    else if (rename(early.sun_path, path) < 0)
-        r = px_err_errno(err, -errno, "the planner socket %s", path);
-    if (r)
-        unlink(early.sun_path);
-    return r;
-}
 
 int px_front_listen(struct px_front *front, const char *path, mode_t mode, gid_t group, struct px_err *err) {
-    struct sockaddr_un address;
-    struct stat st;
-    int r = make_address(path, &address, err);
-    if (!r)
-        r = check_stale(&address, err);
-    if (r)
-        return r;
-    PX_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return px_err_errno(err, -errno, "a socket");
-    r = bind_there(fd, &address, mode, group, err);
-    if (r)
-        return r;
-    front->path = px_str_dup(px_str_of(path));
-    if (lstat(path, &st) == 0) {
-        front->dev = st.st_dev;
-        front->ino = st.st_ino;
-    }
-    front->fd = px_take_fd(&fd);
-    return 0;
-}
-
-static int socket_option(int fd, int name) {
-    int value = -1;
-    socklen_t n = sizeof value;
-    return getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -errno : value;
+    return px_listen_unix("planner socket", path, mode, group, &front->fd, &front->file, err);
 }
 
 int px_front_adopt(struct px_front *front, int fd, struct px_err *err) {
-    int flags = fcntl(fd, F_GETFL), own = fcntl(fd, F_GETFD);
-    if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM ||
-        socket_option(fd, SO_ACCEPTCONN) != 1)
-        return px_err_set(err, -EINVAL,
-                          "descriptor %d is not a listening Unix stream socket: look at the socket unit", fd);
-    if (flags < 0 || own < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-        fcntl(fd, F_SETFD, own | FD_CLOEXEC) < 0)
-        return px_err_errno(err, -errno, "descriptor %d", fd);
-    front->fd = fd;
-    return 0;
+    int family;
+    int r = px_listen_passed(fd, &family, err);
+    if (r == 0 && family != AF_UNIX)
+        r = px_err_set(err, -EINVAL,
+                       "descriptor %d is not a listening Unix stream socket: look at the socket unit", fd);
+    if (r == 0)
+        front->fd = fd;
+    return r;
 }
 
 void px_front_unlisten(struct px_front *front) {
-    struct stat st;
     px_timer_disarm(&front->resume);
     px_io_stop(&front->io);
     if (front->fd >= 0)
         close(px_take_fd(&front->fd));
-    /* A newer process may have put its own there. */
-    if (front->path && lstat(front->path, &st) == 0 && st.st_dev == front->dev && st.st_ino == front->ino)
-        unlink(front->path);
-    free(px_take(&front->path));
+    px_listen_remove(&front->file);
 }

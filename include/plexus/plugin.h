@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * plexus/plugin.h: the plugin ABI, draft 0.2.
+ * plexus/plugin.h: the plugin ABI, draft 0.3.
  *
  * A plugin is one shared object that teaches the host one kind of service. It exports one constant,
  * `px_plugin_v1`, made with PX_PLUGIN(...); the host hands it one table of tables, `struct px_host`. This header
@@ -78,6 +78,7 @@
  * Changes
  *   0.1  first draft: calls, scopes, operations, JSON, timers, store, catalog, log, secrets, processes, workers.
  *   0.2  services over HTTP: px_tool.route, px_plugin.api and .classify, px_ev.resp, host->http.
+ *   0.3  px_call_in.idempotency_key.
  */
 #ifndef PLEXUS_PLUGIN_H
 #define PLEXUS_PLUGIN_H
@@ -90,7 +91,7 @@ extern "C" {
 #endif
 
 #define PX_ABI_MAJOR        0u
-#define PX_ABI_MINOR        2u
+#define PX_ABI_MINOR        3u
 #define PX_ABI_MINOR_OLDEST 1u /* the oldest minor whose layouts are beginnings of these */
 
 /* ---- values ----------------------------------------------------------------------------------------------- */
@@ -307,6 +308,9 @@ struct px_call_in {
     px_str meta_json; /* the request's _meta, an object, without what belongs to the protocol; or absent */
     /** The budget of the result, in bytes: what is over it is cut, on whole items; 0: not known. */
     uint64_t result_bytes;
+    /** Of a tool that is not read-only: what to send as the idempotency key, where the upstream takes one; 32 characters. The
+     *  same for each attempt at one effect, also after a restart, and another for every other; else absent. */
+    px_str idempotency_key;
 };
 
 /* Why a call ended without the plugin: cancel()'s last argument. */
@@ -722,7 +726,7 @@ PX_ENDS_WITH_(struct px_host_http, route);
 PX_ENDS_WITH_(struct px_tool, route);
 PX_ENDS_WITH_(struct px_prompt, extra);
 PX_ENDS_WITH_(struct px_resource, extra);
-PX_ENDS_WITH_(struct px_call_in, result_bytes);
+PX_ENDS_WITH_(struct px_call_in, idempotency_key);
 PX_ENDS_WITH_(struct px_reply, result_json);
 PX_ENDS_WITH_(struct px_host_call, log);
 PX_ENDS_WITH_(struct px_host_scope, keep);

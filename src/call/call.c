@@ -4,6 +4,7 @@
  *      \-----------------\------------------\--- refused, failed -->/
  *   px_op_cancel in any state: the plugin hears of it, the row is written, `done` does not come.
  */
+#include "base/crash.h"
 #include "call/private.h"
 #include "route/route.h"
 #include "state/effect.h"
@@ -34,7 +35,7 @@ static void finish(void *user) {
 }
 
 /* The result is known: `done` follows from the loop. */
-static void end(struct px_call *call) {
+void px_call_end(struct px_call *call) {
     call->state = PX_CALL_ENDED;
     px_timer_disarm(&call->deadline);
     px_work_cancel(&call->work);
@@ -42,14 +43,15 @@ static void end(struct px_call *call) {
     px_work_post(call->gate->opts.loop, &call->work);
 }
 
-static void fail(struct px_call *call, struct px_error error) {
+void px_call_fail(struct px_call *call, struct px_error error) {
     px_shape_failure(call, &error);
-    end(call);
+    px_call_end(call);
 }
 
 /* A tool that may have changed something and did not get to say so. */
-static struct px_error ended_by_host(struct px_call *call, int32_t code, const char *what) {
-    if (call->effect_begun && call->dispatched && !call->run.not_done)
+struct px_error px_call_ended_by_host(struct px_call *call, int32_t code, const char *what) {
+    bool sent = call->dispatched && !call->run.not_done;
+    if (call->effect_begun && (sent || call->before == PX_EFFECT_UNKNOWN))
         return px_failure(call, PX_OUTCOME_UNKNOWN, PX_LIT("Look whether it happened before you try again."),
                           "%s; it may or may not have happened", what);
     return px_failure(call, code,
@@ -68,7 +70,7 @@ static void shape_answer(struct px_call *call) {
     case PX_RUN_FAIL:
         error = call->run.error;
         if (call->run.ended_by_host && call->effect_begun)
-            error = ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
+            error = px_call_ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
         px_shape_failure(call, &error);
         break;
     case PX_RUN_NONE: break;
@@ -77,8 +79,10 @@ static void shape_answer(struct px_call *call) {
 
 static void run_done(void *user) {
     struct px_call *call = user;
+    px_crash_point("effect/answered");
     shape_answer(call);
-    end(call);
+    if (!px_verify_after(call))
+        px_call_end(call);
 }
 
 static void run_progress(void *user, uint64_t done, uint64_t total, px_str message) {
@@ -101,7 +105,16 @@ static void deadline_passed(void *user) {
         return;
     }
     px_call_drop_effect(call);
-    fail(call, ended_by_host(call, PX_TIMEOUT, what));
+    if (call->state == PX_CALL_VERIFYING && !call->look.before) { /* that is in the result already */
+        px_verify_stop(call);
+        px_call_end(call);
+        return;
+    }
+    px_verify_stop(call);
+    struct px_error error = px_call_ended_by_host(call, PX_TIMEOUT, what);
+    px_shape_failure(call, &error);
+    if (call->state != PX_CALL_RUNNING || !px_verify_after(call))
+        px_call_end(call);
 }
 
 /* ---- cancelling ---- */
@@ -112,7 +125,8 @@ static void call_cancel(struct px_op *op) {
     if (call->state == PX_CALL_RUNNING && px_run_end(&call->run, left ? PX_WHY_GONE : PX_WHY_CALLER)) {
         shape_answer(call); /* it went as the answer says; only nobody hears it */
     } else if (call->state != PX_CALL_ENDED) {
-        struct px_error error = ended_by_host(
+        px_verify_stop(call);
+        struct px_error error = px_call_ended_by_host(
             call, PX_CANCELLED, left ? "the planner's connection ended" : "cancelled by the planner");
         px_shape_failure(call, &error);
     }
@@ -124,8 +138,9 @@ static const struct px_op_kind call_kind = {"call", call_cancel};
 
 /* ---- 6: dispatch ---- */
 
-static void dispatch(struct px_call *call) {
+void px_call_dispatch(struct px_call *call) {
     struct px_err err;
+    px_verify_arm(call);
     struct px_call_in in = {.kind = (uint32_t)call->req.kind,
                             .log_level = call->req.log_level,
                             .deadline_ns = call->deadline.deadline_ns,
@@ -138,7 +153,10 @@ static void dispatch(struct px_call *call) {
                             .responses_json = call->req.responses_json,
                             .state = call->ask_state,
                             .meta_json = call->req.meta_json,
-                            .result_bytes = call->req.result_bytes};
+                            .result_bytes = call->req.result_bytes,
+                            .idempotency_key = px_str_of(call->sent_key)};
+    if (!call->sent_key[0])
+        in.idempotency_key = (px_str){0};
     uint32_t flags = (call->dry ? PX_RUN_DRY : 0) | (call->req.verbose ? PX_RUN_VERBOSE : 0);
     call->state = PX_CALL_RUNNING;
     call->dispatched = true;
@@ -150,59 +168,10 @@ static void dispatch(struct px_call *call) {
     call->dispatched = false;
     call->state = PX_CALL_EFFECT; /* the plugin has not seen it */
     bool unavailable = r == -ENOENT || r == -EAGAIN;
-    fail(call, px_failure(call, unavailable ? PX_UNAVAILABLE : PX_INTERNAL,
-                          unavailable ? PX_LIT("Try again later, or use another service.") : PX_LIT(""), "%s",
-                          err.msg));
-}
-
-/* ---- 4: the effect is on record ---- */
-
-static void effect_recorded(void *user, int status, const struct px_effect *earlier) {
-    struct px_call *call = user;
-    (void)earlier;
-    call->effect = NULL;
-    call->effect_begun = status == 0;
-    if (status)
-        fail(call, px_failure(call, PX_UNAVAILABLE, PX_LIT("Only read-only tools work until this is mended."),
-                              "the effect cannot be put on record (%s), so nothing was done",
-                              status == -ENOSPC ? "the disk is full" : "the state file cannot be written"));
-    else
-        dispatch(call);
-}
-
-/* The effect of an earlier call, which asked something first: on record once. -ENOENT: it is not waiting any more. */
-static int resume_effect(struct px_call *call) {
-    if (!call->effect_id[0])
-        return -ENOENT;
-    int r = px_effect_resume(call->gate->opts.state, call->scope, px_str_of(call->effect_id), PX_EFFECT_ASKED,
-                             px_str_of(call->id), effect_recorded, call, &call->effect);
-    call->resumed = r == 0;
-    return r;
-}
-
-static int begin_effect(struct px_call *call) {
-    px_id_make(call->effect_id);
-    struct px_effect effect = {.id = px_str_of(call->effect_id),
-                               .call_id = px_str_of(call->id),
-                               .principal = call->principal->name,
-                               .service = call->item->service,
-                               .tool = call->item->name,
-                               .digest = px_str_n((const char *)call->digest, sizeof call->digest),
-                               .idempotency_key = call->req.idempotency_key,
-                               .began_unix_ms = call->began_unix_ms};
-    return px_effect_begin(call->gate->opts.state, call->scope, &effect, effect_recorded, call,
-                           &call->effect);
-}
-
-static void record_effect(struct px_call *call) {
-    call->state = PX_CALL_EFFECT;
-    int r = resume_effect(call);
-    if (r == -ENOENT)
-        r = begin_effect(call);
-    call->effect_begun = r == 0;
-    if (r)
-        fail(call, px_failure(call, PX_UNAVAILABLE, PX_LIT("Try again later."),
-                              "the effect cannot be put on record: %s", strerror(-r)));
+    px_call_fail(call,
+                 px_failure(call, unavailable ? PX_UNAVAILABLE : PX_INTERNAL,
+                            unavailable ? PX_LIT("Try again later, or use another service.") : PX_LIT(""),
+                            "%s", err.msg));
 }
 
 /* ---- 1 and 2: may it, and with these arguments ---- */
@@ -218,7 +187,7 @@ static bool admit(struct px_call *call) {
                        "%u calls %s are in flight already", all ? limits->in_flight : own,
                        all ? "in all" : "of this principal");
         error.retry_after_ms = 100;
-        fail(call, error);
+        px_call_fail(call, error);
         return false;
     }
     call->counted = true;
@@ -241,9 +210,9 @@ static void refuse_arguments(struct px_call *call, const struct px_schema_report
     }
     if (!report->n)
         px_buf_text(&words, "they do not fit the tool's schema");
-    fail(call, px_failure(call, PX_INVALID_ARGUMENTS,
-                          PX_LIT("Correct the arguments to fit the tool's inputSchema."),
-                          "arguments: " PX_FMT, PX_ARG(px_buf_view(&words))));
+    px_call_fail(call, px_failure(call, PX_INVALID_ARGUMENTS,
+                                  PX_LIT("Correct the arguments to fit the tool's inputSchema."),
+                                  "arguments: " PX_FMT, PX_ARG(px_buf_view(&words))));
     px_buf_finish(&words);
 }
 
@@ -255,8 +224,8 @@ static bool check_arguments(struct px_call *call) {
         return true;
     int r = px_json_parse(&call->scope->arena, call->req.args_json, NULL, &args, NULL, &err);
     if (r) {
-        fail(call, px_failure(call, r == -EINVAL ? PX_INVALID_ARGUMENTS : PX_TOO_LARGE,
-                              PX_LIT("Send one JSON object."), "arguments: %s", err.msg));
+        px_call_fail(call, px_failure(call, r == -EINVAL ? PX_INVALID_ARGUMENTS : PX_TOO_LARGE,
+                                      PX_LIT("Send one JSON object."), "arguments: %s", err.msg));
         return false;
     }
     if (px_schema_validate(call->item->input, args, &report) == 0)
@@ -272,11 +241,11 @@ static bool check_dry_run(struct px_call *call) {
     call->dry = call->req.dry_run || (routed && px_route_dry_run(item->route, call->req.args_json));
     if (!call->dry || routed)
         return true;
-    fail(call,
-         px_failure(
-             call, PX_INVALID_ARGUMENTS,
-             PX_LIT("Call it without dry_run; only tools that are a request of the host's can show it."),
-             "this tool is the plugin's own code, so what it would send cannot be shown"));
+    px_call_fail(
+        call, px_failure(
+                  call, PX_INVALID_ARGUMENTS,
+                  PX_LIT("Call it without dry_run; only tools that are a request of the host's can show it."),
+                  "this tool is the plugin's own code, so what it would send cannot be shown"));
     return false;
 }
 
@@ -284,8 +253,8 @@ static bool check_dry_run(struct px_call *call) {
 static bool check_rest(struct px_call *call) {
     struct px_err err;
     if (call->req.idempotency_key.n > PX_IDEMPOTENCY_MAX) {
-        fail(call, px_failure(call, PX_INVALID_ARGUMENTS, PX_LIT("Use a shorter key."),
-                              "the idempotency key is longer than %d bytes", PX_IDEMPOTENCY_MAX));
+        px_call_fail(call, px_failure(call, PX_INVALID_ARGUMENTS, PX_LIT("Use a shorter key."),
+                                      "the idempotency key is longer than %d bytes", PX_IDEMPOTENCY_MAX));
         return false;
     }
     int r = 0;
@@ -294,8 +263,8 @@ static bool check_rest(struct px_call *call) {
     else if (call->req.responses_json.p)
         r = px_err_set(&err, -EINVAL, "inputResponses: the requestState that they belong to is missing");
     if (r)
-        fail(call, px_failure(call, r == -ENOMEM ? PX_UNAVAILABLE : PX_INVALID_ARGUMENTS,
-                              PX_LIT("Make the call again from its beginning."), "%s", err.msg));
+        px_call_fail(call, px_failure(call, r == -ENOMEM ? PX_UNAVAILABLE : PX_INVALID_ARGUMENTS,
+                                      PX_LIT("Make the call again from its beginning."), "%s", err.msg));
     return !r;
 }
 
@@ -303,9 +272,9 @@ static void begin(void *user) {
     struct px_call *call = user;
     struct px_err err;
     if (px_session_check(call->session, call->item, &err) != PX_POLICY_ALLOWED) {
-        fail(call, px_failure(call, PX_FORBIDDEN,
-                              PX_LIT("Do not try again; a person can allow it in the configuration."), "%s",
-                              err.msg));
+        px_call_fail(call, px_failure(call, PX_FORBIDDEN,
+                                      PX_LIT("Do not try again; a person can allow it in the configuration."),
+                                      "%s", err.msg));
         return;
     }
     if (!admit(call))
@@ -314,9 +283,9 @@ static void begin(void *user) {
     if (!check_arguments(call) || !check_dry_run(call) || !check_rest(call))
         return;
     if (call->req.kind == PX_CALL_TOOL && !px_item_read_only(call->item) && !call->dry)
-        record_effect(call);
+        px_call_record(call);
     else
-        dispatch(call);
+        px_call_dispatch(call);
 }
 
 /* ---- beginning ---- */
@@ -325,6 +294,8 @@ static int copy_request(struct px_call *call) {
     struct px_call_req *req = &call->req;
     if (req->kind != PX_CALL_COMPLETE && req->kind != PX_CALL_READ && !req->args_json.p)
         req->args_json = PX_LIT("{}");
+    if (!req->idempotency_key.n)
+        req->idempotency_key = (px_str){0};
     px_str *texts[] = {&req->uri,           &req->args_json,       &req->params_json,
                        &req->meta_json,     &req->caps_json,       &req->responses_json,
                        &req->request_state, &req->idempotency_key, &req->parent};
@@ -353,7 +324,9 @@ static void init(struct px_call *call) {
     px_id_make(call->id);
     px_key_digest(gate->digest_key, px_call_subject(call), call->digest);
     px_timer_init(&call->deadline, gate->opts.loop, "call/deadline", deadline_passed, call);
-    call->deadline.deadline_ns = call->began_ns + timeout;
+    call->deadline.deadline_ns = call->ends_ns = call->began_ns + timeout;
+    call->before = PX_EFFECT_FAILED;
+    call->look.verified = PX_VERIFIED_UNKNOWN;
     px_tell_init(call);
     px_work_init(&call->work, "call/begin", begin, call);
     px_work_post(gate->opts.loop, &call->work);

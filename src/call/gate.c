@@ -53,6 +53,8 @@ int px_gate_create(const struct px_gate_opts *opts, struct px_gate **ret, struct
     if (!r)
         r = px_state_key(opts->state, "request-state", gate->ask_key, err);
     if (!r)
+        r = px_state_key(opts->state, "idempotency", gate->effect_key, err);
+    if (!r)
         r = px_shapes_init(gate, err);
     if (r) {
         px_gate_destroy(&gate);
@@ -73,6 +75,7 @@ void px_gate_destroy(struct px_gate **pgate) {
     px_map_finish(&gate->principals);
     explicit_bzero(gate->digest_key, sizeof gate->digest_key);
     explicit_bzero(gate->ask_key, sizeof gate->ask_key);
+    explicit_bzero(gate->effect_key, sizeof gate->effect_key);
     free(gate);
 }
 

@@ -10,9 +10,10 @@
 #include "reactor/timer.h"
 #include "service/run.h"
 #include "service/services.h"
+#include "state/effect.h"
 #include "state/key.h"
 
-enum { PX_PRINCIPAL_MAX = 80, PX_IDEMPOTENCY_MAX = 256 };
+enum { PX_PRINCIPAL_MAX = 80, PX_IDEMPOTENCY_MAX = 256, PX_SENT_KEY = 32 };
 
 /** What all sessions of one principal share. */
 struct px_principal {
@@ -27,7 +28,7 @@ struct px_gate {
     struct px_rules rules;
     uint64_t rules_version;
     struct px_map principals; /* px_principal by name */
-    uint8_t digest_key[PX_KEY_SIZE], ask_key[PX_KEY_SIZE];
+    uint8_t digest_key[PX_KEY_SIZE], ask_key[PX_KEY_SIZE], effect_key[PX_KEY_SIZE];
     struct px_schema *content, *prompt, *read, *complete, *ask; /* what plugins may answer; see shapes.c */
     struct px_gate_stats stats;
 };
@@ -50,10 +51,23 @@ static inline bool px_session_ended(const struct px_session *session) {
 
 /* A call that waits at the plugin has `run` in use from RUNNING on, until it is settled. */
 enum px_call_state {
-    PX_CALL_POSTED,  /* px_gate_call has returned; nothing was looked at yet */
-    PX_CALL_EFFECT,  /* waits until the effect is on record */
-    PX_CALL_RUNNING, /* at the plugin */
-    PX_CALL_ENDED    /* its result is known; `done` is posted, or was called */
+    PX_CALL_POSTED,    /* px_gate_call has returned; nothing was looked at yet */
+    PX_CALL_EFFECT,    /* waits until the effect is on record */
+    PX_CALL_VERIFYING, /* looks whether it was done: an earlier call with its key, or this one */
+    PX_CALL_RUNNING,   /* at the plugin */
+    PX_CALL_ENDED      /* its result is known; `done` is posted, or was called */
+};
+
+/* Looking whether a write was done (verify.c). That it is not there counts when it was seen twice, a second apart: a request that
+ * was given up may still arrive. */
+struct px_look {
+    struct px_run run; /* in use: item is set */
+    struct px_timer pause;
+    unsigned absent; /* how often it was not there */
+    bool wanted;     /* an earlier call's, before anything is sent */
+    bool before;     /* that is what goes on */
+    enum px_verified verified;
+    px_str words;
 };
 
 struct px_call {
@@ -76,8 +90,13 @@ struct px_call {
     bool effect_begun; /* it will be on record; so its end must be, too */
     bool dispatched;   /* the plugin has seen it */
     bool dry;          /* a dry run */
-    bool resumed;      /* the effect is one that an earlier call asked about */
-    bool gone;         /* only the memory is left, until the turn ends */
+    /* What the effect is when nothing is sent: FAILED; ASKED, UNKNOWN: it is an earlier call's. */
+    enum px_effect_outcome before;
+    unsigned tries;                 /* to put it on record */
+    uint64_t ends_ns;               /* the whole deadline; the run's may come sooner (verify.c) */
+    char sent_key[PX_SENT_KEY + 1]; /* what goes to the upstream as idempotency key */
+    struct px_look look;
+    bool gone; /* only the memory is left, until the turn ends */
     uint64_t began_ns;
     int64_t began_unix_ms;
     bool progressed;
@@ -109,8 +128,41 @@ static inline px_str px_call_subject(const struct px_call *call) {
     return req->args_json.p ? req->args_json : req->params_json.p ? req->params_json : req->uri;
 }
 
+/* call.c: where the steps of other files go on */
+void px_call_dispatch(struct px_call *call);
+void px_call_end(struct px_call *call);
+void px_call_fail(struct px_call *call, struct px_error error);
+/** A call that the host ends: `code`, or that the outcome is not known. */
+struct px_error px_call_ended_by_host(struct px_call *call, int32_t code, const char *what);
+
+/* effect.c: step 4 */
+/** Put it on record, then dispatch; or go on as the record says when its key was used before. */
+void px_call_record(struct px_call *call);
+/** What was told, for a repeat with its key; appended. */
+void px_effect_put_result(struct px_buf *to, const struct px_call *call);
+/** A member of the result's meta: `json`, a value. */
+void px_result_mark(struct px_call *call, const char *name, px_str json);
+/** It was done, and what it told cannot be told again. */
+struct px_error px_call_carried_out(struct px_call *call, px_str call_id);
+
+/* verify.c */
+/** Arm the deadline of the run: the call's, or sooner when time is to be left for looking. */
+void px_verify_arm(struct px_call *call);
+/** The run has ended and its outcome is not known: look, when the tool can and there is time. False: it cannot be. */
+bool px_verify_after(struct px_call *call);
+/** Look whether an earlier call's was done, before anything is sent. */
+void px_verify_before(struct px_call *call);
+/** Stop looking. */
+void px_verify_stop(struct px_call *call);
+void px_verify_finish(struct px_call *call);
+
 /* settle.c: the end of a call, but for its answer: the row, the effect's end, the counters. Once. */
 void px_call_settle(struct px_call *call);
+/** What is known of the world. */
+enum px_effect_outcome px_call_outcome(const struct px_call *call);
+/** As much of the arguments as is kept, redacted and masked: at most `most` bytes. *ret_whole (may be NULL): nothing is missing. */
+px_str px_call_shown(const struct px_call *call, size_t most, struct px_buf *masked, struct px_buf *clean,
+                     bool *ret_whole);
 /** It will not be waited for that the effect is on record; who keeps the records knows what that means for it. */
 void px_call_drop_effect(struct px_call *call);
 

@@ -4,20 +4,26 @@
 #include "state/calllog.h"
 #include "state/effect.h"
 
-/* As much of the arguments as a row keeps, redacted. Where they are cut, the last few bytes could be the beginning of a
- * secret that is too short to be known by it: they go. */
-static px_str logged_subject(const struct px_call *call, struct px_buf *masked, struct px_buf *clean) {
+/* Where they are cut, the last few bytes could be the beginning of a secret that is too short to be known by it: they go. */
+px_str px_call_shown(const struct px_call *call, size_t most, struct px_buf *masked, struct px_buf *clean,
+                     bool *ret_whole) {
     px_str subject = px_call_subject(call);
+    bool whole = true;
+    ret_whole = ret_whole ? ret_whole : &whole;
+    *ret_whole = true;
     if (call->item->n_write_only && call->req.args_json.p) {
+        *ret_whole = false;
         if (px_call_mask(call, subject, masked))
             return PX_LIT("[redacted]");
+        *ret_whole = px_str_eq(subject, px_buf_view(masked));
         subject = px_buf_view(masked);
     }
-    bool cut = subject.n > PX_CALLLOG_MAX_ARGS;
+    bool cut = subject.n > most;
     if (cut)
-        subject.n = PX_CALLLOG_MAX_ARGS;
+        subject.n = most;
     if (!cut && !px_redact_hits(subject))
         return subject;
+    *ret_whole = false;
     if (cut)
         px_redact_append_cut(clean, subject);
     else
@@ -25,8 +31,10 @@ static px_str logged_subject(const struct px_call *call, struct px_buf *masked, 
     if (clean->failed)
         return PX_LIT("[redacted]");
     subject = px_buf_view(clean);
-    if (cut)
-        subject.n = px_str_cut_utf8(subject, subject.n - PX_MIN(subject.n, (uint64_t)PX_REDACT_MIN - 1));
+    if (cut || subject.n > most) {
+        uint64_t tail = subject.n > most ? subject.n - most : 0;
+        subject.n = px_str_cut_utf8(subject, subject.n - PX_MIN(subject.n, tail + PX_REDACT_MIN - 1));
+    }
     return subject;
 }
 
@@ -42,7 +50,7 @@ static void write_row(struct px_call *call) {
         .profile = px_str_of(call->session->profile),
         .service = call->item->service,
         .tool = call->item->name,
-        .args = logged_subject(call, &masked, &clean),
+        .args = px_call_shown(call, PX_CALLLOG_MAX_ARGS, &masked, &clean, NULL),
         .digest = px_str_n((const char *)call->digest, sizeof call->digest),
         .detail = result->error.message,
         .began_unix_ms = call->began_unix_ms,
@@ -55,12 +63,9 @@ static void write_row(struct px_call *call) {
     px_buf_finish(&clean);
 }
 
-/* What is known of the world. A failure that the plugin reports means that it did not happen, unless its words are that
- * it does not know, or that it had no end. */
-static enum px_effect_outcome outcome_of(const struct px_call *call) {
-    const struct px_run *run = &call->run;
-    if (!call->dispatched)
-        return call->resumed ? PX_EFFECT_ASKED : PX_EFFECT_FAILED;
+/* A failure that the plugin reports means that it did not happen, unless its words are that it does not know, or that it had no
+ * end. */
+static enum px_effect_outcome of_run(const struct px_run *run) {
     if (run->replied) /* also when its answer could not be passed on */
         return run->answer == PX_RUN_REPLY && run->reply.flags & PX_REPLY_IS_ERROR ? PX_EFFECT_FAILED
                                                                                    : PX_EFFECT_DONE;
@@ -79,6 +84,39 @@ static enum px_effect_outcome outcome_of(const struct px_call *call) {
     }
 }
 
+enum px_effect_outcome px_call_outcome(const struct px_call *call) {
+    const struct px_look *look = &call->look;
+    if (look->verified == PX_VERIFIED_DONE)
+        return PX_EFFECT_DONE;
+    if (look->verified == PX_VERIFIED_ABSENT)
+        return PX_EFFECT_FAILED;
+    if (!call->dispatched)
+        return call->before;
+    enum px_effect_outcome outcome = of_run(&call->run);
+    /* That this attempt failed says nothing of the one before it. */
+    if (outcome == PX_EFFECT_FAILED && call->before == PX_EFFECT_UNKNOWN)
+        return PX_EFFECT_UNKNOWN;
+    return outcome;
+}
+
+static void end_effect(struct px_call *call) {
+    const struct px_look *look = &call->look;
+    struct px_buf result;
+    struct px_effect_ending ending = {.outcome = px_call_outcome(call), .by = PX_EFFECT_BY_ANSWER};
+    px_buf_init(&result, PX_EFFECT_MAX_RESULT + 1);
+    bool looked = look->verified != PX_VERIFIED_UNKNOWN;
+    if (looked)
+        ending.by = PX_EFFECT_BY_VERIFY;
+    if (looked || ending.outcome == PX_EFFECT_UNKNOWN)
+        ending.words = look->words;
+    if (ending.outcome == PX_EFFECT_DONE && call->req.idempotency_key.p && call->result.code == PX_OK) {
+        px_effect_put_result(&result, call);
+        ending.result = result.failed ? (px_str){0} : px_buf_view(&result);
+    }
+    px_effect_end(call->gate->opts.state, px_str_of(call->effect_id), &ending);
+    px_buf_finish(&result);
+}
+
 void px_call_drop_effect(struct px_call *call) {
     if (!call->effect)
         return;
@@ -91,13 +129,13 @@ void px_call_settle(struct px_call *call) {
     px_timer_disarm(&call->deadline);
     px_work_cancel(&call->work);
     px_call_drop_effect(call);
+    px_verify_finish(call);
     px_tell_finish(call);
     if (call->dispatched)
         px_run_finish(&call->run);
     write_row(call);
     if (call->effect_begun)
-        px_effect_end(gate->opts.state, px_str_of(call->effect_id),
-                      &(struct px_effect_ending){.outcome = outcome_of(call), .by = PX_EFFECT_BY_ANSWER});
+        end_effect(call);
     gate->stats.total++;
     gate->stats.failed += call->result.code != PX_OK;
     if (call->counted) {

@@ -60,7 +60,12 @@ static int admit(const struct px_instance *inst, struct px_err *err) {
 
 static void init(struct px_run *run, struct px_item *item, const struct px_call_in *in,
                  struct px_scope *scope, const struct px_run_sink *sink, void *user) {
-    *run = (struct px_run){.instance = item->instance, .scope = scope, .in = *in, .sink = sink, .user = user};
+    *run = (struct px_run){.instance = item->instance,
+                           .scope = scope,
+                           .in = *in,
+                           .sink = sink,
+                           .user = user,
+                           .verified = PX_VERIFIED_UNKNOWN};
     run->in.size = sizeof run->in;
     run->in.id = item->id;
     if (!run->in.name.p)
@@ -115,6 +120,7 @@ static void start_route(struct px_run *run, uint32_t flags) {
                                             .principal = run->in.principal,
                                             .args_json = run->in.args_json,
                                             .traceparent = traceparent(run),
+                                            .idempotency_key = run->in.idempotency_key,
                                             .deadline_ns = run->in.deadline_ns,
                                             .result_bytes = run->in.result_bytes,
                                             .dry_run = flags & PX_RUN_DRY,
@@ -128,6 +134,39 @@ static void start_route(struct px_run *run, uint32_t flags) {
                                    .code = PX_UNAVAILABLE,
                                    .message = px_str_of(err.msg)};
     px_run_fail(run, &error);
+}
+
+bool px_item_verifies(const struct px_item *item) {
+    return item->route && px_route_verifies(item->route);
+}
+
+bool px_item_repeatable(const struct px_item *item) {
+    return (item->hints & PX_HINT_IDEMPOTENT) == PX_HINT_IDEMPOTENT ||
+           (item->route && px_route_repeatable(item->route));
+}
+
+static void on_verified(void *user, enum px_verified verified, px_str found, px_str words) {
+    struct px_run *run = user;
+    const struct px_reply reply = {.size = sizeof reply, .structured_json = found};
+    const struct px_error error = {.size = sizeof error, .code = PX_UNAVAILABLE, .message = words};
+    run->route = NULL;
+    run->verified = verified;
+    if (verified == PX_VERIFIED_DONE)
+        px_run_reply(run, &reply);
+    else
+        px_run_fail(run, &error);
+}
+
+static void start_verify(struct px_run *run) {
+    const struct px_route_verify_opts opts = {.route = run->item->route,
+                                              .site = run->instance->site,
+                                              .principal = run->in.principal,
+                                              .args_json = run->in.args_json,
+                                              .key = run->in.idempotency_key,
+                                              .deadline_ns = run->in.deadline_ns};
+    struct px_err err;
+    if (px_route_verify(run->op_scope, &opts, on_verified, run, &run->route, &err))
+        on_verified(run, PX_VERIFIED_UNKNOWN, (px_str){0}, px_str_of(err.msg));
 }
 
 static void enter_call(struct px_run *run) {
@@ -153,7 +192,10 @@ int px_run_start(struct px_run *run, struct px_item *item, const struct px_call_
     px_instance_ref(inst);
     inst->n_runs++;
     px_list_add(&inst->runs, &run->in_instance);
-    if (item->route && in->kind == PX_CALL_TOOL)
+    run->verifying = flags & PX_RUN_VERIFY;
+    if (run->verifying)
+        start_verify(run);
+    else if (item->route && in->kind == PX_CALL_TOOL)
         start_route(run, flags);
     else
         enter_call(run);
@@ -164,7 +206,7 @@ bool px_run_end(struct px_run *run, enum px_why why) {
     struct px_instance *inst = run->instance;
     if (run->answer == PX_RUN_NONE && !run->ended) {
         run->ended = true;
-        run->not_done = run->route && !px_route_call_left(run->route);
+        run->not_done = run->route && !run->verifying && !px_route_call_left(run->route);
         run->route = NULL;
         if (inst->lib->vtable.cancel && !run->item->route) { /* of a route it knows nothing */
             px_instance_enter(inst, "cancel");

@@ -10,6 +10,7 @@
 
 #include "reactor/loop.h"
 #include "reactor/scope.h"
+#include "route/verify.h"
 #include "service/registry.h"
 
 struct px_run;
@@ -23,9 +24,17 @@ struct px_run_sink {
 
 /* For an item with a route, which the host does itself; nothing of it reaches a plugin. */
 enum {
-    PX_RUN_DRY = 1,    /* show the request, send nothing */
-    PX_RUN_VERBOSE = 2 /* the exchange goes into the reply's meta, as "plexus/exchange" */
+    PX_RUN_DRY = 1,     /* show the request, send nothing */
+    PX_RUN_VERBOSE = 2, /* the exchange goes into the reply's meta, as "plexus/exchange" */
+    PX_RUN_VERIFY =
+        4 /* of one that px_item_verifies: look whether the write of these arguments was done: run.verified, with
+                           reply.structured_json: what was found, or error.message: words */
 };
+
+/** Whether the host can look for itself if a write of this item was done. */
+bool px_item_verifies(const struct px_item *item);
+/** Whether a write of this item may be sent again under the same key when its outcome is not known. */
+bool px_item_repeatable(const struct px_item *item);
 
 enum px_run_answer { PX_RUN_NONE = 0, PX_RUN_REPLY, PX_RUN_FAIL, PX_RUN_ASK };
 
@@ -42,10 +51,12 @@ struct px_run {
     const struct px_run_sink *sink;
     void *user;
     struct px_work done;
-    struct px_op *route; /* of an item with a route; NULL: it has ended, or there is none */
-    bool not_done;       /* it was ended before anything of its route was sent */
-    bool ended;          /* px_run_end has run: cancel() does not come again */
-    bool ended_by_host;  /* the answer is the host's own: the instance was stopped */
+    struct px_op *route;       /* of an item with a route; NULL: it has ended, or there is none */
+    bool verifying;            /* PX_RUN_VERIFY */
+    enum px_verified verified; /* UNKNOWN until it is known */
+    bool not_done;             /* it was ended before anything of its route was sent */
+    bool ended;                /* px_run_end has run: cancel() does not come again */
+    bool ended_by_host;        /* the answer is the host's own: the instance was stopped */
     bool
         replied; /* the plugin said that it went well (the answer may be a failure all the same: too large) */
     /* the answer, copied into the scope */

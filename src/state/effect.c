@@ -31,8 +31,10 @@ struct begin_op {
 static void deliver_begin(struct px_done *done) {
     struct begin_op *op = (struct begin_op *)(void *)done;
     op->told = true;
-    if (op->cb)
-        op->cb(op->user, done->status, done->status == -EEXIST ? &op->earlier : NULL);
+    if (op->cb) {
+        bool hands = (done->status == 0 || done->status == -EEXIST) && op->earlier.id.p;
+        op->cb(op->user, done->status, hands ? &op->earlier : NULL);
+    }
 }
 
 /* Who is not told that it is on record has not let it leave. */
@@ -156,6 +158,17 @@ static int reopen(struct px_db *db, px_str id, enum px_effect_outcome from, px_s
     return r ? r : sqlite3_changes(db->sqlite) ? 0 : -ENOENT;
 }
 
+static int read_one(struct px_db *db, px_str id, struct begin_op *op) {
+    sqlite3_stmt *stmt = px_db_stmt(db, PX_SQL_EFFECT_GET);
+    px_db_bind_text(stmt, 1, id);
+    int r = px_db_step(db, stmt);
+    if (r != 1)
+        return r ? r : -ENOENT;
+    r = px_effect_read(&op->arena, stmt, &op->earlier);
+    px_db_reset(stmt);
+    return r;
+}
+
 int px_effect_resume(struct px_state *state, struct px_scope *scope, px_str id, enum px_effect_outcome from,
                      px_str call_id, px_effect_cb cb, void *user, struct px_op **ret_op) {
     struct begin_op *op;
@@ -167,7 +180,11 @@ int px_effect_resume(struct px_state *state, struct px_scope *scope, px_str id, 
     int r = start(state, scope, id, from, cb, user, &op);
     if (r)
         return r;
-    return settle(op, reopen(&state->dbs[PX_STATE_DB], id, from, call_id), ret_op);
+    struct px_db *db = &state->dbs[PX_STATE_DB];
+    r = reopen(db, id, from, call_id);
+    if (!r && (r = read_one(db, id, op)) < 0) /* it is not taken up after all */
+        px_effect_end(state, id, &(struct px_effect_ending){.outcome = from, .by = PX_EFFECT_BY_ANSWER});
+    return settle(op, r, ret_op);
 }
 
 /* ---- end ---- */

@@ -67,7 +67,8 @@ struct px_effect {
 };
 
 /** status: 0: durable, the call may leave; -EEXIST: `earlier` has this idempotency key, and nothing was begun; -ENOSPC, -EROFS:
- *  it is not on record (px_state_health says why). `earlier` lives until it returns, and is NULL otherwise. */
+ *  it is not on record (px_state_health says why). `earlier` lives until it returns; with 0 it is the effect that goes on
+ *  (px_effect_resume), otherwise NULL. */
 typedef void (*px_effect_cb)(void *user, int status, const struct px_effect *earlier);
 /** Put it on record, unless one that has not FAILED has its principal, service, tool and idempotency key: then that one is handed
  *  over. Text is copied. `cb` runs once, after the commit, unless the op is cancelled: then nothing can have left, and the record,

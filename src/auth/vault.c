@@ -112,6 +112,8 @@ static void settle(struct px_vault *vault, struct px_vault_write *write, int sta
         entry->last = NULL;
     entry->writes--;
     vault->checked |= status == 0 && write->value;
+    if (status == 0 && vault->on_change)
+        vault->on_change(vault->ctx, name_of(entry));
     tidy(vault, entry);
 }
 
@@ -243,6 +245,8 @@ int px_vault_open(const struct px_vault_opts *opts, struct px_vault **ret, struc
     if (!vault)
         return px_err_errno(err, -ENOMEM, "the sealed store");
     vault->state = opts->state;
+    vault->on_change = opts->on_change;
+    vault->ctx = opts->ctx;
     px_list_init(&vault->writes);
     vault->key = px_locked_alloc(PX_VAULT_KEY);
     int r = vault->key ? px_scope_open(opts->loop, NULL, "vault", 0, &vault->scope) : -ENOMEM;

@@ -21,6 +21,9 @@ struct px_vault_opts {
     struct px_state *state;
     const char *state_dir;       /* where vault.key is */
     const char *credentials_dir; /* NULL: there is none */
+    /** Another value is durable, or its removal; from the loop, before whoever waits for that write hears of it. May be NULL. */
+    void (*on_change)(void *ctx, px_str name);
+    void *ctx;
 };
 /** Reads the key and everything that is sealed. For start-up. -EKEYREJECTED: the key is not the one it was sealed with; -ENOENT: the key is not
  *  there, but values are; -EPERM, -EACCES, -ELOOP, -EINVAL: the key's file is open to others, someone else's, a link, no key; -EROFS: state.db cannot be read.

@@ -68,6 +68,8 @@ struct px_vault {
     struct px_vault_entry **entries; /* in byte order of their names */
     size_t n, room;
     struct px_list_node writes;
+    void (*on_change)(void *ctx, px_str name);
+    void *ctx;
     bool checked; /* the check row is there, and proves the key */
 };
 /** Find, or make, the entry of this name. NULL: no memory, or too many. */

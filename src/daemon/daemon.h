@@ -7,6 +7,7 @@
 #ifndef PX_DAEMON_DAEMON_H
 #define PX_DAEMON_DAEMON_H
 
+#include "auth/vault.h"
 #include "daemon/config.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
@@ -30,6 +31,7 @@ struct px_daemon {
     struct px_secrets *secrets;
     struct px_config *config;
     struct px_state *state;
+    struct px_vault *vault;
     struct px_dns *dns;
     struct px_http *http;
     struct px_guards *guards;
@@ -75,6 +77,14 @@ void px_daemon_status_network(const struct px_daemon *d, struct px_jw *w);
 void px_daemon_reload(void *daemon);
 /** Apply what a configuration says and can be changed while running. */
 PX_MUSTCHECK int px_daemon_apply(struct px_daemon *d, const struct px_config *config, struct px_err *err);
+
+/* stored.c */
+/** The sealed store: after the state, before whatever uses it. */
+PX_MUSTCHECK int px_daemon_open_vault(struct px_daemon *d, struct px_err *err);
+/** Configure the services, with the secrets that are in the sealed store now. */
+PX_MUSTCHECK int px_daemon_configure(struct px_daemon *d, const struct px_config *config, struct px_err *err);
+/** Every reference of the configuration to the sealed store. */
+void px_daemon_secret_uses(void *daemon, void (*fn)(void *user, px_str secret, px_str service), void *user);
 
 /* stop.c */
 /** The first time: end well; the second time: end. */

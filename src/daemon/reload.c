@@ -7,7 +7,7 @@
 int px_daemon_apply(struct px_daemon *d, const struct px_config *config, struct px_err *err) {
     int r = px_gate_set_policy(d->gate, &config->policy, err);
     if (r == 0)
-        r = px_services_configure(d->services, config->confs, config->n_confs, err);
+        r = px_daemon_configure(d, config, err);
     if (r < 0)
         return r;
     px_log_set_level(config->log_level);

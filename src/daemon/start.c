@@ -145,6 +145,8 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
     px_log_set_level(d->config->log_level);
     r = open_state(d, err);
     if (r == 0)
+        r = px_daemon_open_vault(d, err);
+    if (r == 0)
         r = px_daemon_open_network(d, err);
     if (r == 0)
         r = open_services(d, err);
@@ -173,6 +175,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_scope_close(&d->scope);
     px_guards_destroy(&d->guards); /* whoever waited there has gone with a scope */
     px_daemon_close_network(d);
+    px_vault_close(&d->vault);
     if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */
         px_log(PX_LOG_ERROR, "daemon", "the last turn of the loop failed");
     px_state_close(&d->state);

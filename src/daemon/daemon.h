@@ -94,6 +94,12 @@ void px_daemon_stop(struct px_daemon *d, int signal);
 /** plexus/status. */
 int px_daemon_status(void *daemon, struct px_session *session, px_str params, struct px_jw *w,
                      struct px_err *err);
+/* breaker.c */
+/** plexus/breaker. */
+int px_daemon_breaker(void *daemon, struct px_session *session, px_str params, struct px_jw *w,
+                      struct px_err *err);
+
+/* status.c */
 void px_daemon_log_status(struct px_daemon *d);
 /** One line for the service manager. */
 void px_daemon_notify_status(struct px_daemon *d);

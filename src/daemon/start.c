@@ -91,9 +91,15 @@ static int open_gate(struct px_daemon *d, struct px_err *err) {
                                     .services = d->services,
                                     .registry = px_services_registry(d->services),
                                     .state = d->state};
+    static const struct {
+        const char *name;
+        px_mcp_method fn;
+    } own[] = {{"plexus/status", px_daemon_status}, {"plexus/breaker", px_daemon_breaker}};
     r = px_mcp_create(&mcp, &d->mcp, err);
-    if (r == 0 && (r = px_mcp_extend(d->mcp, "plexus/status", px_daemon_status, d)) < 0)
-        px_err_errno(err, r, "plexus/status");
+    for (size_t i = 0; i < PX_COUNT(own) && r == 0; i++) {
+        if ((r = px_mcp_extend(d->mcp, own[i].name, own[i].fn, d)) < 0)
+            px_err_errno(err, r, "%s", own[i].name);
+    }
     return r;
 }
 

@@ -15,6 +15,23 @@ static void nullable(struct px_jw *w, const char *key, const char *text) {
     px_jw_str(w, text && *text ? px_str_of(text) : (px_str){0});
 }
 
+/* What its requests go through. */
+static void write_upstreams(const struct px_services *services, const struct px_service *service,
+                            struct px_jw *w) {
+    px_str name = px_str_of(service->name);
+    struct px_grants *grants = services->opts.grants;
+    int64_t next = grants ? px_grants_next_refresh(grants, name) : 0;
+    if (services->opts.guards)
+        px_guard_status(services->opts.guards, name, w);
+    px_jw_key(w, "next_refresh_unix_ms");
+    if (next)
+        px_jw_i64(w, next);
+    else
+        px_jw_null(w);
+    px_jw_key(w, "needs_login");
+    px_jw_bool(w, grants && px_grants_needs_login(grants, name));
+}
+
 void px_services_status(struct px_services *services, struct px_jw *w,
                         bool (*visible)(void *ctx, px_str service), void *ctx) {
     px_jw_array(w);
@@ -36,6 +53,7 @@ void px_services_status(struct px_services *services, struct px_jw *w,
         px_jw_u64(w, inst ? inst->n_tools : 0);
         px_jw_key(w, "in_flight");
         px_jw_u64(w, inst ? inst->n_runs : 0);
+        write_upstreams(services, service, w);
         px_jw_object_end(w);
     }
     px_jw_array_end(w);

@@ -25,6 +25,7 @@ struct px_cli {
     const char *token_file; /* NULL: none */
     bool json;              /* print JSON: asked for, or stdout is not a terminal */
     bool asked_json;        /* --json was given */
+    bool quiet;             /* px_cli_fail prints nothing: what fails will be tried again */
     struct px_out out, err;
 };
 

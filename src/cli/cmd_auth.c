@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/pretty.h"
+#include "cli/status.h"
 #include "cli/table.h"
 
 /* ---- status ---- */
@@ -56,45 +57,49 @@ static px_str service_of(struct px_arena *arena, px_str grant) {
     return service;
 }
 
-static int print_status(struct px_cli *cli, px_str result) {
+void px_status_grants(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str result) {
     static const char *const titles[] = {"SERVICE",      "ACCOUNT",      "STATE", "EXPIRES",
                                          "LAST REFRESH", "NEXT REFRESH", "SCOPES"};
-    struct px_arena arena;
     struct px_table table;
-    struct px_buf buf;
     px_str grant;
     uint64_t pos = 0;
-    px_arena_init(&arena, 64u << 20);
-    px_buf_init(&buf, 64u << 20);
-    px_table_init(&table, &arena);
+    px_table_init(&table, arena);
     for (size_t i = 0; i < PX_COUNT(titles); i++)
         px_table_column(&table, px_str_of(titles[i]), false);
     while (px_json_slice_next(px_field(result, "grants"), &pos, NULL, &grant) == 1) {
-        px_str state = px_field_text(&arena, grant, "state"),
-               account = words(&arena, px_field(grant, "account"));
-        px_table_cell(&table, service_of(&arena, grant), PX_BOLD);
+        px_str state = px_field_text(arena, grant, "state"),
+               account = words(arena, px_field(grant, "account"));
+        px_table_cell(&table, service_of(arena, grant), PX_BOLD);
         px_table_cell(&table, account.n ? account : PX_LIT("-"), PX_PLAIN);
         px_table_cell(&table, state, style_of(state));
-        px_table_cell(&table, moment(&arena, grant, "expires_unix_ms"), PX_PLAIN);
-        px_table_cell(&table, moment(&arena, grant, "last_refresh_unix_ms"), PX_DIM);
-        px_table_cell(&table, moment(&arena, grant, "next_refresh_unix_ms"), PX_DIM);
-        px_table_cell(&table, words(&arena, px_field(grant, "scopes")), PX_PLAIN);
+        px_table_cell(&table, moment(arena, grant, "expires_unix_ms"), PX_PLAIN);
+        px_table_cell(&table, moment(arena, grant, "last_refresh_unix_ms"), PX_DIM);
+        px_table_cell(&table, moment(arena, grant, "next_refresh_unix_ms"), PX_DIM);
+        px_table_cell(&table, words(arena, px_field(grant, "scopes")), PX_PLAIN);
     }
     if (table.n_cells)
-        px_table_print(&table, &buf, &cli->out);
+        px_table_print(&table, to, out);
     else
-        px_buf_text(&buf, "no service has credentials with a life\n");
+        px_buf_text(to, "no service has credentials with a life\n");
+    px_table_finish(&table);
     for (pos = 0; px_json_slice_next(px_field(result, "grants"), &pos, NULL, &grant) == 1;) {
-        px_str error = words(&arena, px_field(grant, "error"));
+        px_str error = words(arena, px_field(grant, "error"));
         if (!error.n)
             continue;
-        px_out_clean(&buf, service_of(&arena, grant), true);
-        px_buf_text(&buf, ": ");
-        px_out_clean(&buf, error, true);
-        px_buf_char(&buf, '\n');
+        px_out_clean(to, service_of(arena, grant), true);
+        px_buf_text(to, ": ");
+        px_out_clean(to, error, true);
+        px_buf_char(to, '\n');
     }
+}
+
+static int print_status(struct px_cli *cli, px_str result) {
+    struct px_arena arena;
+    struct px_buf buf;
+    px_arena_init(&arena, 64u << 20);
+    px_buf_init(&buf, 64u << 20);
+    px_status_grants(&buf, &arena, &cli->out, result);
     int r = px_out_flush(&cli->out, &buf);
-    px_table_finish(&table);
     px_buf_finish(&buf);
     px_arena_finish(&arena);
     return r ? PX_EXIT_FAILURE : PX_EXIT_OK;

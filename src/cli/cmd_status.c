@@ -1,212 +1,74 @@
-/* status: how the host is. */
-#include "cli/client.h"
+/* status: how the host is, once or live. */
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/pretty.h"
-#include "cli/table.h"
+#include "cli/status_watch.h"
 
-static void word(struct px_buf *to, const struct px_out *out, enum px_style style, px_str text) {
-    px_buf_text(to, px_style(out, style));
-    px_out_clean(to, text, true);
-    px_buf_text(to, px_style_end(out, style));
-}
-
-static void print_head(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str status) {
-    bool ready = px_field_true(status, "ready"), stopping = px_field_true(status, "stopping");
-    px_str calls = px_field(status, "calls");
-    px_buf_text(to, "plexusd ");
-    px_out_clean(to, px_field_text(arena, status, "version"), true);
-    px_buf_text(to, ", ");
-    word(to, out, stopping || !ready ? PX_YELLOW : PX_GREEN,
-         stopping ? PX_LIT("stopping")
-         : ready  ? PX_LIT("ready")
-                  : PX_LIT("starting"));
-    if (px_field_true(status, "paused_all"))
-        word(to, out, PX_YELLOW, PX_LIT(", everything paused"));
-    px_buf_text(to, ", up ");
-    px_out_span(to, PX_MIN(px_field_u64(status, "uptime_ms"), (uint64_t)1 << 50) * 1000);
-    px_buf_addf(to, ", pid %llu; you are ", (unsigned long long)px_field_u64(status, "pid"));
-    px_out_clean(to, px_field_text(arena, status, "principal"), true);
-    px_buf_text(to, "\ncalls     ");
-    px_out_count(to, px_field_u64(calls, "in_flight"));
-    px_buf_text(to, " in flight, ");
-    px_out_count(to, px_field_u64(calls, "total"));
-    px_buf_text(to, " in all, ");
-    px_out_count(to, px_field_u64(calls, "failed"));
-    px_buf_text(to, " failed; planners: ");
-    px_out_count(to, px_field_u64(status, "planners"));
-    px_buf_char(to, '\n');
-}
-
-/* Requests of services to the world. */
-static void print_http(struct px_buf *to, px_str http, px_str dns) {
-    if (!http.p)
-        return;
-    px_buf_text(to, "http      ");
-    px_out_count(to, px_field_u64(http, "running"));
-    px_buf_text(to, " in flight, ");
-    px_out_count(to, px_field_u64(http, "requests"));
-    px_buf_text(to, " in all, ");
-    px_out_count(to, px_field_u64(http, "failed"));
-    px_buf_text(to, " failed, ");
-    px_out_count(to, px_field_u64(http, "refused"));
-    px_buf_text(to, " refused; connections: ");
-    px_out_count(to, px_field_u64(http, "connections"));
-    px_buf_text(to, "; names looked up: ");
-    px_out_count(to, px_field_u64(dns, "asked"));
-    px_buf_char(to, '\n');
-}
-
-static void print_loop(struct px_buf *to, struct px_arena *arena, px_str loop) {
-    px_str busy = px_field(loop, "busy_ratio"), slowest = px_field_text(arena, loop, "slowest");
-    if (!loop.p)
-        return;
-    px_buf_text(to, "loop      slowest ");
-    px_out_span(to, px_field_u64(loop, "slowest_us"));
-    if (slowest.n) {
-        px_buf_text(to, " (");
-        px_out_clean(to, slowest, true);
-        px_buf_char(to, ')');
-    }
-    px_buf_text(to, ", lag ");
-    px_out_span(to, px_field_u64(loop, "lag_us"));
-    px_buf_text(to, ", ");
-    px_out_count(to, px_field_u64(loop, "slow"));
-    px_buf_text(to, " slow of ");
-    px_out_count(to, px_field_u64(loop, "callbacks"));
-    px_buf_text(to, " callbacks");
-    if (px_json_slice_type(busy) == PX_JSON_NUMBER) {
-        const char *text = px_arena_str(arena, busy).p;
-        char *end = NULL;
-        double ratio = text ? strtod(text, &end) : 0;
-        if (end && !*end && ratio >= 0 && ratio <= 1)
-            px_buf_addf(to, ", busy %.1f %%", 100 * ratio);
-    }
-    px_buf_char(to, '\n');
-}
-
-static void print_state(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str state) {
-    px_str health = px_field_text(arena, state, "health"), reason = px_field_text(arena, state, "reason");
-    if (!state.p)
-        return;
-    px_buf_text(to, "state     ");
-    word(to, out, px_str_is(health, "ok") ? PX_GREEN : PX_RED, health);
-    if (reason.n) {
-        px_buf_text(to, ": ");
-        px_out_clean(to, reason, true);
-    }
-    px_buf_text(to, ", commits ");
-    px_out_count(to, px_field_u64(state, "commits"));
-    px_buf_text(to, ", p50 ");
-    px_out_span(to, px_field_u64(state, "commit_p50_us"));
-    px_buf_text(to, ", p99 ");
-    px_out_span(to, px_field_u64(state, "commit_p99_us"));
-    px_buf_text(to, ", longest ");
-    px_out_span(to, px_field_u64(state, "commit_max_us"));
-    if (px_field_u64(state, "log_rows_dropped")) {
-        px_buf_text(to, ", log rows dropped: ");
-        px_out_count(to, px_field_u64(state, "log_rows_dropped"));
-    }
-    px_buf_char(to, '\n');
-}
-
-static enum px_style state_style(px_str state) {
-    if (px_str_is(state, "ready"))
-        return PX_GREEN;
-    return px_str_is(state, "failed") || px_str_is(state, "unavailable") ? PX_RED : PX_YELLOW;
-}
-
-static void print_services(struct px_buf *to, struct px_arena *arena, const struct px_out *out,
-                           px_str services) {
-    struct px_table table;
-    px_str service;
-    uint64_t pos = 0;
-    static const char *const titles[] = {"SERVICE", "STATE", "PLUGIN", "TOOLS", "IN FLIGHT", "ERROR"};
-    if (px_json_slice_next(services, &pos, NULL, &service) != 1) {
-        px_buf_text(to, "\nno services\n");
-        return;
-    }
-    px_table_init(&table, arena);
-    for (size_t i = 0; i < PX_COUNT(titles); i++)
-        px_table_column(&table, px_str_of(titles[i]), i == 3 || i == 4);
-    for (pos = 0; px_json_slice_next(services, &pos, NULL, &service) == 1;) {
-        px_str state = px_field_text(arena, service, "state");
-        px_table_cell(&table, px_field_text(arena, service, "name"), PX_BOLD);
-        px_table_cell(&table, state, state_style(state));
-        px_table_cell(&table,
-                      px_arena_fmt(arena, PX_FMT " " PX_FMT, PX_ARG(px_field_text(arena, service, "plugin")),
-                                   PX_ARG(px_field_text(arena, service, "plugin_version"))),
-                      PX_PLAIN);
-        px_table_cellf(&table, PX_PLAIN, "%llu", (unsigned long long)px_field_u64(service, "tools"));
-        px_table_cellf(&table, PX_PLAIN, "%llu", (unsigned long long)px_field_u64(service, "in_flight"));
-        px_table_cell(&table, px_field_text(arena, service, "error"), PX_RED);
-    }
-    px_buf_char(to, '\n');
-    px_table_print(&table, to, out);
-    px_table_finish(&table);
-}
-
-static void print_refused(struct px_buf *to, struct px_arena *arena, const struct px_out *out,
-                          px_str plugins) {
-    px_str plugin;
-    uint64_t pos = 0;
-    while (px_json_slice_next(plugins, &pos, NULL, &plugin) == 1) {
-        px_str file = px_field_text(arena, plugin, "file"), name = px_field_text(arena, plugin, "name");
-        if (!px_str_is(px_field_text(arena, plugin, "state"), "refused"))
-            continue;
-        px_buf_text(to, "plugin ");
-        px_out_clean(to, file.n ? file : name, true);
-        word(to, out, PX_RED, PX_LIT(" refused"));
-        px_buf_text(to, ": ");
-        px_out_clean(to, px_field_text(arena, plugin, "error"), true);
-        px_buf_char(to, '\n');
-    }
-}
-
-static int print(struct px_cli *cli, px_str status) {
-    struct px_arena arena;
-    struct px_buf buf;
-    px_arena_init(&arena, 64u << 20);
-    px_buf_init(&buf, 64u << 20);
-    print_head(&buf, &arena, &cli->out, status);
-    print_http(&buf, px_field(status, "http"), px_field(status, "dns"));
-    print_loop(&buf, &arena, px_field(status, "loop"));
-    print_state(&buf, &arena, &cli->out, px_field(status, "state"));
-    if (px_field(status, "memory").p) {
-        px_buf_text(&buf, "memory    ");
-        px_out_bytes(&buf, px_field_u64(px_field(status, "memory"), "rss_bytes"));
-        px_buf_char(&buf, '\n');
-    }
-    print_services(&buf, &arena, &cli->out, px_field(status, "services"));
-    print_refused(&buf, &arena, &cli->out, px_field(status, "plugins"));
-    int r = px_out_flush(&cli->out, &buf);
-    px_buf_finish(&buf);
-    px_arena_finish(&arena);
-    return r ? PX_EXIT_FAILURE : PX_EXIT_OK;
-}
-
-static int run(struct px_cli *cli, const struct px_args *args) {
+static int once(struct px_cli *cli, const char *service) {
+    struct px_view view;
     struct px_client client;
-    px_str status;
-    (void)args;
+    struct px_buf text;
+    px_view_init(&view, cli, service);
+    px_buf_init(&text, 64u << 20);
     int code = px_client_open(&client, cli);
     if (code == 0)
-        code = px_client_ask(&client, "plexus/status", PX_LIT("{}"), &status);
-    if (code == 0 && cli->json)
-        code = px_pretty_print(&cli->out, status) ? PX_EXIT_FAILURE : PX_EXIT_OK;
-    else if (code == 0)
-        code = print(cli, status);
+        code = px_view_fetch(&view, &client);
+    if (code == 0) {
+        px_view_print(&view, &text);
+        code = px_out_flush(&cli->out, &text) ? PX_EXIT_FAILURE : PX_EXIT_OK;
+    }
     px_client_close(&client);
+    px_buf_finish(&text);
+    px_view_finish(&view);
     return code;
 }
 
+/* A service's name never begins with a digit. */
+static bool is_time(const char *text) {
+    return *text >= '0' && *text <= '9';
+}
+
+static int run(struct px_cli *cli, const struct px_args *args) {
+    const char *service = NULL, *every = NULL;
+    bool watch = px_args_has(args, "watch");
+    uint64_t ms = 2000;
+    for (size_t i = 0; i < args->n_pos; i++) {
+        const char **to = is_time(args->pos[i]) ? &every : &service;
+        if (*to)
+            return px_cli_fail(cli, PX_EXIT_USAGE, "See plexus status --help.", "one argument too many, %s",
+                               args->pos[i]);
+        *to = args->pos[i];
+    }
+    if (every && !watch)
+        return px_cli_fail(cli, PX_EXIT_USAGE, "plexus status --watch 2 looks every two seconds.",
+                           "%s is no service", every);
+    if (every && (px_args_duration(every, &ms) || ms < 100 || ms > 3600000))
+        return px_cli_fail(cli, PX_EXIT_USAGE, "Write 1, 500ms, 5s or 1m; from 100ms to 1h.",
+                           "--watch %s is no time", every);
+    return watch ? px_status_watch(cli, service, ms) : once(cli, service);
+}
+
+static const struct px_opt opts[] = {
+    {"watch", NULL, "stay, and look again every so many seconds (a number behind it; 2)"},
+};
+
 const struct px_command px_cmd_status = {
     .name = "status",
-    .synopsis = "",
+    .synopsis = "[SERVICE] [--watch [SECONDS]]",
     .summary = "show the host, its services and its health",
-    .help = "Exit code 4 means that no host answers, so this is a health check too.\n"
-            "\nExamples\n"
-            "  plexus status\n"
-            "  plexus status --json | jq '.services[] | select(.state != \"ready\")'\n",
+    .help =
+        "A line for each service: its circuit breaker, what is left of the tightest of its rates and quotas, requests that\n"
+        "wait and that are under way, how long they take, when its credentials are refreshed next; errors below. With SERVICE,\n"
+        "that one in full. Exit code 4 means that no host answers, so this is a health check too.\n"
+        "\n"
+        "--watch draws over itself on a terminal, and appends otherwise; when the host goes, it waits for the next one.\n"
+        "\nExamples\n"
+        "  plexus status\n"
+        "  plexus status github\n"
+        "  plexus status --watch 5\n"
+        "  plexus status --json | jq '.services[] | select(.state != \"ready\")'\n",
+    .opts = opts,
+    .n_opts = PX_COUNT(opts),
+    .max_pos = 3,
     .run = run,
 };

@@ -4,10 +4,10 @@
 #include <stdarg.h>
 
 const struct px_command *const px_commands[] = {
-    &px_cmd_tools,           &px_cmd_describe,  &px_cmd_call,    &px_cmd_status,       &px_cmd_log,
-    &px_cmd_pause,           &px_cmd_resume,    &px_cmd_effects, &px_cmd_auth_login,   &px_cmd_auth_status,
-    &px_cmd_auth_logout,     &px_cmd_mcp,       &px_cmd_check,   &px_cmd_plugin_check, &px_cmd_plugin_new,
-    &px_cmd_schema_validate, &px_cmd_token_new,
+    &px_cmd_tools,       &px_cmd_describe,        &px_cmd_call,      &px_cmd_status,  &px_cmd_log,
+    &px_cmd_pause,       &px_cmd_resume,          &px_cmd_breaker,   &px_cmd_effects, &px_cmd_auth_login,
+    &px_cmd_auth_status, &px_cmd_auth_logout,     &px_cmd_mcp,       &px_cmd_check,   &px_cmd_plugin_check,
+    &px_cmd_plugin_new,  &px_cmd_schema_validate, &px_cmd_token_new,
 };
 const size_t px_n_commands = PX_COUNT(px_commands);
 
@@ -25,6 +25,8 @@ const size_t px_n_global_opts = PX_COUNT(px_global_opts);
 int px_cli_fail(struct px_cli *cli, int exit_code, const char *advice, const char *format, ...) {
     struct px_buf words, clean;
     va_list args;
+    if (cli->quiet)
+        return exit_code;
     px_buf_init(&words, 1 << 20);
     px_buf_init(&clean, 8 << 20);
     va_start(args, format);

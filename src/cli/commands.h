@@ -13,6 +13,7 @@ extern const struct px_command px_cmd_status;
 extern const struct px_command px_cmd_log;
 extern const struct px_command px_cmd_pause;
 extern const struct px_command px_cmd_resume;
+extern const struct px_command px_cmd_breaker;
 extern const struct px_command px_cmd_effects;
 extern const struct px_command px_cmd_auth_login;
 extern const struct px_command px_cmd_auth_status;

@@ -4,7 +4,7 @@ import re
 import pytest
 from cli_support import cli  # noqa: F401
 
-COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "effects", "mcp", "check", "plugin check",
+COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "breaker", "effects", "mcp", "check", "plugin check",
             "plugin new", "schema validate", "token new"]
 
 
@@ -48,7 +48,7 @@ def test_misspelt(cli):
 def test_missing_and_superfluous(cli):
     assert "no command" in wrong(cli)
     assert "something is missing: plexus describe TOOL" in wrong(cli, "describe")
-    assert "one argument too many, now" in wrong(cli, "status", "now")
+    assert "one argument too many, now" in wrong(cli, "effects", "now")
     assert "--limit needs a value: --limit N" in wrong(cli, "log", "--limit")
     assert "--follow takes no value" in wrong(cli, "log", "--follow=yes")
     assert "exclude each other" in wrong(cli, "status", "--json", "--text")

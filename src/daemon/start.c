@@ -90,7 +90,8 @@ static int open_gate(struct px_daemon *d, struct px_err *err) {
                                     .gate = d->gate,
                                     .services = d->services,
                                     .registry = px_services_registry(d->services),
-                                    .state = d->state};
+                                    .state = d->state,
+                                    .secrets = {d->vault, px_daemon_secret_uses, d}};
     static const struct {
         const char *name;
         px_mcp_method fn;

@@ -157,12 +157,12 @@ static bool settle_era(struct px_mcp_ask *ask) {
 
 static void request(struct px_mcp_ask *ask) {
     struct px_mcp_peer *peer = ask->peer;
+    ask->entry = px_mcp_request_of(peer->mcp, ask->method);
     if (px_map_get(&peer->in_flight, ask->id)) {
         px_mcp_refuse(ask, PX_MCP_INVALID_REQUEST,
                       "a request with this id is in flight: ids must differ until they are answered");
         return;
     }
-    ask->entry = px_mcp_request_of(peer->mcp, ask->method);
     if (!settle_era(ask))
         return;
     if (ask->batch && ask->entry->flags & PX_MCP_ALONE) {
@@ -196,6 +196,8 @@ void px_mcp_message(struct px_mcp_peer *peer, px_str object, struct px_mcp_batch
         read_members(&ask);
     if (ask.id.p) {
         request(&ask);
+        if (ask.entry && ask.entry->flags & PX_MCP_WIPE && ask.params.p)
+            explicit_bzero((char *)(uintptr_t)ask.params.p, ask.params.n);
         return;
     }
     ask.entry = px_mcp_notification_of(ask.method);

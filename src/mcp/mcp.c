@@ -42,6 +42,7 @@ int px_mcp_create(const struct px_mcp_opts *opts, struct px_mcp **ret, struct px
     mcp->services = opts->services;
     mcp->registry = opts->registry;
     mcp->state = opts->state;
+    mcp->secrets = opts->secrets;
     set_limits(&mcp->limits, &opts->limits);
     px_list_init(&mcp->peers);
     px_list_init(&mcp->followers);

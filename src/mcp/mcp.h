@@ -32,12 +32,21 @@ struct px_mcp_limits {
                             transport should read no more requests; 1 MiB */
     size_t output_bytes; /* when more output waits, the peer is ended; 8 MiB */
 };
+struct px_vault;
+/** For plexus/secret/…. */
+struct px_mcp_secrets {
+    struct px_vault *vault; /* NULL: those methods are `unavailable` */
+    /** Calls `fn` for each reference of a service's configuration to a secret of the store, a service's one after the other. */
+    void (*uses)(void *ctx, void (*fn)(void *user, px_str secret, px_str service), void *user);
+    void *ctx;
+};
 struct px_mcp_opts {
     struct px_loop *loop;
     struct px_gate *gate;
     struct px_services *services;
     struct px_registry *registry;
     struct px_state *state; /* for plexus/log and plexus/effects; NULL: they are `unavailable` */
+    struct px_mcp_secrets secrets;
     struct px_mcp_limits limits;
 };
 

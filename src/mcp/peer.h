@@ -52,6 +52,7 @@ struct px_mcp {
     struct px_services *services;
     struct px_registry *registry;
     struct px_state *state;
+    struct px_mcp_secrets secrets;
     struct px_mcp_limits limits;
     struct px_list_node peers;
     struct px_list_node changed;   /* peers that are to hear of changes */
@@ -132,10 +133,11 @@ enum {
     PX_MCP_LEGACY_ERA = 1,
     PX_MCP_MODERN_ERA = 2,
     PX_MCP_ANY = 3,
-    PX_MCP_EARLY = 4, /* legacy: also before initialize */
-    PX_MCP_LATE = 8,  /* also while the host is stopping */
-    PX_MCP_HOST = 16, /* the host's own: of no era */
-    PX_MCP_ALONE = 32 /* not in a batch */
+    PX_MCP_EARLY = 4,  /* legacy: also before initialize */
+    PX_MCP_LATE = 8,   /* also while the host is stopping */
+    PX_MCP_HOST = 16,  /* the host's own: of no era */
+    PX_MCP_ALONE = 32, /* not in a batch */
+    PX_MCP_WIPE = 64   /* its params hold a secret: whatever comes of it, they are overwritten */
 };
 struct px_mcp_entry {
     px_str name;
@@ -230,7 +232,8 @@ enum px_mcp_kind {
     PX_MCP_REQ_COMPLETE,
     PX_MCP_REQ_LISTEN,
     PX_MCP_REQ_LOG,
-    PX_MCP_REQ_EFFECTS
+    PX_MCP_REQ_EFFECTS,
+    PX_MCP_REQ_SECRET
 };
 struct px_mcp_req {
     struct px_mcp_peer *peer;
@@ -246,7 +249,7 @@ struct px_mcp_req {
     uint64_t progress; /* the last one sent */
     bool progressed;
     struct px_list_node watches; /* LISTEN */
-    void *own;                   /* LOG, EFFECTS: what their file keeps */
+    void *own;                   /* LOG, EFFECTS, SECRET: what their file keeps */
     void (*free_own)(struct px_mcp_req *req);
     char *more;
     char text[64];
@@ -309,6 +312,9 @@ void px_mcp_own_pause(struct px_mcp_ask *ask);
 void px_mcp_own_resume(struct px_mcp_ask *ask);
 void px_mcp_own_log(struct px_mcp_ask *ask);
 void px_mcp_own_effects(struct px_mcp_ask *ask);
+void px_mcp_own_secret_set(struct px_mcp_ask *ask);
+void px_mcp_own_secret_remove(struct px_mcp_ask *ask);
+void px_mcp_own_secret_list(struct px_mcp_ask *ask);
 /** "debug" … "emergency" -> 0 … 7; -1. */
 int px_mcp_level_of(px_str name);
 const char *px_mcp_level_name(uint32_t level);

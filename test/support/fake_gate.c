@@ -419,3 +419,64 @@ void fake_effects(int status, const struct px_effect *effects, uint32_t n) {
                                   &(struct px_effect_list){.status = status, .effects = effects, .n = n});
     free(done);
 }
+
+/* ---- the sealed store ---- */
+
+static struct fake_secret *secret_of(px_str name) {
+    for (size_t i = 0; i < fake.n_secrets; i++) {
+        if (px_str_is(name, fake.secrets[i].name))
+            return &fake.secrets[i];
+    }
+    return NULL;
+}
+
+int px_vault_get(struct px_vault *vault, px_str name, px_str *ret) {
+    const struct fake_secret *secret = secret_of(name);
+    (void)vault;
+    if (!secret)
+        return -ENOENT;
+    *ret = px_str_of(secret->value);
+    return ret->n ? 0 : -EBADMSG;
+}
+
+int px_vault_put(struct px_vault *vault, struct px_scope *scope, px_str name, px_str value, px_vault_cb cb,
+                 void *user, struct px_op **ret_op) {
+    (void)vault;
+    int r = query(scope, (void (*)(void))cb, user, ret_op);
+    if (!r) {
+        px_str_copy(fake.query->secret, sizeof fake.query->secret, name);
+        px_str_copy(fake.query->value, sizeof fake.query->value, value);
+    }
+    return r;
+}
+
+int px_vault_remove(struct px_vault *vault, struct px_scope *scope, px_str name, px_vault_cb cb, void *user,
+                    struct px_op **ret_op) {
+    return px_vault_put(vault, scope, name, PX_LIT(""), cb, user, ret_op);
+}
+
+void fake_written(int status) {
+    struct fake_query *done = px_take(&fake.query);
+    struct fake_secret *at = secret_of(px_str_of(done->secret));
+    px_op_done(&done->op);
+    if (status == 0 && !done->value[0]) {
+        memmove(at, at + 1, (size_t)(fake.secrets + --fake.n_secrets - at) * sizeof *at);
+    } else if (status == 0) {
+        if (!at)
+            at = &fake.secrets[fake.n_secrets++];
+        memcpy(at->name, done->secret, sizeof at->name);
+        memcpy(at->value, done->value, sizeof at->value);
+    }
+    ((px_vault_cb)done->cb)(done->user, status);
+    free(done);
+}
+
+void px_vault_each(struct px_vault *vault, px_str prefix,
+                   void (*fn)(void *ctx, px_str name, int64_t changed_unix_ms), void *ctx) {
+    (void)vault;
+    for (size_t i = 0; i < fake.n_secrets; i++) {
+        px_str name = px_str_of(fake.secrets[i].name);
+        if (px_str_starts(name, prefix))
+            fn(ctx, name, fake.secrets[i].value[0] ? 1700000000000 : 0);
+    }
+}

@@ -4,6 +4,7 @@
 #ifndef PX_TEST_FAKE_GATE_H
 #define PX_TEST_FAKE_GATE_H
 
+#include "auth/vault.h"
 #include "call/gate.h"
 #include "reactor/loop.h"
 #include "service/services.h"
@@ -29,6 +30,11 @@ struct fake_query {
     struct px_calllog_filter log;
     struct px_effect_filter effects;
     char principal[64], tool[64], service[64];
+    char secret[160], value[64]; /* of a write to the sealed store; value "": remove */
+};
+/* In the sealed store; value "": damaged. */
+struct fake_secret {
+    char name[160], value[64];
 };
 
 extern struct fake {
@@ -52,6 +58,8 @@ extern struct fake {
     void *on_row_user;
     struct fake_query *query; /* the one that waits */
     int query_error;
+    struct fake_secret secrets[8]; /* sorted by name */
+    size_t n_secrets;
 } fake;
 
 void fake_init(struct px_loop *loop);
@@ -74,6 +82,8 @@ void fake_log(struct fake_call *call, uint32_t level, const char *logger, const 
 
 void fake_rows(int status, const struct px_calllog_row *rows, uint32_t n);
 void fake_row(const struct px_calllog_row *row);
+/** The write to the sealed store that waits has ended. */
+void fake_written(int status);
 void fake_effects(int status, const struct px_effect *effects, uint32_t n);
 
 #endif

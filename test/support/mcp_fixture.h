@@ -35,6 +35,14 @@ static inline void fix_end(void *ctx, const char *why) {
 }
 static const struct px_mcp_sink fix_sink = {fix_ready, fix_end};
 
+/* "shop" uses "token" twice, and "gone"; "other" uses "token". */
+static inline void fix_uses(void *ctx, void (*fn)(void *user, px_str secret, px_str service), void *user) {
+    (void)ctx;
+    fn(user, PX_LIT("token"), PX_LIT("shop"));
+    fn(user, PX_LIT("gone"), PX_LIT("shop"));
+    fn(user, PX_LIT("token"), PX_LIT("shop"));
+    fn(user, PX_LIT("token"), PX_LIT("other"));
+}
 static inline void fix_open_limits(struct fix *f, struct px_mcp_limits limits) {
     *f = (struct fix){0};
     struct px_loop_clock clock = fake_clock(&f->clock);
@@ -43,8 +51,10 @@ static inline void fix_open_limits(struct fix *f, struct px_mcp_limits limits) {
     assert_int_equal(px_loop_create(&(struct px_loop_opts){.clock = &clock}, &f->loop, NULL), 0);
     fake_init(f->loop);
     assert_int_equal(px_scope_open(f->loop, NULL, "test", 0, &f->scope), 0);
-    const struct px_mcp_opts opts = {
-        .loop = f->loop, .state = (struct px_state *)(void *)&state, .limits = limits};
+    const struct px_mcp_opts opts = {.loop = f->loop,
+                                     .state = (struct px_state *)(void *)&state,
+                                     .secrets = {(struct px_vault *)(void *)&state, fix_uses, NULL},
+                                     .limits = limits};
     assert_int_equal(px_mcp_create(&opts, &f->mcp, NULL), 0);
     assert_int_equal(px_session_open(NULL, f->scope, &(struct px_peer){.uid = 1000}, &f->session, NULL), 0);
     assert_int_equal(px_mcp_peer_open(f->mcp, f->session, &fix_sink, f, &f->peer), 0);

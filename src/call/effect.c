@@ -148,6 +148,7 @@ static void take_up(struct px_call *call, const struct px_effect *earlier) {
         cannot_say(call, earlier);
         return;
     }
+    px_recover_forget(call->gate, earlier->id);
     px_str_copy(call->effect_id, sizeof call->effect_id, earlier->id);
     int r = px_effect_resume(call->gate->opts.state, call->scope, earlier->id, earlier->outcome,
                              px_str_of(call->id), on_recorded, call, &call->effect);

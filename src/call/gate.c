@@ -47,6 +47,7 @@ int px_gate_create(const struct px_gate_opts *opts, struct px_gate **ret, struct
     gate->opts = *opts;
     px_gate_set_limits(gate, &opts->limits);
     px_map_init(&gate->principals, 65536);
+    px_recover_init(gate);
     int r = px_gate_set_policy(gate, &nothing_said, err);
     if (!r)
         r = px_state_key(opts->state, "arguments", gate->digest_key, err);
@@ -54,6 +55,8 @@ int px_gate_create(const struct px_gate_opts *opts, struct px_gate **ret, struct
         r = px_state_key(opts->state, "request-state", gate->ask_key, err);
     if (!r)
         r = px_state_key(opts->state, "idempotency", gate->effect_key, err);
+    if (!r && (r = px_scope_open(opts->loop, opts->scope, "recover", 0, &gate->recover.scope)) < 0)
+        px_err_errno(err, r, "the gate");
     if (!r)
         r = px_shapes_init(gate, err);
     if (r) {
@@ -70,6 +73,7 @@ void px_gate_destroy(struct px_gate **pgate) {
     if (!gate)
         return;
     assert(gate->stats.sessions == 0);
+    px_recover_finish(gate);
     px_shapes_finish(gate);
     px_rules_finish(&gate->rules);
     px_map_finish(&gate->principals);

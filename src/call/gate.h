@@ -16,6 +16,7 @@
 #include "call/policy.h"
 #include "reactor/op.h"
 #include "service/registry.h"
+#include "state/effect.h"
 
 struct px_loop;
 struct px_state;
@@ -131,6 +132,23 @@ struct px_call_sink {
 PX_MUSTCHECK int px_gate_call(struct px_gate *gate, struct px_session *session, const struct px_call_req *req,
                               const struct px_call_sink *sink, void *user, struct px_op **ret_op,
                               struct px_err *err);
+
+/* ---- effects whose outcome is not known ---- */
+
+/** Services are ready: look for what an earlier run left (once; recover.h). */
+void px_gate_recover(struct px_gate *gate);
+
+/** Once, from the loop, unless cancelled. 0: it is settled as `outcome`, with `words`; -ENOENT: there is no such effect, or it is
+ *  another's; -EBUSY: its call runs, or it is being looked for; -EALREADY: it was settled as `outcome` before; -ENOTSUP (verify):
+ *  it cannot be looked for, `words` say why; -EAGAIN (verify): it still is not known; -ENOSPC, -EROFS, -EIO: the record. */
+typedef void (*px_gate_effect_cb)(void *user, int status, enum px_effect_outcome outcome, px_str words);
+/** A person has looked: it was `done`, or not. For administrators, and for one's own. The op is the session's. -EINVAL: no
+ *  identifier; -ESHUTDOWN, -ENOMEM, -ENOBUFS. */
+PX_MUSTCHECK int px_gate_effect_settle(struct px_session *session, px_str id, bool done, px_str note,
+                                       px_gate_effect_cb cb, void *user, struct px_op **ret_op);
+/** Look for it now. As above. */
+PX_MUSTCHECK int px_gate_effect_verify(struct px_session *session, px_str id, px_gate_effect_cb cb,
+                                       void *user, struct px_op **ret_op);
 
 struct px_gate_stats {
     uint64_t total, failed;

@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "call/gate.h"
+#include "call/recover.h"
 #include "call/rules.h"
 #include "reactor/loop.h"
 #include "reactor/timer.h"
@@ -31,6 +32,7 @@ struct px_gate {
     uint8_t digest_key[PX_KEY_SIZE], ask_key[PX_KEY_SIZE], effect_key[PX_KEY_SIZE];
     struct px_schema *content, *prompt, *read, *complete, *ask; /* what plugins may answer; see shapes.c */
     struct px_gate_stats stats;
+    struct px_recover recover;
 };
 
 struct px_session {

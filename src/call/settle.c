@@ -115,6 +115,8 @@ static void end_effect(struct px_call *call) {
     }
     px_effect_end(call->gate->opts.state, px_str_of(call->effect_id), &ending);
     px_buf_finish(&result);
+    if (ending.outcome == PX_EFFECT_UNKNOWN && px_item_verifies(call->item))
+        px_recover_add(call->gate, px_str_of(call->effect_id), call->req.args_json);
 }
 
 void px_call_drop_effect(struct px_call *call) {

@@ -49,6 +49,8 @@ static void on_settled(void *user) {
                PX_KI("ms", (px_clock_mono_ns() - d->began_ns) / PX_MS));
     else
         px_log(PX_LOG_INFO, "daemon", "the new configuration is in place");
+    if (!d->ready)
+        px_gate_recover(d->gate);
     d->ready = true;
     d->reloading = false;
 }

@@ -93,7 +93,11 @@ static void run_log(void *user, uint32_t level, px_str logger, px_str data_json)
     px_tell_log(user, level, logger, data_json);
 }
 
-static const struct px_run_sink run_sink = {run_done, run_progress, run_log};
+static void run_waiting(void *user, px_str message) {
+    px_tell_waiting(user, message);
+}
+
+static const struct px_run_sink run_sink = {run_done, run_progress, run_log, run_waiting};
 
 static void deadline_passed(void *user) {
     struct px_call *call = user;

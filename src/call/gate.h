@@ -124,6 +124,8 @@ struct px_call_sink {
     /** May be NULL. Strictly increasing. */
     void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
     void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
+    /** May be NULL. Nothing has been done since, and this is why: "rate limit: 3.2 s". */
+    void (*waiting)(void *user, px_str message);
 };
 
 /** Begin a call. Text in `req` is copied. Every refusal (policy, arguments, limits) is a result like any other, through

@@ -178,6 +178,7 @@ PX_MUSTCHECK int px_call_mask(const struct px_call *call, px_str args_json, stru
 void px_tell_init(struct px_call *call);
 void px_tell_finish(struct px_call *call);
 void px_tell_progress(struct px_call *call, uint64_t done, uint64_t total, px_str message);
+void px_tell_waiting(struct px_call *call, px_str message);
 void px_tell_log(struct px_call *call, uint32_t level, px_str logger, px_str data_json);
 /** What waits, now. The call may be `gone` afterwards. */
 void px_tell_now(struct px_call *call);

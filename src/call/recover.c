@@ -156,7 +156,7 @@ static void no_log(void *user, uint32_t level, px_str logger, px_str data_json) 
     (void)user, (void)level, (void)logger, (void)data_json;
 }
 
-static const struct px_run_sink sink = {on_looked, no_progress, no_log};
+static const struct px_run_sink sink = {on_looked, no_progress, no_log, NULL};
 
 /* ---- a try ---- */
 

@@ -4,11 +4,12 @@
 
 enum { TOLD_MAX = 256 * 1024 }; /* bytes in one turn; more is dropped */
 
+enum kind { PROGRESS, WAITING, LOG };
 struct record {
-    bool is_log;
+    enum kind kind;
     uint32_t level;
     uint64_t done, total;
-    size_t n_first, n_second; /* progress: the message; log: the logger, the data */
+    size_t n_first, n_second; /* progress, waiting: the message; log: the logger, the data */
 };
 
 static void add(struct px_call *call, const struct record *record, px_str first, px_str second) {
@@ -29,10 +30,14 @@ void px_tell_progress(struct px_call *call, uint64_t done, uint64_t total, px_st
     add(call, &(struct record){.done = done, .total = total, .n_first = message.n}, message, (px_str){0});
 }
 
+void px_tell_waiting(struct px_call *call, px_str message) {
+    if (call->req.wants_progress && call->sink->waiting)
+        add(call, &(struct record){.kind = WAITING, .n_first = message.n}, message, (px_str){0});
+}
+
 void px_tell_log(struct px_call *call, uint32_t level, px_str logger, px_str data_json) {
     if (call->sink->log)
-        add(call,
-            &(struct record){.is_log = true, .level = level, .n_first = logger.n, .n_second = data_json.n},
+        add(call, &(struct record){.kind = LOG, .level = level, .n_first = logger.n, .n_second = data_json.n},
             logger, data_json);
 }
 
@@ -42,8 +47,10 @@ static void tell_one(struct px_call *call, const struct record *record, px_str f
     first = px_clean_text(&arena, first, true);
     px_json_one_line(second);
     second = px_clean_json(&arena, second);
-    if (!record->is_log)
+    if (record->kind == PROGRESS)
         call->sink->progress(call->user, record->done, record->total, first);
+    else if (record->kind == WAITING)
+        call->sink->waiting(call->user, first);
     else if (second.p)
         call->sink->log(call->user, record->level, first, second);
     px_arena_finish(&arena);

@@ -33,7 +33,7 @@ static void no_log(void *user, uint32_t level, px_str logger, px_str data_json) 
     (void)user, (void)level, (void)logger, (void)data_json;
 }
 
-static const struct px_run_sink look_sink = {look_done, nothing, no_log};
+static const struct px_run_sink look_sink = {look_done, nothing, no_log, NULL};
 
 static int look(struct px_call *call) {
     const struct px_call_in in = {.kind = PX_CALL_TOOL,

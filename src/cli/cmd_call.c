@@ -62,6 +62,10 @@ static int read_options(struct call *call) {
 
 /* ---- the request -------------------------------------------------------------------------------------------- */
 
+static bool shows_progress(const struct call *call) {
+    return call->cli->err.tty || px_args_has(call->args, "progress");
+}
+
 static void write_params(struct call *call, struct px_buf *to) {
     const char *key = px_args_get(call->args, "idempotency-key"), *input = px_args_get(call->args, "input");
     const char *state = px_args_get(call->args, "state");
@@ -81,7 +85,7 @@ static void write_params(struct call *call, struct px_buf *to) {
         px_jw_text(&w, state);
     }
     px_client_meta(&w);
-    if (call->cli->err.tty) {
+    if (shows_progress(call)) {
         px_jw_key(&w, "progressToken");
         px_jw_text(&w, "call");
     }
@@ -109,27 +113,38 @@ static void write_params(struct call *call, struct px_buf *to) {
     px_jw_object_end(&w);
 }
 
+/* "2/3 half of it"; of a wait, during which nothing is done, the message. */
+static void progress_words(struct px_buf *to, struct px_arena *arena, px_str params) {
+    px_str done = px_value_text(arena, px_field(params, "progress")), total = px_field(params, "total");
+    px_str message = px_field_text(arena, params, "message");
+    double number = done.n ? strtod(done.p, NULL) : 0;
+    if (number >= 0 && number < 1e15)
+        done = px_arena_fmt(arena, "%llu", (unsigned long long)number);
+    if (total.p || !message.n || !px_str_is(done, "0")) {
+        px_out_clean(to, done, true);
+        px_buf_text(to, total.p ? "/" : "");
+        px_out_clean(to, px_value_text(arena, total), true);
+        px_buf_char(to, ' ');
+    }
+    px_out_clean(to, message, true);
+}
+
 static bool on_notify(void *user, px_str method, px_str params) {
     struct call *call = user;
     struct px_arena arena;
     struct px_buf line, words;
-    if (!call->cli->err.tty || !px_str_is(method, "notifications/progress"))
+    if (!shows_progress(call) || !px_str_is(method, "notifications/progress"))
         return true;
     px_arena_init(&arena, 1 << 20);
     px_buf_init(&line, 64 << 10);
     px_buf_init(&words, 64 << 10);
-    px_str total = px_field(params, "total");
-    px_out_clean(&words, px_value_text(&arena, px_field(params, "progress")), true);
-    if (total.p) {
-        px_buf_char(&words, '/');
-        px_out_clean(&words, px_value_text(&arena, total), true);
-    }
-    px_buf_char(&words, ' ');
-    px_out_clean(&words, px_field_text(&arena, params, "message"), true);
-    px_buf_text(&line, "\r\033[K");
-    px_out_fit(&line, px_buf_view(&words), call->cli->err.width - 1, false);
+    progress_words(&words, &arena, params);
+    bool over = call->cli->err.tty;
+    px_buf_text(&line, over ? "\r\033[K" : "");
+    px_out_fit(&line, px_buf_view(&words), over ? call->cli->err.width - 1 : SIZE_MAX, false);
+    px_buf_text(&line, over ? "" : "\n");
     px_out_flush(&call->cli->err, &line);
-    call->progress_shown = true;
+    call->progress_shown = over;
     px_buf_finish(&words);
     px_buf_finish(&line);
     px_arena_finish(&arena);
@@ -260,6 +275,7 @@ static const struct px_opt opts[] = {
     {"idempotency-key", "KEY", "the same key again does not do it twice"},
     {"dry-run", NULL, "show the request that would be sent, and send nothing"},
     {"verbose", NULL, "show on stderr what was sent and what came"},
+    {"progress", NULL, "show on stderr how far it is, also when that is no terminal"},
     {"input", "JSON", "answers to what the tool asked"},
     {"state", "TEXT", "the state that came with the question"},
 };

@@ -247,6 +247,7 @@ struct px_mcp_req {
     uint32_t can;      /* what the client can be asked (ask.c) */
     uint32_t changes;  /* LISTEN: PX_MCP_TOOLS … that it wants */
     uint64_t progress; /* the last one sent */
+    uint32_t waits;    /* told since */
     bool progressed;
     struct px_list_node watches; /* LISTEN */
     void *own;                   /* LOG, EFFECTS, SECRET: what their file keeps */

@@ -1,7 +1,10 @@
 #include "mcp/peer.h"
 #include "service/run.h"
+#include <stdio.h>
 
 /* What a call at the gate sends to the client: notifications while it runs, and its answer. */
+
+enum { MOST_WAITS = 999999 };
 
 /* ---- notifications of a running call ---- */
 
@@ -12,6 +15,7 @@ static void on_progress(void *user, uint64_t done, uint64_t total, px_str messag
         return;
     req->progressed = true;
     req->progress = done;
+    req->waits = 0;
     px_mcp_note(&msg, req->peer, "notifications/progress");
     px_jw_key(&msg.w, "progressToken");
     px_jw_raw(&msg.w, req->token);
@@ -25,6 +29,28 @@ static void on_progress(void *user, uint64_t done, uint64_t total, px_str messag
         px_jw_key(&msg.w, "message");
         px_jw_str(&msg.w, message);
     }
+    px_mcp_note_end(&msg);
+}
+
+/* The protocol wants a number that grows with every notification: a wait grows it by a millionth. */
+static void on_waiting(void *user, px_str message) {
+    struct px_mcp_req *req = user;
+    struct px_mcp_msg msg;
+    char number[48];
+    if (!req->progressed) {
+        on_progress(user, 0, 0, message);
+        return;
+    }
+    if (!req->token.p || req->waits == MOST_WAITS || req->progress >> 32 || px_mcp_peer_busy(req->peer))
+        return;
+    snprintf(number, sizeof number, "%llu.%06u", (unsigned long long)req->progress, ++req->waits);
+    px_mcp_note(&msg, req->peer, "notifications/progress");
+    px_jw_key(&msg.w, "progressToken");
+    px_jw_raw(&msg.w, req->token);
+    px_jw_key(&msg.w, "progress");
+    px_jw_raw(&msg.w, px_str_of(number));
+    px_jw_key(&msg.w, "message");
+    px_jw_str(&msg.w, message);
     px_mcp_note_end(&msg);
 }
 
@@ -275,4 +301,4 @@ static void on_done(void *user, const struct px_result *result) {
     px_mcp_req_end(req);
 }
 
-const struct px_call_sink px_mcp_call_sink = {on_done, on_progress, on_log};
+const struct px_call_sink px_mcp_call_sink = {on_done, on_progress, on_log, on_waiting};

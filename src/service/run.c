@@ -87,7 +87,13 @@ static void route_done(void *user, const struct px_reply *reply, const struct px
 
 static void route_progress(void *user, uint64_t items, px_str message) {
     struct px_run *run = user;
-    run->sink->progress(run->user, items, 0, message);
+    bool grown = !run->told || items > run->items; /* what has not grown waits */
+    run->told = true;
+    run->items = PX_MAX(items, run->items);
+    if (grown)
+        run->sink->progress(run->user, items, 0, message);
+    else if (run->sink->waiting)
+        run->sink->waiting(run->user, message);
 }
 
 static void route_classify(void *user, px_str upstream, const struct px_http_result *result,

@@ -20,6 +20,8 @@ struct px_run_sink {
      *  plugin is not entered while it is on the stack. */
     void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
     void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
+    /** May be NULL. It waits, and says for what. */
+    void (*waiting)(void *user, px_str message);
 };
 
 /* For an item with a route, which the host does itself; nothing of it reaches a plugin. */
@@ -54,6 +56,8 @@ struct px_run {
     struct px_op *route;       /* of an item with a route; NULL: it has ended, or there is none */
     bool verifying;            /* PX_RUN_VERIFY */
     enum px_verified verified; /* UNKNOWN until it is known */
+    uint64_t items;            /* of a route, as it was told last */
+    bool told;                 /* it was */
     bool not_done;             /* it was ended before anything of its route was sent */
     bool ended;                /* px_run_end has run: cancel() does not come again */
     bool ended_by_host;        /* the answer is the host's own: the instance was stopped */

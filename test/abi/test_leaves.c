@@ -85,7 +85,7 @@ static void on_log(void *user, uint32_t level, px_str logger, px_str data) {
     hear(heard, logger);
     hear_json(heard, data);
 }
-static const struct px_call_sink sink = {on_done, on_progress, on_log};
+static const struct px_call_sink sink = {on_done, on_progress, on_log, NULL};
 
 static bool is_done(void *ctx) {
     return ((struct heard *)ctx)->done;
@@ -170,10 +170,10 @@ static void progress_cancels(void *user, uint64_t done, uint64_t total, px_str m
 
 /* The session ends in the middle of being told something; the plugin (which looks at this) is not entered twice. */
 static void ends_while_it_is_told(void **s) {
-    static const struct px_call_sink sinks[] = {{done_closes, NULL, NULL},
-                                                {done_closes, progress_closes, on_log},
-                                                {done_closes, NULL, log_closes},
-                                                {done_closes, progress_cancels, on_log}};
+    static const struct px_call_sink sinks[] = {{done_closes, NULL, NULL, NULL},
+                                                {done_closes, progress_closes, on_log, NULL},
+                                                {done_closes, NULL, log_closes, NULL},
+                                                {done_closes, progress_cancels, on_log, NULL}};
     struct px_gate_stats stats;
     (void)s;
     for (size_t i = 0; i < PX_COUNT(sinks); i++) {

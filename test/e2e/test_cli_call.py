@@ -138,6 +138,21 @@ def test_a_question_is_shown_with_its_answer(cli, host):
     assert json.loads(answered["content"][0]["text"]) == {"answers": {"confirm": {"action": "accept"}}, "state": "state"}
 
 
+def test_progress_that_was_asked_for(cli, host):
+    done = cli.run("call", "demo_slow", "steps:=2", "--progress")
+    assert done.returncode == 0 and done.stderr == "1/200 working\n2/200 working\n"
+
+    def waits(connection, ident, params):
+        token = params["_meta"]["progressToken"]
+        for progress in ({"progress": 0, "message": "rate limit: 3.2 s"}, {"progress": 0.000001, "message": "a\x1b place"},
+                         {"progress": 7.000001, "message": "retry: 1 s"}, {"progress": 9}):
+            connection.notify("notifications/progress", {"progressToken": token, **progress})
+        connection.result(ident, {"content": []}, True)
+    host.scripts["tools/call"] = waits
+    done = cli.run("call", "demo_slow", "--progress")
+    assert done.stderr == "rate limit: 3.2 s\na\\u001b place\n7 retry: 1 s\n9 \n"
+
+
 def test_progress_only_on_a_terminal(cli, host):
     terminal = cli.terminal("call", "demo_slow", "steps:=3")
     terminal.until("1/200 working")

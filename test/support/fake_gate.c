@@ -194,6 +194,10 @@ struct fake_call *fake_call(void) {
     return px_list_empty(&fake.calls) ? NULL : px_list_entry(fake.calls.next, struct fake_call, node);
 }
 
+void fake_waiting(struct fake_call *call, const char *message) {
+    call->sink->waiting(call->user, px_str_of(message));
+}
+
 void fake_progress(struct fake_call *call, uint64_t done, uint64_t total, const char *message) {
     call->sink->progress(call->user, done, total, px_str_of(message));
 }

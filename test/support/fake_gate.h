@@ -77,6 +77,7 @@ void fake_touched(const char *uri);
 struct fake_call *fake_call(void);
 void fake_reply(struct fake_call *call, const struct px_result *result);
 void fake_reply_text(struct fake_call *call, const char *text);
+void fake_waiting(struct fake_call *call, const char *message);
 void fake_progress(struct fake_call *call, uint64_t done, uint64_t total, const char *message);
 void fake_log(struct fake_call *call, uint32_t level, const char *logger, const char *data);
 

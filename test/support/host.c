@@ -235,6 +235,12 @@ static void call_progress(void *user, uint64_t done, uint64_t total, px_str mess
         out->progress[out->n_progress++] = done;
 }
 
+static void call_waiting(void *user, px_str message) {
+    struct test_outcome *out = user;
+    snprintf(out->waited_for, sizeof out->waited_for, PX_FMT, PX_ARG(message));
+    out->n_waits++;
+}
+
 static void call_log(void *user, uint32_t level, px_str logger, px_str data_json) {
     (void)level;
     (void)logger;
@@ -242,7 +248,7 @@ static void call_log(void *user, uint32_t level, px_str logger, px_str data_json
     ((struct test_outcome *)user)->n_logs++;
 }
 
-static const struct px_call_sink sink = {call_done, call_progress, call_log};
+static const struct px_call_sink sink = {call_done, call_progress, call_log, call_waiting};
 
 void test_call_start_req(struct test_host *h, const char *tool, const char *args, struct px_call_req req,
                          struct test_outcome *out) {

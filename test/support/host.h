@@ -30,7 +30,8 @@ struct test_outcome {
     bool is_error, asks;
     char *structured, *content, *meta, *result, *message, *request_state;
     uint64_t progress[16];
-    size_t n_progress, n_logs;
+    size_t n_progress, n_logs, n_waits;
+    char waited_for[64]; /* the last of them */
     struct px_op *op;
 };
 

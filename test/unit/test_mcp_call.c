@@ -422,6 +422,44 @@ static void test_progress_and_log(void **state) {
     fix_close(&f);
 }
 
+/* The number has to grow although nothing was done. */
+static void test_waiting_is_progress(void **state) {
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    offer();
+    fix_send(&f, CALL("1", HOLD ",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+                                "\"io.modelcontextprotocol/clientCapabilities\":{},\"progressToken\":7}"));
+    struct fake_call *call = fake_call();
+    fake_waiting(call, "rate limit: 3.2 s");
+    fake_waiting(call, "rate limit: 1.0 s");
+    fake_waiting(call, "a place");
+    fake_progress(call, 2, 3, "two");
+    fake_waiting(call, "retry: 0.4 s");
+    fake_progress(call, 3, 3, "three");
+    fake_progress(call, (uint64_t)1 << 40, 0, "far");
+    fake_waiting(call, "no number lies between"); /* as a double */
+    fake_reply_text(call, "done");
+    fix_turn(&f);
+    static const char *const told[] = {
+        "{\"progressToken\":7,\"progress\":0,\"message\":\"rate limit: 3.2 s\"}",
+        "{\"progressToken\":7,\"progress\":0.000001,\"message\":\"rate limit: 1.0 s\"}",
+        "{\"progressToken\":7,\"progress\":0.000002,\"message\":\"a place\"}",
+        "{\"progressToken\":7,\"progress\":2,\"total\":3,\"message\":\"two\"}",
+        "{\"progressToken\":7,\"progress\":2.000001,\"message\":\"retry: 0.4 s\"}",
+        "{\"progressToken\":7,\"progress\":3,\"total\":3,\"message\":\"three\"}",
+        "{\"progressToken\":7,\"progress\":1099511627776,\"message\":\"far\"}"};
+    for (size_t i = 0; i < PX_COUNT(told); i++)
+        wire_is(wire_next(&f.wire), "/params", told[i]);
+    wire_is(wire_next(&f.wire), "/result/content/0/text", "\"done\"");
+    fix_send(&f, CALL("2", HOLD "," META));
+    fake_waiting(fake_call(), "nobody asked");
+    fake_reply_text(fake_call(), "x");
+    fix_turn(&f);
+    wire_is(wire_next(&f.wire), "/id", "2");
+    fix_close(&f);
+}
+
 /* ---- input_required ---- */
 
 #define CAPS(c)                                                                                              \
@@ -524,6 +562,7 @@ int main(void) {
         cmocka_unit_test(test_prompts_reads_completions),
         cmocka_unit_test(test_failures_become_errors),
         cmocka_unit_test(test_progress_and_log),
+        cmocka_unit_test(test_waiting_is_progress),
         cmocka_unit_test(test_asking_the_client),
         cmocka_unit_test(test_a_gate_that_refuses),
     };

@@ -180,6 +180,7 @@ static int build(struct px_config_build *b) {
     px_config_build_host(b);
     px_config_build_policy(b);
     px_config_build_network(b);
+    px_config_build_http(b);
     px_config_build_services(b);
     px_map_finish(&b->services);
     px_map_finish(&b->principals);

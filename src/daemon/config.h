@@ -10,6 +10,7 @@
 #include "call/gate.h"
 #include "daemon/config_file.h"
 #include "front/front.h"
+#include "front/http.h"
 #include "service/services.h"
 #include <sys/stat.h>
 
@@ -19,6 +20,14 @@ struct px_config_socket {
     const char *path; /* absolute */
     mode_t mode;
     gid_t group; /* (gid_t)-1: as it comes */
+};
+/** Where monitoring connects: http. */
+struct px_config_http {
+    bool on;
+    struct px_addr addr; /* size 0: a socket file */
+    const char *path;    /* absolute; NULL: none */
+    mode_t mode;
+    const char *hosts[PX_FRONT_HTTP_HOSTS + 1]; /* NULL-terminated */
 };
 /** How requests leave: network. */
 struct px_config_network {
@@ -52,6 +61,7 @@ struct px_config {
     size_t n_confs;
     struct px_policy_set policy;
     struct px_config_network network;
+    struct px_config_http http;
     struct px_gate_limits limits;
     struct px_front_limits front;
     uint64_t drain_ns;

@@ -41,6 +41,7 @@ const char *px_config_path(struct px_config_build *b, px_str path);
 
 void px_config_build_host(struct px_config_build *b);    /* state_dir, socket, plugin_dirs, limits, log */
 void px_config_build_policy(struct px_config_build *b);  /* principals, policies, profiles */
+void px_config_build_http(struct px_config_build *b);    /* http */
 void px_config_build_network(struct px_config_build *b); /* network; before services */
 /** services.NAME.network, over the host's own. */
 void px_config_service_network(struct px_config_build *b, const struct px_config_entry *entry,

@@ -12,6 +12,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "front/front.h"
+#include "front/http.h"
 #include "guard/guard.h"
 #include "mcp/mcp.h"
 #include "net/http.h"
@@ -39,9 +40,11 @@ struct px_daemon {
     struct px_gate *gate;
     struct px_mcp *mcp;
     struct px_front *front;
-    bool activated; /* the service manager passed the socket */
-    bool ready;     /* READY was said once */
-    bool reloading; /* READY is to be said again when the services have settled */
+    struct px_front_http *front_http; /* NULL: no HTTP listener */
+    bool activated;                   /* the service manager passed the planner socket */
+    bool http_activated;              /* and that of HTTP */
+    bool ready;                       /* READY was said once */
+    bool reloading;                   /* READY is to be said again when the services have settled */
     bool draining;
     bool left;                /* while draining: every planner has its answers and is gone */
     bool hurry;               /* a second signal, or no more time */
@@ -72,6 +75,16 @@ void px_daemon_reload_network(struct px_daemon *d, const struct px_config *old,
 struct px_site_transport px_daemon_transport(struct px_daemon *d);
 /** Members "http" and "dns" of plexus/status. */
 void px_daemon_status_network(const struct px_daemon *d, struct px_jw *w);
+
+/* http.c */
+/** The HTTP listener, as the configuration has it, or on a descriptor that was passed (-1: none). On failure it is still the caller's. */
+PX_MUSTCHECK int px_daemon_open_http(struct px_daemon *d, int fd, struct px_err *err);
+/** Another configuration: what cannot be done is logged, and stays as it was. */
+void px_daemon_reload_http(struct px_daemon *d, const struct px_config *old, const struct px_config *config);
+
+/* metrics.c */
+/** For the HTTP listener. */
+void px_daemon_metrics(void *daemon, struct px_metrics *m);
 
 /* reload.c */
 void px_daemon_reload(void *daemon);

@@ -95,38 +95,52 @@ static px_str name_at(const char *names, int at) {
     return names ? px_str_n(names, strcspn(names, ":")) : (px_str){NULL, 0};
 }
 
-static bool is_ours(const char *names, const char *wanted, int at, int n) {
-    px_str name = name_at(names, at);
-    if (px_str_is(name, wanted))
-        return true;
-    /* sd_listen_fds(3): "unknown" has no name, otherwise the name is the unit's. */
-    return n == 1 && (!name.p || name.n == 0 || px_str_is(name, "unknown") ||
-                      (name.n > 7 && px_str_eq(px_str_n(name.p + name.n - 7, 7), PX_LIT(".socket"))));
+/* sd_listen_fds(3): "unknown" has no name, otherwise the name is the unit's. */
+static bool is_nameless(px_str name) {
+    return !name.p || name.n == 0 || px_str_is(name, "unknown") ||
+           (name.n > 7 && px_str_eq(px_str_n(name.p + name.n - 7, 7), PX_LIT(".socket")));
 }
 
-int px_listen_fd(const char *name, int *ret_fd, struct px_err *err) {
-    int n = number("LISTEN_PID") == (int)getpid() ? PX_MIN(number("LISTEN_FDS"), MOST) : 0, found = -1, r = 0;
-    const char *names = getenv("LISTEN_FDNAMES");
-    for (int i = 0; i < n; i++) {
+/* Whose the socket with this name is; n: nobody's. */
+static size_t whose(px_str name, bool single, const char *const *names, size_t n, const int *taken) {
+    for (size_t i = 0; i < n; i++)
+        if (taken[i] < 0 && px_str_is(name, names[i]))
+            return i;
+    return single && is_nameless(name) ? 0 : n;
+}
+
+static int take(int fd, struct px_err *err) {
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && option(fd, SO_TYPE) == SOCK_STREAM &&
+        option(fd, SO_ACCEPTCONN) == 1)
+        return 0;
+    return px_err_set(err, -EINVAL,
+                      "descriptor %d, which the service manager passed, is not a listening stream socket "
+                      "(ListenStream= in the socket unit)",
+                      fd);
+}
+
+int px_listen_fds(const char *const *names, size_t n, int *ret_fds, struct px_err *err) {
+    int passed = number("LISTEN_PID") == (int)getpid() ? PX_MIN(number("LISTEN_FDS"), MOST) : 0, r = 0;
+    const char *texts = getenv("LISTEN_FDNAMES");
+    for (size_t i = 0; i < n; i++)
+        ret_fds[i] = -1;
+    for (int i = 0; i < passed; i++) {
         int fd = FIRST + i;
-        if (found < 0 && is_ours(names, name, i, n)) {
-            found = fd;
+        px_str name = name_at(texts, i);
+        size_t to = whose(name, passed == 1, names, n, ret_fds);
+        if (to < n && r == 0) {
+            r = take(fd, err);
+            ret_fds[to] = r ? -1 : fd;
             continue;
         }
-        px_str other = name_at(names, i);
-        px_log(PX_LOG_WARNING, "daemon", "a socket that nobody asked for was passed; closed",
-               PX_KS("name", other));
+        if (to == n)
+            px_log(PX_LOG_WARNING, "daemon", "a socket that nobody asked for was passed; closed",
+                   PX_KS("name", name));
         close(fd);
     }
-    if (found >= 0 && (fcntl(found, F_SETFD, FD_CLOEXEC) < 0 || option(found, SO_DOMAIN) != AF_UNIX ||
-                       option(found, SO_TYPE) != SOCK_STREAM || option(found, SO_ACCEPTCONN) != 1)) {
-        r = px_err_set(err, -EINVAL,
-                       "descriptor %d, which the service manager passed, is not a listening Unix stream "
-                       "socket (ListenStream=/path in the socket unit)",
-                       found);
-    } else {
-        *ret_fd = found;
-    }
+    for (size_t i = 0; r && i < n; i++)
+        if (ret_fds[i] >= 0)
+            close(px_take_fd(&ret_fds[i]));
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");

@@ -25,9 +25,9 @@ void px_notify_send(struct px_notify *notify, const char *format, ...) PX_PRINTF
 /** From now on feed the watchdog, from the loop: a loop that hangs is restarted. */
 void px_notify_watchdog(struct px_notify *notify);
 
-/** The listening Unix socket that was passed for `name`, close-on-exec; -1: none. A single one without a name of its own
- *  counts. Others are closed. Reads and removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. -EINVAL: what was passed is no
- *  listening Unix stream socket. */
-PX_MUSTCHECK int px_listen_fd(const char *name, int *ret_fd, struct px_err *err);
+/** The listening sockets that were passed for `names` (n of them), close-on-exec; -1: none. A single one without a name of its own is the first
+ *  name's. Others are closed. Reads and removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. -EINVAL: what was passed is no listening
+ *  stream socket. */
+PX_MUSTCHECK int px_listen_fds(const char *const *names, size_t n, int *ret_fds, struct px_err *err);
 
 #endif

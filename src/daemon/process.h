@@ -13,5 +13,7 @@ void px_process_prepare(bool allow_core);
 PX_MUSTCHECK int px_process_self(const char **ret, struct px_err *err);
 /** Resident memory; 0: not known. */
 uint64_t px_process_rss(void);
+/** Descriptors that are open; 0: not known. */
+uint64_t px_process_fds(void);
 
 #endif

@@ -81,6 +81,7 @@ void px_daemon_reload(void *daemon) {
                    PX_KV("why", err.msg));
     } else {
         px_daemon_reload_network(d, d->config, config);
+        px_daemon_reload_http(d, d->config, config);
         say_restart(d->config, config);
         px_config_destroy(&d->config);
         d->config = config;

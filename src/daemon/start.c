@@ -107,23 +107,31 @@ static int open_gate(struct px_daemon *d, struct px_err *err) {
 }
 
 static int open_front(struct px_daemon *d, struct px_err *err) {
-    int fd = -1;
-    int r = px_listen_fd("planner", &fd, err);
+    static const char *const names[] = {"planner", "http"};
+    int fds[2];
+    int r = px_listen_fds(names, 2, fds, err);
     if (r < 0)
         return r;
     const struct px_front_opts opts = {.loop = d->loop,
                                        .scope = d->scope,
                                        .gate = d->gate,
                                        .mcp = d->mcp,
-                                       .listen_fd = fd,
+                                       .listen_fd = fds[0],
                                        .path = d->config->socket.path,
                                        .mode = d->config->socket.mode,
                                        .group = d->config->socket.group,
                                        .limits = d->config->front};
     r = px_front_create(&opts, &d->front, err);
-    if (r < 0 && fd >= 0)
-        close(fd);
-    d->activated = fd >= 0;
+    d->activated = fds[0] >= 0;
+    if (r == 0) {
+        fds[0] = -1;
+        r = px_daemon_open_http(d, fds[1], err);
+    }
+    if (r == 0)
+        fds[1] = -1;
+    for (int i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     return r;
 }
 
@@ -177,6 +185,7 @@ void px_daemon_finish(struct px_daemon *d) {
         if (d->watch.fn)
             px_hook_remove(&d->watch);
     }
+    px_front_http_destroy(&d->front_http);
     px_front_destroy(&d->front);
     px_mcp_destroy(&d->mcp);
     px_services_destroy(&d->services);

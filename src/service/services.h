@@ -93,7 +93,10 @@ struct px_registry *px_services_registry(struct px_services *services);
 /** Writes a JSON array with an object for each service (see plexus/status); `visible` (may be NULL: all) chooses. */
 void px_services_status(struct px_services *services, struct px_jw *w,
                         bool (*visible)(void *ctx, px_str service), void *ctx);
-/** The same for plugin files. One that is "refused" and has a name goes on with what was loaded from it before. */
+/** The same without JSON: for metrics and readiness. `state`: "ready", "starting", "unavailable", "failed", "paused". */
+void px_services_each(const struct px_services *services,
+                      void (*fn)(void *ctx, px_str name, const char *state), void *ctx);
+/** Writes a JSON array with an object for each plugin file. One that is "refused" and has a name goes on with what was loaded from it before. */
 void px_plugins_status(struct px_services *services, struct px_jw *w);
 /** How many stale handles plugins have used so far: each is a defect of a plugin, which did no harm. */
 uint64_t px_services_stale_handles(void);

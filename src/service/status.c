@@ -59,6 +59,14 @@ void px_services_status(struct px_services *services, struct px_jw *w,
     px_jw_array_end(w);
 }
 
+void px_services_each(const struct px_services *services,
+                      void (*fn)(void *ctx, px_str name, const char *state), void *ctx) {
+    PX_LIST_EACH (node, &services->services) {
+        const struct px_service *service = px_list_entry(node, struct px_service, node);
+        fn(ctx, px_str_of(service->name), state_name(services, service));
+    }
+}
+
 void px_plugins_status(struct px_services *services, struct px_jw *w) {
     static const char *const names[] = {[PX_FILE_QUEUED] = "queued",
                                         [PX_FILE_VETTING] = "vetting",

@@ -151,13 +151,15 @@ static void announce(int pid, const char *n, const char *names) {
         unsetenv("LISTEN_FDNAMES");
 }
 
+static const char *const planner = "planner";
+
 static void the_named_socket_is_taken(void **state) {
     int fd = -1;
     (void)state;
     pass(0, SOCK_STREAM);
     pass(1, SOCK_STREAM);
     announce(getpid(), "2", "http:planner");
-    assert_int_equal(px_listen_fd("planner", &fd, NULL), 0);
+    assert_int_equal(px_listen_fds(&planner, 1, &fd, NULL), 0);
     assert_int_equal(fd, 4);
     assert_true(fcntl(4, F_GETFD) & FD_CLOEXEC);
     assert_int_equal(fcntl(3, F_GETFD), -1); /* the other one is closed */
@@ -165,18 +167,35 @@ static void the_named_socket_is_taken(void **state) {
     assert_null(getenv("LISTEN_FDNAMES"));
 }
 
+static void two_sockets_go_where_they_belong(void **state) {
+    static const char *const names[] = {"planner", "http"};
+    int fds[2];
+    (void)state;
+    pass(0, SOCK_STREAM);
+    pass(1, SOCK_STREAM);
+    announce(getpid(), "2", "http:planner");
+    assert_int_equal(px_listen_fds(names, 2, fds, NULL), 0);
+    assert_int_equal(fds[0], 4);
+    assert_int_equal(fds[1], 3);
+    assert_true(fcntl(3, F_GETFD) & fcntl(4, F_GETFD) & FD_CLOEXEC);
+    announce(getpid(), "1", "http"); /* a single one with a name is not the first name's */
+    assert_int_equal(px_listen_fds(names, 2, fds, NULL), 0);
+    assert_int_equal(fds[0], -1);
+    assert_int_equal(fds[1], 3);
+}
+
 static void a_single_one_needs_no_name(void **state) {
     int fd = -1;
     (void)state;
     pass(0, SOCK_STREAM);
     announce(getpid(), "1", NULL);
-    assert_int_equal(px_listen_fd("planner", &fd, NULL), 0);
+    assert_int_equal(px_listen_fds(&planner, 1, &fd, NULL), 0);
     assert_int_equal(fd, 3);
     announce(getpid(), "1", "plexus-planner.socket");
-    assert_int_equal(px_listen_fd("planner", &fd, NULL), 0);
+    assert_int_equal(px_listen_fds(&planner, 1, &fd, NULL), 0);
     assert_int_equal(fd, 3);
     announce((int)getpid() + 1, "1", "planner"); /* meant for another process */
-    assert_int_equal(px_listen_fd("planner", &fd, NULL), 0);
+    assert_int_equal(px_listen_fds(&planner, 1, &fd, NULL), 0);
     assert_int_equal(fd, -1);
 }
 
@@ -186,8 +205,8 @@ static void what_is_no_listening_socket_is_refused(void **state) {
     (void)state;
     pass(0, SOCK_DGRAM);
     announce(getpid(), "1", "planner");
-    assert_int_equal(px_listen_fd("planner", &fd, &err), -EINVAL);
-    assert_non_null(strstr(err.msg, "not a listening Unix stream socket"));
+    assert_int_equal(px_listen_fds(&planner, 1, &fd, &err), -EINVAL);
+    assert_non_null(strstr(err.msg, "not a listening stream socket"));
     assert_int_equal(fd, -1);
 }
 
@@ -196,6 +215,7 @@ int main(void) {
         cmocka_unit_test(datagrams_and_watchdog),
         cmocka_unit_test(without_a_manager_nothing_happens),
         cmocka_unit_test_setup_teardown(the_named_socket_is_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_sockets_go_where_they_belong, setup, teardown),
         cmocka_unit_test_setup_teardown(a_single_one_needs_no_name, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_listening_socket_is_refused, setup, teardown),
     };

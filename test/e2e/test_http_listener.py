@@ -155,7 +155,7 @@ def test_metrics(host):
     assert sum(after["plexus_services"].values()) == 2
     assert one(after, "plexus_ready") == 1
     assert 0 < one(after, "plexus_uptime_seconds") < 600
-    assert one(after, "plexus_open_fds") == len(os.listdir(f"/proc/{host.pid}/fd"))
+    assert abs(one(after, "plexus_open_fds") - len(os.listdir(f"/proc/{host.pid}/fd"))) < 5  # connections have come and gone
     assert one(after, "plexus_resident_memory_bytes") > 1 << 20
     assert one(after, "plexus_state_health", health="ok") == 1
     assert one(after, "plexus_loop_turns_total") > one(before, "plexus_loop_turns_total")

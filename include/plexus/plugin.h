@@ -71,14 +71,15 @@
  *       counted; it is safe to hold one for ever.
  *   16. Everything stored in one loop turn commits together; PX_EV_END of a store operation means it is durable.
  *   17. Exceptions and longjmp never cross the border.
- *   18. After the first byte of an answer was handed on, or a byte of a request that is not safe may have left, the host
- *       does not send it again.
+ *   18. After the first byte of an answer was handed on, or a byte of a request may have left that can do harm when it
+ *       comes twice, the host does not send it again. Harmless are safe requests, PUT and DELETE, and those with an idempotency
+ *       key; and a 401 to a token that the host could renew means that nothing was done.
  *   19. Plugins are trusted code: a loop that never returns is not contained (the watchdog restarts the host).
  *
  * Changes
  *   0.1  first draft: calls, scopes, operations, JSON, timers, store, catalog, log, secrets, processes, workers.
  *   0.2  services over HTTP: px_tool.route, px_plugin.api and .classify, px_ev.resp, host->http.
- *   0.3  px_call_in.idempotency_key.
+ *   0.3  idempotency keys (px_call_in, px_http_request); a request's rate group, cost and identity.
  */
 #ifndef PLEXUS_PLUGIN_H
 #define PLEXUS_PLUGIN_H
@@ -536,6 +537,15 @@ struct px_http_request {
     /* WHOLE: of the body, decoded; 0: the upstream's, 16 MiB. LINE, SSE: of a piece; 0: 1 MiB; a longer one is dropped and
      * reported as GAP. At most 64 MiB */
     uint64_t max_bytes;
+    /* 0.3 */
+    /* Of a write: goes into the header that the api names, if it names one; each write of a call needs its own. Absent: the
+     * host makes one, for its own attempts */
+    px_str idempotency_key;
+
+    px_str rate_group; /* absent: the upstream's */
+    px_str auth;       /* the name of an identity of the api; absent: the upstream's */
+    uint32_t cost;     /* of the rates; 0: 1 */
+    uint32_t reserved;
 };
 
 /** What came. Lives as the event does. */
@@ -719,7 +729,7 @@ struct px_note {
 #endif
 PX_ENDS_WITH_(struct px_error, details_json);
 PX_ENDS_WITH_(struct px_ev, resp);
-PX_ENDS_WITH_(struct px_http_request, max_bytes);
+PX_ENDS_WITH_(struct px_http_request, reserved);
 PX_ENDS_WITH_(struct px_http_response, url);
 PX_ENDS_WITH_(struct px_verdict, advice);
 PX_ENDS_WITH_(struct px_host_http, route);

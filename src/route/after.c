@@ -103,6 +103,33 @@ int px_http_date(px_str text, int64_t now_unix_ms, int64_t *ret_unix_ms) {
     return 0;
 }
 
+/* RFC 3339: 2026-11-23T20:15:00Z, with a fraction (which is dropped) or an offset. */
+static int scan_rfc3339(px_str text, int64_t *ret_unix_ms) {
+    int year, month, day, hour, minute, second, off_hour = 0, off_minute = 0;
+    size_t at = 0;
+    if (text.n < 20 || text.p[4] != '-' || text.p[7] != '-' || (text.p[10] | 0x20) != 't' ||
+        text.p[13] != ':' || text.p[16] != ':')
+        return -EINVAL;
+    bool ok = digits(text, &at, 4, &year) && digits(text, (at = 5, &at), 2, &month) &&
+              digits(text, (at = 8, &at), 2, &day) && digits(text, (at = 11, &at), 2, &hour) &&
+              digits(text, (at = 14, &at), 2, &minute) && digits(text, (at = 17, &at), 2, &second);
+    while (ok && at < text.n && (text.p[at] == '.' || (text.p[at] >= '0' && text.p[at] <= '9')))
+        at++;
+    char zone = ok && at < text.n ? text.p[at++] : 0;
+    if (zone == '+' || zone == '-')
+        ok = digits(text, &at, 2, &off_hour) && at < text.n && text.p[at++] == ':' &&
+             digits(text, &at, 2, &off_minute);
+    else
+        ok = ok && (zone | 0x20) == 'z';
+    if (!ok || at != text.n || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+        second > 60)
+        return -EINVAL;
+    int64_t offset = (off_hour * 60 + off_minute) * (zone == '-' ? -60 : 60);
+    int64_t s = ((days_to(year, month, day) * 24 + hour) * 60 + minute) * 60 + second - offset;
+    *ret_unix_ms = s * 1000;
+    return 0;
+}
+
 int64_t px_after_now(const struct px_http_result *result) {
     int64_t now = px_clock_unix_ms(), theirs;
     return px_http_date(px_header_of(result, PX_LIT("date")), now, &theirs) ? now : theirs;
@@ -111,7 +138,7 @@ int64_t px_after_now(const struct px_http_result *result) {
 /* ---- numbers ---- */
 
 /* A decimal number, perhaps with a fraction or an exponent; no sign in front. */
-static bool read_number(px_str text, double *ret) {
+bool px_number_of(px_str text, double *ret) {
     char copy[64], *end;
     if (!text.n || text.n >= sizeof copy || text.p[0] < '0' || text.p[0] > '9')
         return false;
@@ -128,11 +155,11 @@ static bool read_number(px_str text, double *ret) {
 int64_t px_after_ms(px_str text, px_str unit, int64_t now_unix_ms) {
     double number, ms;
     int64_t at;
-    if (read_number(text, &number))
+    if (px_number_of(text, &number))
         ms = px_str_is(unit, "ms")     ? number
              : px_str_is(unit, "unix") ? number * 1000 - (double)now_unix_ms
                                        : number * 1000;
-    else if (px_http_date(text, now_unix_ms, &at) == 0)
+    else if (px_http_date(text, now_unix_ms, &at) == 0 || scan_rfc3339(text, &at) == 0)
         ms = (double)(at - now_unix_ms);
     else
         return 0;

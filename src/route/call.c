@@ -1,4 +1,5 @@
 /* One call of a route. */
+#include "base/id.h"
 #include "route/flow.h"
 #include <stdio.h>
 
@@ -50,8 +51,9 @@ static void get_values(struct px_flow *flow) {
 
 static int build(struct px_flow *flow) {
     struct px_err err = {.msg = "out of memory"};
-    int r = px_request_build(&flow->page, flow->opts.route, flow->opts.site, flow->opts.args_json,
-                             flow->values, &flow->at, &flow->request, &err);
+    const struct px_request_from from = {
+        .args_json = flow->opts.args_json, .values = flow->values, .page = &flow->at, .key = flow->key};
+    int r = px_request_make_from(&flow->page, flow->opts.route, flow->opts.site, &from, &flow->request, &err);
     if (r == -ENOMEM)
         out_of_memory(flow);
     else if (r == -ENOENT)
@@ -64,29 +66,40 @@ static int build(struct px_flow *flow) {
 }
 
 /* Later pages leave time to answer with what there is. */
-static void set_times(const struct px_flow *flow, struct px_http_req *req) {
-    uint64_t now = px_loop_now(flow->scope->loop), deadline = flow->opts.deadline_ns;
-    uint64_t margin = flow->list.n_pages ? 250 * PX_MS : 0;
-    uint64_t left = deadline > now + margin + PX_MS ? deadline - now - margin : PX_MS;
-    if (deadline)
-        req->timeouts.total_ns = PX_MIN(left, req->timeouts.total_ns ? req->timeouts.total_ns : 60 * PX_S);
+static uint64_t deadline_of(const struct px_flow *flow) {
+    uint64_t margin = flow->list.n_pages ? 250 * PX_MS : 0, deadline = flow->opts.deadline_ns;
+    return deadline > margin ? deadline - margin : deadline;
 }
 
-static void on_event(void *user, const struct px_http_ev *ev);
+static const struct px_send_sink send_sink;
 
 static void ask_page(struct px_flow *flow) {
-    const struct px_site_transport *transport = &flow->opts.site->opts.transport;
+    const struct px_route *route = flow->opts.route;
     struct px_http_req req;
     struct px_err err;
     px_arena_finish(&flow->page);
     if (build(flow))
         return;
-    px_request_to_http(flow->opts.route, flow->opts.site, &flow->request, &req);
+    px_request_to_http(route, flow->opts.site, &flow->request, &req);
     req.traceparent = flow->opts.traceparent;
-    set_times(flow, &req);
+    const struct px_send_opts opts = {
+        .site = flow->opts.site,
+        .route = route,
+        .req = &req,
+        .credentials = flow->request.credentials,
+        .fresh = flow->request.fresh,
+        .arena = &flow->page,
+        .principal = flow->opts.principal,
+        .owner = px_send_owner(flow->request.fresh, &flow->page, flow->opts.args_json),
+        .label = route->bucket,
+        .group = route->group,
+        .cost = route->cost,
+        .keyed = flow->request.keyed,
+        .deadline_ns = deadline_of(flow),
+        .classify = &flow->sink,
+        .classify_user = flow->user};
     flow->sent_ns = px_loop_now(flow->scope->loop);
-    int r = transport->start(transport->ctx, flow->scope, &req, on_event, flow, &flow->inner, &err);
-    if (r)
+    if (px_send_start(&flow->send, flow->scope, &opts, &send_sink, flow, &err))
         out_of_memory(flow);
 }
 
@@ -114,7 +127,8 @@ static void show(struct px_flow *flow) {
 
 /* ---- the answer ---- */
 
-static void record(struct px_flow *flow, const struct px_http_result *result) {
+static void record(void *user, const struct px_http_result *result) {
+    struct px_flow *flow = user;
     size_t before = flow->exchanges.n;
     if (!flow->opts.verbose || flow->n_exchanges == PX_EXCHANGES_MAX)
         return;
@@ -233,29 +247,25 @@ static void take_answer(struct px_flow *flow, const struct px_http_result *resul
     }
 }
 
-static void on_event(void *user, const struct px_http_ev *ev) {
+static void on_waiting(void *user, px_str message) {
     struct px_flow *flow = user;
-    const struct px_http_result *result = ev->result;
-    struct px_route_verdict verdict;
-    px_str body_json;
-    if (ev->kind != PX_HTTP_END)
-        return;
-    flow->inner = NULL;
-    flow->slowest_ns = PX_MAX(flow->slowest_ns, px_loop_now(flow->scope->loop) - flow->sent_ns);
-    flow->left = flow->left || !result->fail || result->sent || result->redirects;
-    record(flow, result);
-    px_judge(&flow->page, flow->opts.route, flow->opts.site, result, &flow->sink, flow->user, &body_json,
-             &verdict);
-    if (was_cancelled(flow)) /* by classify */
-        return;
-    if (verdict.code == PX_OK) {
-        flow->acted = !px_route_safe(flow->opts.route);
-        take_answer(flow, result, body_json);
-    } else {
-        struct px_error error = px_verdict_error(&flow->page, flow->opts.route->upstream, result, &verdict);
-        refuse(flow, &error);
-    }
+    if (flow->sink.progress && !was_cancelled(flow))
+        flow->sink.progress(flow->user, flow->list.n, message);
 }
+
+static void on_ended(void *user, const struct px_send_end *end) {
+    struct px_flow *flow = user;
+    flow->slowest_ns = PX_MAX(flow->slowest_ns, px_loop_now(flow->scope->loop) - flow->sent_ns);
+    flow->left = flow->left || flow->send.sent;
+    if (end->error) {
+        refuse(flow, end->error);
+        return;
+    }
+    flow->acted = !px_route_safe(flow->opts.route);
+    take_answer(flow, end->result, end->body_json);
+}
+
+static const struct px_send_sink send_sink = {.ended = on_ended, .attempt = record, .waiting = on_waiting};
 
 /* ---- the flow ---- */
 
@@ -283,6 +293,13 @@ static px_str keep(struct px_flow *flow, px_str text, bool *ok) {
     return copy;
 }
 
+/* The same for every attempt of this call, so that it is done once. */
+static px_str own_key(struct px_flow *flow, bool *ok) {
+    char id[PX_ID_SIZE];
+    px_id_make(id);
+    return keep(flow, px_str_of(id), ok);
+}
+
 static int init(struct px_flow *flow, struct px_scope *scope, const struct px_route_call_opts *opts,
                 const struct px_route_sink *sink, void *user) {
     bool ok = true;
@@ -292,6 +309,9 @@ static int init(struct px_flow *flow, struct px_scope *scope, const struct px_ro
     flow->opts.tool = keep(flow, opts->tool, &ok);
     flow->opts.principal = keep(flow, opts->principal, &ok);
     flow->opts.traceparent = keep(flow, opts->traceparent, &ok);
+    flow->key = px_route_safe(opts->route) ? (px_str){0} : keep(flow, opts->idempotency_key, &ok);
+    if (opts->route->idempotency.p && !flow->key.p)
+        flow->key = own_key(flow, &ok);
     flow->sink = *sink;
     flow->user = user;
     px_arena_init(&flow->page, PAGE_BYTES);
@@ -313,10 +333,7 @@ static void begin(struct px_flow *flow) {
 
 bool px_route_call_left(const struct px_op *op) {
     const struct px_flow *flow = px_container_of(op, const struct px_flow, op);
-    const struct px_site_transport *transport = &flow->opts.site->opts.transport;
-    if (flow->left || flow->state != PX_FLOW_SENDING || !flow->inner)
-        return flow->left;
-    return !transport->left || transport->left(flow->inner);
+    return flow->left || (flow->state == PX_FLOW_SENDING && px_send_left(&flow->send));
 }
 
 int px_route_call(struct px_scope *scope, const struct px_route_call_opts *opts,

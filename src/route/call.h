@@ -21,6 +21,7 @@ struct px_route_verdict {
     bool retryable;
     int64_t retry_after_ms; /* 0: not known */
     px_str message, advice; /* the upstream's own words, for the planner */
+    bool again; /* what went wrong may pass: with whom repeating does no harm, it is tried again */
 };
 struct px_route_sink {
     /** Once, from the loop; not after a cancel. Exactly one of reply and error is there; both live until it returns. */
@@ -52,12 +53,5 @@ PX_MUSTCHECK int px_route_call(struct px_scope *scope, const struct px_route_cal
 
 /** Of one that goes on: whether a byte of its requests may have left. Those for looked-up values do not count. */
 bool px_route_call_left(const struct px_op *op);
-
-/** The judgement of an answer to px_site_request: by the rules of the upstream and the api, then by sink->classify (sink and it may
- *  be NULL; nothing else of it is used). True: it is good. Else *ret_error says what went wrong; its texts live in `arena`.
- *  `write`: when a byte may have left and no answer came, the outcome is unknown. */
-bool px_site_judge(struct px_site *site, struct px_arena *arena, px_str upstream,
-                   const struct px_http_result *result, bool write, const struct px_route_sink *sink,
-                   void *user, struct px_error *ret_error);
 
 #endif

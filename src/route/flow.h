@@ -6,7 +6,7 @@
 #ifndef PX_ROUTE_FLOW_H
 #define PX_ROUTE_FLOW_H
 
-#include "route/private.h"
+#include "route/send.h"
 
 enum px_flow_state { PX_FLOW_VALUES, PX_FLOW_SENDING, PX_FLOW_ENDED };
 
@@ -38,10 +38,11 @@ struct px_flow {
     struct px_op op;        /* in the caller's scope */
     struct px_scope *scope; /* below it; owns everything */
     enum px_flow_state state;
-    bool starting;        /* inside px_route_call: nothing may be told yet */
-    bool telling;         /* inside done: what was told must stay */
-    struct px_work work;  /* tells it then */
-    struct px_op *inner;  /* values, transfer */
+    bool starting;       /* inside px_route_call: nothing may be told yet */
+    bool telling;        /* inside done: what was told must stay */
+    struct px_work work; /* tells it then */
+    struct px_op *inner; /* values */
+    struct px_send send;
     struct px_arena page; /* of the request in flight and its answer */
 
     struct px_route_call_opts opts;
@@ -58,6 +59,7 @@ struct px_flow {
     bool acted;    /* a write was answered as done: what follows must not look as if it had not been */
 
     const px_str *values;
+    px_str key; /* of a write: the caller's, or our own; absent: none */
     struct px_route_request request;
     uint64_t sent_ns, slowest_ns;
     struct px_flow_list list;

@@ -13,6 +13,9 @@ void px_judge(struct px_arena *arena, const struct px_route *route, struct px_si
     }
     *ret_body_json = px_answer_json(result, NULL);
     px_verdict_judge(arena, route, upstream, site->opts.api, site->opts.service, result, *ret_body_json, ret);
-    if (sink && sink->classify)
-        sink->classify(user, upstream->name, result, ret);
+    if (!sink || !sink->classify)
+        return;
+    const struct px_route_verdict ours = *ret;
+    sink->classify(user, upstream->name, result, ret);
+    ret->again = ours.code == ret->code && ours.retryable == ret->retryable ? ours.again : ret->retryable;
 }

@@ -78,7 +78,7 @@ px_str px_at_or_absent(px_str json, px_str pointer) {
     return !json.p || px_json_slice_at(json, pointer, &value) ? (px_str){0} : value;
 }
 
-static bool rule_holds(const struct px_rule *rule, const struct px_http_result *result, px_str body_json) {
+bool px_rule_holds(const struct px_rule *rule, const struct px_http_result *result, px_str body_json) {
     unsigned status = (unsigned)result->status;
     if (!rule->status.any && (status >= 640 || !(rule->status.bits[status / 64] >> status % 64 & 1)))
         return false;
@@ -97,7 +97,7 @@ const struct px_rule *px_rules_find(const struct px_rules *const lists[3],
                                     const struct px_http_result *result, px_str body_json) {
     for (int list = 0; list < 3; list++) {
         for (size_t i = 0; lists[list] && i < lists[list]->n; i++) {
-            if (rule_holds(&lists[list]->list[i], result, body_json))
+            if (px_rule_holds(&lists[list]->list[i], result, body_json))
                 return &lists[list]->list[i];
         }
     }

@@ -367,6 +367,8 @@ const struct px_rule *px_rules_find(const struct px_rules *const lists[3],
 bool px_rule_matches(px_str pattern, px_str text);
 /** The first header of that name (lower case); absent. */
 px_str px_header_of(const struct px_http_result *result, px_str name);
+/** Whether every condition of a rule holds. match.c */
+bool px_rule_holds(const struct px_rule *rule, const struct px_http_result *result, px_str body_json);
 /** px_json_slice_at; absent for whatever is not there. */
 px_str px_at_or_absent(px_str json, px_str pointer);
 
@@ -386,6 +388,8 @@ const char *px_code_advice(int32_t code);
 PX_MUSTCHECK int px_http_date(px_str text, int64_t now_unix_ms, int64_t *ret_unix_ms);
 /** The answer's own Date, so that the two clocks need not agree; else ours. */
 int64_t px_after_now(const struct px_http_result *result);
+/** A decimal number, perhaps with a fraction or an exponent; no sign in front. */
+bool px_number_of(px_str text, double *ret);
 /** Milliseconds from now: a number of `unit` ("s" when absent, "ms", "unix") or an HTTP date; at most 30 days. 0: it says nothing, or
  *  the time is over. */
 int64_t px_after_ms(px_str text, px_str unit, int64_t now_unix_ms);

@@ -65,15 +65,34 @@ struct px_site_request {
     size_t n_headers;
     px_str body, content_type;
     bool no_identity;
+    px_str identity;        /* instead of the upstream's; absent: that */
+    px_str principal;       /* of the call that it is for; absent: the service's own */
+    px_str idempotency_key; /* of a write; absent: none */
+    px_str group;           /* of rates; absent: the upstream's */
+    uint32_t cost;          /* 0: 1 */
+    bool safe;              /* it only reads, whatever its method */
+    uint64_t deadline_ns;   /* of the call that it is for; 0: none */
     enum px_http_frame frame;
     enum px_http_redirects redirects;
     uint32_t max_redirects;
     struct px_http_timeouts timeouts;
     uint64_t max_bytes;
 };
-/** -ENOENT: no such upstream; -EINVAL: the path and its arguments; -EACCES: its identity has no secret. */
+struct px_route_verdict;
+struct px_site_request_sink {
+    /** HEAD, DATA, GAP of one that is not WHOLE. */
+    void (*event)(void *user, const struct px_http_ev *ev);
+    /** Once, from the loop, not after a cancel. `error` NULL: it was judged to be good. Everything lives until it returns. */
+    void (*ended)(void *user, const struct px_http_result *result, const struct px_error *error);
+    /** May be NULL: the plugin's own look at an answer, after the rules of the upstream and the api. */
+    void (*classify)(void *user, px_str upstream, const struct px_http_result *result,
+                     struct px_route_verdict *verdict);
+};
+/** -ENOENT: no such upstream or identity; -EINVAL: the path and its arguments; -EACCES: its identity has no secret. Copies. */
 PX_MUSTCHECK int px_site_request(struct px_site *site, struct px_scope *scope,
-                                 const struct px_site_request *req, px_http_cb cb, void *user,
-                                 struct px_op **ret_op, struct px_err *err);
+                                 const struct px_site_request *req, const struct px_site_request_sink *sink,
+                                 void *user, struct px_op **ret_op, struct px_err *err);
+/** Of one that is not WHOLE. */
+void px_site_request_pause(struct px_op *op, bool paused);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A fetch belongs to the service, not to the call that happened to need the value first: that call's end must not fail the
  * others. Who waits is an op of its own scope, woken by posted work. */
-#include "route/private.h"
+#include "route/send.h"
 #include <assert.h>
 
 enum { VALUE_BYTES = 64 * 1024, FETCH_BYTES = 64 << 20 };
@@ -12,7 +12,8 @@ enum { VALUE_BYTES = 64 * 1024, FETCH_BYTES = 64 << 20 };
 struct fetch {
     struct px_kept_value *of;
     struct px_scope *scope; /* below the service's */
-    struct px_op *op;
+    struct px_op *op;       /* the values that its own route needs */
+    struct px_send send;
 };
 
 struct px_kept_value {
@@ -163,38 +164,37 @@ static void take_answer(struct fetch *fetch, const struct px_http_result *result
         keep_value(fetch->of, value);
 }
 
-static void on_answer(void *user, const struct px_http_ev *ev) {
+static void on_ended(void *user, const struct px_send_end *end) {
     struct fetch *fetch = user;
-    struct px_site *site = fetch->of->site;
-    const struct px_route *route = fetch->of->decl->route;
-    struct px_arena *arena = &fetch->scope->arena;
-    struct px_route_verdict verdict;
-    px_str body_json;
-    if (ev->kind != PX_HTTP_END)
-        return;
-    fetch->op = NULL;
-    px_judge(arena, route, site, ev->result, NULL, NULL, &body_json, &verdict);
-    if (verdict.code == PX_OK) {
-        take_answer(fetch, ev->result, body_json);
-    } else {
-        struct px_error error = px_verdict_error(arena, route->upstream, ev->result, &verdict);
-        keep_failure(fetch->of, &error);
-    }
+    if (end->error)
+        keep_failure(fetch->of, end->error);
+    else
+        take_answer(fetch, end->result, end->body_json);
     end_fetch(fetch);
 }
 
 static void send_fetch(struct fetch *fetch, const px_str *values) {
+    static const struct px_send_sink sink = {.ended = on_ended};
     struct px_site *site = fetch->of->site;
     const struct px_route *route = fetch->of->decl->route;
-    const struct px_site_transport *transport = &site->opts.transport;
+    struct px_arena *arena = &fetch->scope->arena;
     struct px_page_state page = {0};
     struct px_route_request request;
     struct px_http_req req;
     struct px_err err = {.msg = "out of memory"};
-    int r = px_request_build(&fetch->scope->arena, route, site, PX_LIT("{}"), values, &page, &request, &err);
+    int r = px_request_build(arena, route, site, PX_LIT("{}"), values, &page, &request, &err);
     if (!r) {
         px_request_to_http(route, site, &request, &req);
-        r = transport->start(transport->ctx, fetch->scope, &req, on_answer, fetch, &fetch->op, &err);
+        const struct px_send_opts opts = {.site = site,
+                                          .route = route,
+                                          .req = &req,
+                                          .credentials = request.credentials,
+                                          .fresh = request.fresh,
+                                          .arena = arena,
+                                          .label = route->bucket,
+                                          .group = route->group,
+                                          .cost = route->cost};
+        r = px_send_start(&fetch->send, fetch->scope, &opts, &sink, fetch, &err);
     }
     if (r)
         fail_fetch(fetch, r, err.msg);

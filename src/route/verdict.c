@@ -128,11 +128,19 @@ static px_str advice_of(struct px_arena *arena, const struct px_upstream *upstre
     return text.p || !usual ? text : px_str_of(usual);
 }
 
-/* A write that is not idempotent, and whose answer does not say that it was not done. */
-static bool may_have_happened(const struct px_route *route, int status) {
-    if (!route || route->safe || route->read_only || status < 500 || status == 501 || status == 503)
-        return false;
-    return px_str_is(route->method, "POST") || px_str_is(route->method, "PATCH") || route->graphql;
+static bool is_write(const struct px_route *route) {
+    return route && !route->safe && !route->read_only;
+}
+
+/* A gateway spoke, which may have passed the request on: the upstream itself may have done what it was asked. */
+static bool is_of_gateway(int status) {
+    return status == 502 || status == 504 || status == 520 || status == 524;
+}
+
+/* A write that failed in the middle: what it began, another one would begin again. */
+static bool may_repeat(const struct px_route *route, int status) {
+    return !is_write(route) || route->idempotent || px_str_is(route->method, "PUT") ||
+           px_str_is(route->method, "DELETE") || status < 500 || status == 501 || status == 503;
 }
 
 /* ---- judging ---- */
@@ -179,7 +187,11 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
         ret->retryable = false;
         return;
     }
-    bool unsure = !rule && ret->retryable && may_have_happened(route, result->status);
+    ret->again = ret->retryable;
+    bool unknown = !rule && is_write(route) && is_of_gateway(result->status);
+    bool unsure = unknown || (!rule && ret->retryable && !may_repeat(route, result->status));
+    if (unknown)
+        ret->code = PX_OUTCOME_UNKNOWN;
     if (unsure)
         ret->retryable = false;
     ret->retry_after_ms = retry_after(rule, result, body_json);
@@ -233,15 +245,17 @@ void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *
     const char *why = result->why ? result->why : "the request failed";
     const char *advice = fails[fail].advice;
     *ret = (struct px_route_verdict){.code = fails[fail].code, .retryable = fails[fail].retryable};
+    bool passing = fails[fail].retryable;
     px_str message = px_arena_str(arena, px_str_of(why));
     if (result->fail == PX_HTTP_TLS && strstr(why, "certificate")) {
-        ret->retryable = false;
+        ret->retryable = passing = false;
         advice = "Its certificate is not to be trusted: ask a person to look; do not try again.";
     }
     if (result->status >=
         400) { /* a refusal is one, also when the rest of its answer was lost: uploads end like this */
         const struct px_status_meaning *meaning = px_status_meaning(result->status);
         *ret = (struct px_route_verdict){.code = meaning->code, .retryable = meaning->retryable};
+        passing = meaning->retryable;
         advice = meaning->advice;
         message = px_arena_fmt(arena, "%s (it had answered %d %s)", why, result->status,
                                meaning->phrase ? meaning->phrase : "");
@@ -251,6 +265,7 @@ void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *
         *ret = (struct px_route_verdict){.code = PX_OUTCOME_UNKNOWN};
         advice = NULL;
     }
+    ret->again = passing;
     const char *usual = px_code_advice(ret->code);
     ret->message = or_literal(message, "the request failed");
     ret->advice = advice ? px_str_of(advice) : usual ? px_str_of(usual) : (px_str){0};

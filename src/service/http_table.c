@@ -11,8 +11,7 @@ struct http_op {
     struct px_scope *scope; /* of what runs beneath */
     struct px_op *inner;
     struct px_host_route *route; /* held; NULL: a plain request */
-    px_str upstream;
-    bool write;
+    const struct px_run *run;    /* the call that it is for; looked at inside the start only */
 };
 
 static struct http_op *http_of(struct px_host_op_ref *ref) {
@@ -33,12 +32,12 @@ static void http_release(struct px_host_op_ref *ref) {
 
 static void http_pause(struct px_host_op_ref *ref) {
     if (http_of(ref)->inner)
-        px_http_pause(http_of(ref)->inner, true);
+        px_site_request_pause(http_of(ref)->inner, true);
 }
 
 static int32_t http_resume(struct px_host_op_ref *ref) {
     if (http_of(ref)->inner)
-        px_http_pause(http_of(ref)->inner, false);
+        px_site_request_pause(http_of(ref)->inner, false);
     return 0;
 }
 
@@ -66,6 +65,7 @@ static int begin(px_scope_h scope, const struct px_host_op_kind *kind, px_on on,
         return r;
     }
     inst->n_requests++;
+    h->run = px_host_scope_run(where);
     px_instance_ref(inst);
     r = px_scope_open(px_host_g.loop, inst->services->scope, "http", REQUEST_MEMORY, &h->scope);
     if (r) {
@@ -113,20 +113,16 @@ static void classify(void *user, px_str upstream, const struct px_http_result *r
     px_host_classify(h->ref.instance, &h->scope->arena, upstream, 0, result, verdict);
 }
 
-static void request_end(struct http_op *h, const struct px_http_result *result) {
-    static const struct px_route_sink sink = {.classify = classify};
+static void request_end(void *user, const struct px_http_result *result, const struct px_error *error) {
+    struct http_op *h = user;
     struct px_http_response room;
-    struct px_error error;
-    struct px_ev ev = {.kind = PX_EV_END, .resp = px_host_response(result, &room)};
+    struct px_ev ev = {.kind = PX_EV_END, .error = error, .resp = px_host_response(result, &room)};
     if ((size_t)result->fail < PX_COUNT(fail_errno))
         ev.status = fail_errno[result->fail];
     else
         ev.status = -EIO;
     if (result->fail == PX_HTTP_TIMEOUT)
         ev.flags |= PX_EV_TIMED_OUT;
-    if (!px_site_judge(h->ref.instance->site, &h->scope->arena, h->upstream, result, h->write, &sink, h,
-                       &error))
-        ev.error = &error;
     h->inner = NULL;
     px_host_op_deliver(&h->ref, &ev);
 }
@@ -150,14 +146,8 @@ static void on_http(void *user, const struct px_http_ev *from) {
         ev.count = from->count;
         px_host_op_deliver(&h->ref, &ev);
         break;
-    case PX_HTTP_END: request_end(h, from->result); break;
+    case PX_HTTP_END: break;
     }
-}
-
-/* Whether asking may change something upstream. */
-static bool writes(const struct px_http_request *req) {
-    return !(req->flags & PX_REQUEST_SAFE) && req->method.n && !px_str_is(req->method, "GET") &&
-           !px_str_is(req->method, "HEAD");
 }
 
 static int copy_headers(struct px_arena *arena, const struct px_http_request *req, const px_pair **ret) {
@@ -176,6 +166,7 @@ static bool acceptable(const struct px_http_request *req) {
 }
 
 static int send_request(struct http_op *h, const struct px_http_request *req, struct px_err *err) {
+    static const struct px_site_request_sink sink = {on_http, request_end, classify};
     bool whole = req->frame == PX_FRAME_WHOLE;
     struct px_site_request site = {
         .upstream = req->upstream,
@@ -187,6 +178,13 @@ static int send_request(struct http_op *h, const struct px_http_request *req, st
         .body = req->body,
         .content_type = req->content_type,
         .no_identity = req->flags & PX_REQUEST_NO_IDENTITY,
+        .safe = req->flags & PX_REQUEST_SAFE,
+        .idempotency_key = req->idempotency_key,
+        .group = req->rate_group,
+        .identity = req->auth,
+        .cost = req->cost,
+        .principal = h->run ? h->run->in.principal : (px_str){0},
+        .deadline_ns = h->run ? h->run->in.deadline_ns : 0,
         .frame = (enum px_http_frame)req->frame,
         .redirects = (enum px_http_redirects)req->redirects,
         .timeouts = {.idle_ns = req->idle_ns,
@@ -196,11 +194,9 @@ static int send_request(struct http_op *h, const struct px_http_request *req, st
         .max_bytes = req->max_bytes,
     };
     struct px_arena *arena = &h->scope->arena;
-    h->upstream = px_arena_str(arena, req->upstream);
-    h->write = writes(req);
-    if ((req->upstream.p && !h->upstream.p) || copy_headers(arena, req, &site.headers))
+    if (copy_headers(arena, req, &site.headers))
         return px_err_set(err, -ENOMEM, "no memory");
-    return px_site_request(h->ref.instance->site, h->scope, &site, on_http, h, &h->inner, err);
+    return px_site_request(h->ref.instance->site, h->scope, &site, &sink, h, &h->inner, err);
 }
 
 static int32_t http_start(px_scope_h scope, const struct px_http_request *req_in, px_on on, void *user,
@@ -250,7 +246,8 @@ static int32_t http_route(px_scope_h scope, px_str route_json, px_str args_json,
     struct px_instance *inst = h->ref.instance;
     struct px_route_call_opts opts = {.site = inst->site,
                                       .tool = PX_LIT("host/http"), /* no tool has this name */
-                                      .principal = px_str_of(inst->name),
+                                      .principal = h->run ? h->run->in.principal : (px_str){0},
+                                      .deadline_ns = h->run ? h->run->in.deadline_ns : 0,
                                       .result_bytes = BYTES_MAX};
     r = px_host_args(&h->scope->arena, args_json, &opts.args_json, &err);
     if (!r)

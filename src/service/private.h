@@ -258,6 +258,8 @@ void px_host_finish(void);
 int px_host_scope_name(struct px_scope *scope, struct px_instance *instance, enum px_host_scope_kind kind,
                        uint64_t *ret_handle);
 struct px_host_scope_ref *px_host_scope_get(px_scope_h h); /* NULL: stale */
+/** The call that a scope belongs to, itself or by way of those above it; NULL: none. */
+const struct px_run *px_host_scope_run(const struct px_host_scope_ref *ref);
 int px_host_event_scope_open(void);
 void px_host_event_scope_close(void);
 /** Around the callback of an event: its scope is this instance's, and empty again at the end. */

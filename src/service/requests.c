@@ -59,3 +59,16 @@ void px_host_classify(struct px_instance *inst, struct px_arena *arena, px_str u
     px_instance_leave(inst);
     take_verdict(inst, arena, &said, verdict);
 }
+
+const struct px_run *px_host_scope_run(const struct px_host_scope_ref *ref) {
+    if (ref->kind == PX_SCOPE_OF_SERVICE || ref->kind == PX_SCOPE_OF_EVENT)
+        return NULL;
+    for (const struct px_scope *scope = ref->scope; scope; scope = scope->parent) {
+        PX_LIST_EACH (node, &ref->instance->runs) {
+            const struct px_run *run = px_list_entry(node, struct px_run, in_instance);
+            if (run->op_scope == scope)
+                return run;
+        }
+    }
+    return NULL;
+}

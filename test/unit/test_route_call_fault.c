@@ -83,11 +83,10 @@ static int scenario(void *user) {
         if (!strstr(heard.structured, play->want))
             fail_msg("got %s", heard.structured);
     }
-    px_scope_close(&f.service);
+    px_scope_close(&f.rig.scope);
     px_site_destroy(&f.site);
     px_route_destroy(f.route);
     px_api_destroy(f.api);
-    px_scope_close(&f.rig.scope);
     px_loop_destroy(f.rig.loop);
     assert_int_equal(f.script.alive, 0);
     return r;

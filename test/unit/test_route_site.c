@@ -1,5 +1,6 @@
 /* An api bound to a configuration; requests that code starts. */
 #include "base/redact.h"
+#include "unit/reactor_help.h"
 #include "unit/route_rig.h"
 
 static const char *const plain =
@@ -143,7 +144,10 @@ static int start(void *ctx, struct px_scope *scope, const struct px_http_req *re
 }
 
 static void requests(void **state) {
+    static const struct px_site_request_sink sink;
+    struct rig rig = {0};
     (void)state;
+    rig_open(&rig, true);
     struct px_api *api = make_api(
         "{'upstreams':{'api':{'base_url':'https://api.test/v1','identity':'t','headers':{'Accept':'a/b'},'query':{'v':1},'hosts':["
         "'*.cdn.test'],'timeout_ms':5,'max_bytes':6},'lost':{'base_url':'https://l.test','identity':'l'}},"
@@ -160,7 +164,7 @@ static void requests(void **state) {
                                   .headers = own,
                                   .n_headers = 2,
                                   .body = PX_LIT("{}")};
-    assert_int_equal(px_site_request(site, NULL, &req, NULL, NULL, &op, &err), 0);
+    assert_int_equal(px_site_request(site, rig.scope, &req, &sink, NULL, &op, &err), 0);
     assert_string_equal(sent.method, "PUT");
     assert_string_equal(sent.url, "https://api.test/v1/i/a%2Fb?v=1");
     assert_string_equal(sent.headers, "accept: c/d; X: 1; Content-Type: application/json");
@@ -169,13 +173,13 @@ static void requests(void **state) {
     assert_true(sent.req.timeouts.total_ns == 5000000 && sent.req.max_bytes == 6);
 
     req = (struct px_site_request){.url = PX_LIT("https://x.cdn.test/y"), .frame = PX_HTTP_SSE};
-    assert_int_equal(px_site_request(site, NULL, &req, NULL, NULL, &op, &err), 0);
+    assert_int_equal(px_site_request(site, rig.scope, &req, &sink, NULL, &op, &err), 0);
     assert_string_equal(sent.method, "GET");
     assert_string_equal(sent.credentials, "");
     assert_true(sent.req.timeouts.total_ns == 0 && sent.req.max_bytes == 0);
 
     req = (struct px_site_request){.no_identity = true};
-    assert_int_equal(px_site_request(site, NULL, &req, NULL, NULL, &op, &err), 0);
+    assert_int_equal(px_site_request(site, rig.scope, &req, &sink, NULL, &op, &err), 0);
     assert_string_equal(sent.url, "https://api.test/v1?v=1");
     assert_string_equal(sent.credentials, "");
     assert_int_equal(sent.n, 3);
@@ -202,13 +206,15 @@ static void requests(void **state) {
          "the header X: a line end or control character cannot stand in a header"},
     };
     for (size_t i = 0; i < PX_COUNT(bad); i++) {
-        int r = px_site_request(site, NULL, &bad[i].req, NULL, NULL, &op, &err);
+        int r = px_site_request(site, rig.scope, &bad[i].req, &sink, NULL, &op, &err);
         if (r != bad[i].code || err.code != r || strcmp(err.msg, bad[i].words) != 0)
             fail_msg("%zu: %d %d %s", i, r, err.code, err.msg);
     }
     assert_int_equal(sent.n, 3);
+    px_scope_close(&rig.scope);
     px_site_destroy(&site);
     px_api_destroy(api);
+    rig_close(&rig);
 }
 
 int main(void) {

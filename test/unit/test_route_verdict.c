@@ -495,17 +495,26 @@ static void writes_are_not_repeated_blindly(void **state) {
     struct px_rule rules[] = {rule_of(500, PX_UPSTREAM_ERROR)};
     judged_by(
         &by, 502, NULL, "",
-        (struct want){PX_UPSTREAM_ERROR, false, 0, "api answered 502: Bad Gateway", "look whether it did"});
-    judged_by(
-        &by, 504, NULL, "",
-        (struct want){PX_TIMEOUT, false, 0, "api answered 504: Gateway Timeout", "look whether it did"});
+        (struct want){PX_OUTCOME_UNKNOWN, false, 0, "api answered 502: Bad Gateway", "look whether it did"});
+    judged_by(&by, 504, NULL, "",
+              (struct want){PX_OUTCOME_UNKNOWN, false, 0, "api answered 504: Gateway Timeout",
+                            "look whether it did"});
+    judged_by(&by, 520, NULL, "",
+              (struct want){PX_OUTCOME_UNKNOWN, false, 0,
+                            "api answered 520: Web Server Returned an Unknown Error", "look whether it did"});
+    judged_by(&by, 500, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, false, 0, "api answered 500: Internal Server Error",
+                            "look whether it did"});
     judged_by(&by, 503, NULL, "",
               (struct want){PX_UNAVAILABLE, true, 0, "api answered 503: Service Unavailable", "Try again"});
     judged_by(&by, 429, NULL, "",
               (struct want){PX_RATE_LIMITED, true, 0, "api answered 429: Too Many Requests", "Wait"});
     route.method = PX_LIT("PUT");
-    judged_by(&by, 502, NULL, "",
-              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 502: Bad Gateway", "moment"});
+    judged_by(
+        &by, 502, NULL, "",
+        (struct want){PX_OUTCOME_UNKNOWN, false, 0, "api answered 502: Bad Gateway", "look whether it did"});
+    judged_by(&by, 500, NULL, "",
+              (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 500: Internal Server Error", "moment"});
     route.method = PX_LIT("POST");
     route.safe = true;
     judged_by(&by, 502, NULL, "",

@@ -1,0 +1,481 @@
+/* One request and its attempts. */
+#include "route/send.h"
+#include <assert.h>
+#include <stdio.h>
+
+static int go(struct px_send *send, uint64_t not_before_ns);
+static int transfer(struct px_send *send);
+static const struct px_op_kind kind;
+
+static struct px_guard *guard_of(const struct px_send *send) {
+    return send->opts.site->guard;
+}
+
+static uint64_t now_of(const struct px_send *send) {
+    return px_loop_now(send->scope->loop);
+}
+
+/* ---- the end ---- */
+
+static void end(struct px_send *send, const struct px_http_result *result, px_str body_json) {
+    const struct px_error error = send->error;
+    const struct px_send_end how = {
+        .result = result, .body_json = body_json, .error = send->failed ? &error : NULL};
+    send->state = PX_SEND_ENDED;
+    px_timer_disarm(&send->late);
+    px_work_cancel(&send->work);
+    px_op_done(&send->op);
+    send->sink->ended(send->user, &how);
+}
+
+/* Nothing was sent this time: `error` says why. */
+static void end_unsent(void *user) {
+    struct px_send *send = user;
+    send->none = (struct px_http_result){
+        .fail = PX_HTTP_BUSY, .why = "the request was not sent", .sent = send->sent, .url = send->req.url};
+    px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
+    px_share_leave(send);
+    end(send, &send->none, (px_str){0});
+}
+
+/* From the loop, not from inside whoever has asked. */
+static void fail(struct px_send *send, const struct px_error *error) {
+    send->error = *error;
+    send->failed = true;
+    px_work_post(send->scope->loop, &send->work);
+}
+
+static void fail_errno(struct px_send *send, int r) {
+    bool closing = r == -ESHUTDOWN;
+    fail(send, &(struct px_error){.size = sizeof(struct px_error),
+                                  .flags = PX_ERROR_RETRYABLE,
+                                  .code = closing ? PX_UNAVAILABLE : PX_INTERNAL,
+                                  .message = closing ? PX_LIT("the service is being closed")
+                                                     : PX_LIT("out of memory"),
+                                  .advice = PX_LIT("Try again.")});
+}
+
+/* A step that goes on from the loop. */
+static void step(struct px_send *send, int r) {
+    if (r)
+        fail_errno(send, r);
+}
+
+/* ---- a place: bulkhead, rates, breaker ---- */
+
+static px_str advice_of(struct px_arena *arena, const struct px_guard_answer *answer) {
+    unsigned long long s = (answer->retry_after_ms + 999) / 1000;
+    switch (answer->verdict) {
+    case PX_GUARD_RATE:
+        if (s)
+            return px_arena_fmt(arena, "Wait %llu s, then call again; ask for less at once.", s);
+        return PX_LIT("Wait a while before the next call, and ask for less at once.");
+    case PX_GUARD_OPEN:
+        if (s)
+            return px_arena_fmt(
+                arena, "It does not work at the moment: go on without it, or call again in %llu s.", s);
+        return PX_LIT("It does not work at the moment: go on without it, or ask a person.");
+    default: return PX_LIT("Too many calls are under way there: wait for some of them, then call again.");
+    }
+}
+
+/* What an earlier attempt was told says more than why there is no other one. */
+static void refuse(struct px_send *send, const struct px_guard_answer *answer) {
+    static const int32_t codes[] = {[PX_GUARD_PASS] = PX_INTERNAL,
+                                    [PX_GUARD_QUEUE_FULL] = PX_UNAVAILABLE,
+                                    [PX_GUARD_RATE] = PX_RATE_LIMITED,
+                                    [PX_GUARD_BUSY] = PX_UNAVAILABLE,
+                                    [PX_GUARD_OPEN] = PX_CIRCUIT_OPEN};
+    int64_t after = (int64_t)PX_MIN(answer->retry_after_ms, (uint64_t)INT64_MAX);
+    if (send->failed) {
+        if (send->error.flags & PX_ERROR_RETRYABLE && after > send->error.retry_after_ms)
+            send->error.retry_after_ms = after;
+        px_work_post(send->scope->loop, &send->work);
+        return;
+    }
+    px_str why = px_arena_str(send->opts.arena, px_str_of(answer->why));
+    fail(send, &(struct px_error){.size = sizeof(struct px_error),
+                                  .flags = PX_ERROR_RETRYABLE,
+                                  .code = codes[answer->verdict],
+                                  .retry_after_ms = after,
+                                  .message = why.n ? why : PX_LIT("the service takes no more requests now"),
+                                  .advice = advice_of(send->opts.arena, answer)});
+}
+
+static int inside(struct px_send *send);
+
+static void on_answered(void *user, const struct px_guard_answer *answer) {
+    struct px_send *send = user;
+    send->holds = false;
+    if (answer->verdict == PX_GUARD_PASS)
+        step(send, inside(send));
+    else
+        refuse(send, answer);
+}
+
+static void on_waiting(void *user, const char *what, uint64_t wait_ns) {
+    struct px_send *send = user;
+    char text[80];
+    double s = (double)wait_ns / 1e9;
+    if (!send->sink->waiting)
+        return;
+    if (!strcmp(what, "retry"))
+        snprintf(text, sizeof text, "retry %u in %.1f s", send->attempts, s);
+    else if (!strcmp(what, "a place"))
+        snprintf(text, sizeof text, "waiting for a place");
+    else
+        snprintf(text, sizeof text, "%.40s: %.1f s", what, s);
+    send->sink->waiting(send->user, px_str_of(text));
+}
+
+static const struct px_guard_sink guard_sink = {on_answered, on_waiting};
+
+static int enter(struct px_send *send, uint64_t not_before_ns) {
+    struct px_guard_answer answer = {0};
+    if (!guard_of(send))
+        return inside(send);
+    send->state = PX_SEND_ENTERING;
+    send->ask.account = send->account;
+    send->ask.not_before_ns = not_before_ns;
+    int r = px_guard_enter(guard_of(send), send->scope, &send->ask, &guard_sink, send, &send->pass, &answer);
+    if (r == 1)
+        return inside(send);
+    if (r == -EAGAIN)
+        refuse(send, &answer);
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* A scope ends the newest first, and some ops take their memory with them: this one goes before what it has started. */
+static void stand_last(struct px_send *send) {
+    px_op_done(&send->op);
+    if (px_op_begin(&send->op, &kind, send->scope))
+        assert(!"the scope of what was just started is closed");
+}
+
+/* ---- the credential ---- */
+
+static void hold(struct px_send *send, const struct px_token *token) {
+    send->account = token->account;
+    send->generation = token->generation;
+    send->opts.credentials[send->n_credentials] = (px_pair){token->header, token->value};
+    send->holds = true;
+}
+
+static bool may_go_without(struct px_send *send) {
+    const struct px_credential *fresh = send->opts.fresh;
+    send->without = fresh->decl->optional || px_auth_optional(fresh->auth);
+    return send->without;
+}
+
+/* In the turn in which the token may be used. */
+static void on_token(void *user, const struct px_token *token, const struct px_error *error) {
+    struct px_send *send = user;
+    send->inner = NULL;
+    if (error && !may_go_without(send)) {
+        send->error = *error;
+        send->failed = true;
+        end_unsent(send);
+        return;
+    }
+    if (token)
+        hold(send, token);
+    step(send, send->pass.state == PX_PASS_INSIDE ? transfer(send) : enter(send, 0));
+}
+
+/* 1: it is there, or none is needed; 0: it is waited for, or its want will be told; -errno. */
+static int take_token(struct px_send *send) {
+    const struct px_credential *fresh = send->opts.fresh;
+    const struct px_holder who = {send->opts.principal, send->opts.owner};
+    struct px_token token;
+    struct px_error error;
+    if (!fresh || send->without || send->holds)
+        return 1;
+    send->state = PX_SEND_TOKEN;
+    int r = px_auth_token(fresh->auth, send->scope, &who, send->opts.deadline_ns, on_token, send,
+                          &send->inner, &token, &error);
+    if (r == 0)
+        stand_last(send);
+    if (r == 1)
+        hold(send, &token);
+    else if (r == 0 && send->sink->waiting && send->renewed)
+        send->sink->waiting(send->user, PX_LIT("refreshing the credential"));
+    else if (r == -EACCES && may_go_without(send))
+        return 1;
+    else if (r == -EACCES)
+        fail(send, &error);
+    return r == -EACCES ? 0 : r;
+}
+
+static int inside(struct px_send *send) {
+    int r = take_token(send);
+    return r == 1 ? transfer(send) : r;
+}
+
+static int go(struct px_send *send, uint64_t not_before_ns) {
+    int r = send->account ? 1 : take_token(send);
+    return r == 1 ? enter(send, not_before_ns) : r;
+}
+
+/* ---- the transfer ---- */
+
+static void on_event(void *user, const struct px_http_ev *ev);
+
+/* Never beyond the caller's deadline. */
+static void set_times(struct px_send *send) {
+    uint64_t now = now_of(send), deadline = send->opts.deadline_ns;
+    uint64_t left = deadline > now + PX_MS ? deadline - now : PX_MS;
+    send->req.timeouts.total_ns = send->total_ns;
+    if (deadline)
+        send->req.timeouts.total_ns = PX_MIN(left, send->total_ns ? send->total_ns : 60 * PX_S);
+}
+
+static int transfer(struct px_send *send) {
+    const struct px_site_transport *transport = &send->opts.site->opts.transport;
+    struct px_err err;
+    send->state = PX_SEND_RUNNING;
+    send->req.credentials = send->opts.credentials;
+    send->req.n_credentials = send->n_credentials + send->holds;
+    send->told = false;
+    set_times(send);
+    send->attempts++;
+    int r = transport->start(transport->ctx, send->scope, &send->req, on_event, send, &send->inner, &err);
+    if (r)
+        px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
+    else
+        stand_last(send);
+    return r;
+}
+
+bool px_send_left(const struct px_send *send) {
+    const struct px_site_transport *transport = &send->opts.site->opts.transport;
+    if (send->sent || send->state != PX_SEND_RUNNING || !send->inner)
+        return send->sent;
+    return !transport->left || transport->left(send->inner);
+}
+
+void px_send_pause(struct px_send *send, bool paused) {
+    if (send->state == PX_SEND_RUNNING && send->inner)
+        px_http_pause(send->inner, paused);
+}
+
+/* ---- what it says of the upstream ---- */
+
+static enum px_guard_outcome outcome_of(const struct px_http_result *result,
+                                        const struct px_route_verdict *verdict) {
+    switch (result->fail) {
+    case PX_HTTP_OK: break;
+    case PX_HTTP_NO_NAME:
+    case PX_HTTP_DNS:
+    case PX_HTTP_CONNECT:
+    case PX_HTTP_TLS:
+    case PX_HTTP_TIMEOUT:
+    case PX_HTTP_RESET:
+    case PX_HTTP_PROTOCOL: return PX_GUARD_FAILED;
+    case PX_HTTP_TOO_LARGE:
+    case PX_HTTP_REDIRECTS: return PX_GUARD_OK;
+    default: return PX_GUARD_NEUTRAL; /* the address guard, the client itself */
+    }
+    if (verdict->code == PX_RATE_LIMITED || result->status == 429)
+        return PX_GUARD_NEUTRAL;
+    if (verdict->code == PX_OK || verdict->code == PX_INVALID_ARGUMENTS || verdict->code == PX_NOT_FOUND ||
+        verdict->code == PX_UNAUTHORIZED || verdict->code == PX_FORBIDDEN)
+        return PX_GUARD_OK;
+    bool down = verdict->code == PX_UNAVAILABLE || verdict->code == PX_TIMEOUT;
+    return result->status >= 500 || (down && result->status < 400) ? PX_GUARD_FAILED : PX_GUARD_OK;
+}
+
+/* ---- again? ---- */
+
+static bool may_repeat(const struct px_send *send, const struct px_http_result *result,
+                       const struct px_route_verdict *verdict) {
+    const struct px_route *route = send->opts.route;
+    if (!guard_of(send) || !verdict->again || send->handed)
+        return false;
+    if (route->safe || route->idempotent || send->opts.keyed)
+        return true;
+    return result->fail && !result->sent && !result->redirects && !result->status; /* it never left */
+}
+
+/* A token that the upstream takes no more: once more with the next one. It was not done. */
+static bool renews(struct px_send *send, const struct px_http_result *result,
+                   const struct px_route_verdict *verdict) {
+    const struct px_credential *fresh = send->opts.fresh;
+    bool refused =
+        result->status == 401 || (verdict->code == PX_UNAUTHORIZED && result->status && result->status < 400);
+    if (!send->holds || !result->status || result->fail)
+        return false;
+    if (!refused) {
+        px_auth_worked(fresh->auth, send->account, send->generation);
+        return false;
+    }
+    if (send->renewed || send->handed || !px_auth_refused(fresh->auth, send->account, send->generation))
+        return false;
+    send->renewed = true;
+    send->holds = false;
+    return true;
+}
+
+/* What an attempt before this one may have done. */
+static void mind_earlier(struct px_send *send, const struct px_http_result *result) {
+    struct px_error *error = &send->error;
+    bool gone = result->status == 404 || result->status == 410;
+    bool deletes = px_str_is(send->req.method, "DELETE");
+    px_str text;
+    if (error->code == PX_OUTCOME_UNKNOWN)
+        return;
+    if (gone && deletes)
+        text = px_arena_fmt(send->opts.arena,
+                            PX_FMT "; an earlier attempt of this call had no answer: it may have deleted it",
+                            PX_ARG(error->message));
+    else
+        text = px_arena_fmt(send->opts.arena,
+                            PX_FMT
+                            "; an earlier attempt of this call had no answer: it may have been carried out",
+                            PX_ARG(error->message));
+    error->message = text.p ? text : error->message;
+    if (!result->fail && result->status >= 400 && result->status < 500)
+        return;
+    error->code = PX_OUTCOME_UNKNOWN;
+    error->flags = 0;
+    error->retry_after_ms = 0;
+    error->advice = px_str_of(px_code_advice(PX_OUTCOME_UNKNOWN));
+}
+
+/* Another attempt is on its way: true; else this was the last, and `error` is the answer. */
+static bool again(struct px_send *send, const struct px_http_result *result,
+                  const struct px_route_verdict *verdict) {
+    uint64_t at = 0, now = now_of(send);
+    int64_t after = verdict->retry_after_ms > 0 ? verdict->retry_after_ms : -1;
+    bool repeats = may_repeat(send, result, verdict) &&
+                   px_guard_retry(guard_of(send), send->attempts, after, send->opts.deadline_ns, &at);
+    send->error = px_verdict_error(send->opts.arena, send->opts.route->upstream, result, verdict);
+    send->failed = true;
+    if (send->unsure)
+        mind_earlier(send, result);
+    send->unsure = send->unsure || verdict->code == PX_OUTCOME_UNKNOWN;
+    if (repeats) {
+        send->req.fresh = result->fail == PX_HTTP_RESET && result->reused;
+        step(send, go(send, at));
+        return true;
+    }
+    if (send->error.flags & PX_ERROR_RETRYABLE && !send->error.retry_after_ms && at > now)
+        send->error.retry_after_ms = (int64_t)((at - now + PX_MS - 1) / PX_MS);
+    return false;
+}
+
+/* ---- the answer ---- */
+
+/* True: it is over, with `error` or without. */
+static bool judge(struct px_send *send, const struct px_http_result *result, px_str *ret_body_json) {
+    struct px_guard *guard = guard_of(send);
+    struct px_route_verdict verdict;
+    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, send->opts.classify,
+             send->opts.classify_user, ret_body_json, &verdict);
+    if (!send->op.scope) /* classify has ended it */
+        return false;
+    if (guard && result->status && !send->told)
+        px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json);
+    send->told = true;
+    px_guard_leave(&send->pass, outcome_of(result, &verdict), verdict.message);
+    if (renews(send, result, &verdict)) {
+        send->account = 0;
+        step(send, go(send, 0));
+        return false;
+    }
+    send->failed = false;
+    return verdict.code == PX_OK || !again(send, result, &verdict);
+}
+
+static void on_end(struct px_send *send, const struct px_http_result *result) {
+    px_str body_json;
+    send->inner = NULL;
+    send->sent = send->sent || !result->fail || result->sent || result->redirects;
+    if (send->sink->attempt)
+        send->sink->attempt(send->user, result);
+    if (!judge(send, result, &body_json))
+        return;
+    end(send, result, body_json);
+}
+
+/* The beginning of a stream that is no answer yet: it may still be had another way. */
+static bool held_back(struct px_send *send, const struct px_http_result *head) {
+    struct px_http_result result = *head;
+    px_str ignored;
+    bool renewable = head->status == 401 && send->holds;
+    bool repeatable = px_status_meaning(head->status)->retryable && send->opts.route->safe;
+    if (send->handed || (!renewable && !(repeatable && guard_of(send))))
+        return false;
+    struct px_op *transfer_op = send->inner;
+    send->inner = NULL;
+    send->sent = true;
+    if (!judge(send, &result, &ignored)) {
+        px_op_cancel(&transfer_op);
+        return true;
+    }
+    send->inner = transfer_op;
+    send->failed = false;
+    return false;
+}
+
+static void on_event(void *user, const struct px_http_ev *ev) {
+    struct px_send *send = user;
+    if (ev->kind == PX_HTTP_END) {
+        on_end(send, ev->result);
+        return;
+    }
+    if (ev->kind == PX_HTTP_HEAD && held_back(send, ev->result))
+        return;
+    if (!send->handed) /* what streams for hours takes no place; that it began well is all that is counted */
+        px_guard_leave(&send->pass, PX_GUARD_OK, (px_str){0});
+    send->handed = true;
+    if (send->sink->event)
+        send->sink->event(send->user, ev);
+}
+
+/* ---- the op ---- */
+
+static void cancel(struct px_op *op) {
+    struct px_send *send = px_container_of(op, struct px_send, op);
+    struct px_op *waiting = &send->pass.op;
+    send->state = PX_SEND_ENDED;
+    px_op_cancel(&send->inner);
+    if (send->pass.state == PX_PASS_WAITING)
+        px_op_cancel(&waiting);
+    else
+        px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
+    px_work_cancel(&send->work);
+    px_timer_disarm(&send->late);
+    px_share_leave(send);
+}
+
+static const struct px_op_kind kind = {"route/send", cancel};
+
+int px_send_start(struct px_send *send, struct px_scope *scope, const struct px_send_opts *opts,
+                  const struct px_send_sink *sink, void *user, struct px_err *err) {
+    *send = (struct px_send){.scope = scope, .opts = *opts, .req = *opts->req, .sink = sink, .user = user};
+    send->opts.req = NULL;
+    send->n_credentials = opts->req->n_credentials;
+    send->total_ns = opts->req->timeouts.total_ns;
+    send->ask = (struct px_guard_ask){.upstream = opts->route->upstream->name,
+                                      .group = opts->group,
+                                      .label = opts->label,
+                                      .principal = opts->principal,
+                                      .cost = opts->cost,
+                                      .deadline_ns = opts->deadline_ns};
+    px_work_init(&send->work, "route/send", end_unsent, send);
+    int r = px_op_begin(&send->op, &kind, scope);
+    if (!r && (r = go(send, 0))) {
+        px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
+        px_op_done(&send->op);
+    }
+    return r ? px_err_errno(err, r, "the request cannot start") : 0;
+}
+
+px_str px_send_owner(const struct px_credential *fresh, struct px_arena *arena, px_str args_json) {
+    px_str raw, text;
+    if (!fresh || !fresh->decl->owner_arg.n || !args_json.p ||
+        px_json_slice_get(args_json, fresh->decl->owner_arg, &raw) || px_json_slice_text(arena, raw, &text))
+        return (px_str){0};
+    const char *slash = memchr(text.p ? text.p : "", '/', text.n);
+    return slash ? px_str_n(text.p, (size_t)(slash - text.p)) : text;
+}

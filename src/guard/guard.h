@@ -16,7 +16,8 @@
 #ifndef PX_GUARD_GUARD_H
 #define PX_GUARD_GUARD_H
 
-#include "guard/limits.h"
+#include "guard/breaker.h"
+#include "guard/quota.h"
 #include "reactor/loop.h"
 #include "reactor/op.h"
 #include "reactor/timer.h"
@@ -40,7 +41,7 @@ PX_MUSTCHECK int px_guard_get(struct px_guards *guards, px_str service, const st
                               struct px_guard **ret);
 /** Only the limits of one that there is; -ENOENT. */
 PX_MUSTCHECK int px_guard_configure(struct px_guards *guards, px_str service, const struct px_limits *limits);
-/** The last one who lets go ends it. What entered has left. Clears; NULL is fine. */
+/** With nobody to hold it, it is kept as it is for whoever asks next, until px_guards_destroy. Clears; NULL is fine. */
 void px_guard_unref(struct px_guard **guard);
 const struct px_limits *px_guard_limits(const struct px_guard *guard);
 
@@ -68,13 +69,17 @@ struct px_guard_answer {
     uint64_t retry_after_ms; /* 0: not known */
     char why[160];           /* one sentence: which limit, of whom, until when */
 };
-struct px_guard_pass;
 struct px_guard_sink {
     /** Once, from the loop: inside (PX_GUARD_PASS), or refused: then the pass is over. */
     void (*answered)(void *user, const struct px_guard_answer *answer);
     /** From the loop, now and then (when it begins to wait for longer than half a second, and when the reason or the time changes much): what for
      *  ("rate limit", "a place", "retry") and how long at most. May be NULL. */
     void (*waiting)(void *user, const char *what, uint64_t wait_ns);
+};
+struct px_guard_targets {
+    struct px_upstream *upstream;
+    struct px_group *group;
+    struct px_told *quotas[3];
 };
 /** Embedded in whoever sends; zeroed before the first enter, and free to enter again after it has left. */
 struct px_guard_pass {
@@ -83,50 +88,39 @@ struct px_guard_pass {
     const struct px_guard_sink *sink;
     void *user;
     enum { PX_PASS_OUT = 0, PX_PASS_WAITING, PX_PASS_INSIDE } state;
+    uint64_t entered_ns, inside_ns; /* asked; let in */
     /* the guard's own */
-    void *lane;
-    void *upstream, *group, *bucket;
-    struct px_list_node node, told;
-    uint64_t entered_ns, inside_ns, deadline_ns, not_before_ns, account, told_ns;
-    uint32_t cost;
-    bool probe;
-    struct px_work work;
+    struct px_guard_targets to;
+    struct px_lane *lane; /* waiting */
+    struct px_list_node node;
+    struct px_timer timer; /* its own times: not before, the next notice, no later than */
+    struct px_work work;   /* the answer is on its way */
+    uint64_t deadline_ns, not_before_ns, cost_before;
+    struct px_limiter *by; /* refused: who held it back, until when */
+    uint64_t until_ns;
+    enum px_guard_verdict verdict;
+    const char *noticed;
+    uint64_t noticed_ns;
+    uint32_t cost, probe, readings[3];
+    bool later;
 };
 /** 1: inside, nothing will be called; 0: it waits, `answered` follows; -EAGAIN: refused, *ret_answer says why; -ESHUTDOWN (the scope is
  *  closed), -ENOMEM. Texts of `ask` are copied where they are needed. */
 PX_MUSTCHECK int px_guard_enter(struct px_guard *guard, struct px_scope *scope,
                                 const struct px_guard_ask *ask, const struct px_guard_sink *sink, void *user,
                                 struct px_guard_pass *pass, struct px_guard_answer *ret_answer);
-enum px_guard_outcome {
-    PX_GUARD_OK,     /* the upstream works, whatever it thinks of the request */
-    PX_GUARD_FAILED, /* it does not: what the breaker counts */
-    PX_GUARD_NEUTRAL /* says nothing: cancelled, never sent, refused for its rate */
-};
 /** The request has ended. `words`: of a failure, shown as the last error (copied, cut); absent: none. Does nothing unless it is inside. */
 void px_guard_leave(struct px_guard_pass *pass, enum px_guard_outcome outcome, px_str words);
 
 /* ---- what the upstream said ---- */
 
-/** -1: not said. Amounts are costs. */
-struct px_quota {
-    px_str group; /* absent: that of the request */
-    px_str
-        bucket;  /* the upstream's own name for the bucket that requests of this label share; absent: none */
-    bool global; /* of every request of the service and account */
-    int64_t limit, remaining;
-    int64_t reset_ms; /* from now, until `remaining` is `limit` again */
-    int64_t
-        restore_milli; /* restored a second, in thousandths: a leaky bucket (Shopify); then reset_ms is not needed */
-    int64_t retry_after_ms; /* nothing more before that */
-    int64_t cost;           /* of this request, when it was not what it was taken for */
-};
-/** It wins over what was configured. Who waits is looked at again. Also after the pass has left. */
+/** It wins over what was configured (quota.h: struct px_quota). Who waits is looked at again. Before the pass leaves, or after. */
 void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const struct px_quota *quota);
 
 /* ---- again ---- */
 
 /** May this request be tried again? `attempt`: those that were made, from 1. `after_ms`: what the upstream asked for; -1: nothing.
- *  True: one retry is taken from the budget, and *ret_at_ns is when (backoff with full jitter, no earlier than after_ms): enter with it as
+ *  True: one retry is taken from the budget, and *ret_at_ns is when (after_ms, and a backoff with full jitter behind it): enter with it as
  *  not_before_ns. False: the attempts or the budget are used up, or it would be later than the deadline; *ret_at_ns says when it would have been. */
 bool px_guard_retry(struct px_guard *guard, unsigned attempt, int64_t after_ms, uint64_t deadline_ns,
                     uint64_t *ret_at_ns);
@@ -135,9 +129,9 @@ void px_guard_count_shared(struct px_guard *guard);
 
 /* ---- for people ---- */
 
-enum px_breaker_order { PX_BREAKER_OPEN, PX_BREAKER_CLOSE, PX_BREAKER_RESET };
 /** OPEN: until CLOSE or RESET; CLOSE: closed, and kept closed, whatever happens, until RESET; RESET: closed and counting from nothing. `upstream`
- *  absent: all of the service. -ENOENT: no such service or upstream. */
+ *  absent: all of the service, those that it comes to use later, too; RESET then forgets its quotas as well. -ENOENT: no such service or
+ *  upstream (one that no request has named yet is not known). */
 PX_MUSTCHECK int px_guard_breaker(struct px_guards *guards, px_str service, px_str upstream,
                                   enum px_breaker_order order);
 /** Members for the object of a service in plexus/status: "guard": {…}; nothing when it has none. Shape: METHODS.md. */
@@ -153,7 +147,7 @@ struct px_guard_stats {
 };
 struct px_guard_breaker_stats {
     px_str upstream;
-    enum { PX_BREAKER_CLOSED, PX_BREAKER_HALF_OPEN, PX_BREAKER_IS_OPEN } state;
+    enum px_breaker_state state;
     uint64_t opened; /* times */
 };
 void px_guards_each(const struct px_guards *guards,

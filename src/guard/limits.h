@@ -60,5 +60,7 @@ struct px_limits {
  *  those about the plugin's with "the plugin's limits: ". */
 PX_MUSTCHECK int px_limits_read(struct px_arena *arena, px_str plugin_json, px_str config_json,
                                 struct px_limits *ret, struct px_err *err);
+/** Let go of the compiled schema; it is compiled again when it is needed again. */
+void px_limits_forget(void);
 
 #endif

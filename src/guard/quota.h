@@ -1,0 +1,54 @@
+/* quota.h: what an upstream has said about its own limit, and what is on its way. Time is passed in; all times are monotonic.
+ *
+ * What is left is what the last reading said, less what is in flight: whether the upstream had counted those yet is not known. Readings
+ * overtake each other: within one window a reading only lowers what is left, unless its request had entered after the last reading came
+ * (then it is newer for sure). A reading of a later window is believed, one of an earlier window is not. */
+#ifndef PX_GUARD_QUOTA_H
+#define PX_GUARD_QUOTA_H
+
+#include "guard/bucket.h"
+
+/** What an answer said; -1: not said. Amounts are costs. */
+struct px_quota {
+    px_str group; /* absent: that of the request */
+    px_str
+        bucket;  /* the upstream's own name for the bucket that requests of this label share; absent: none */
+    bool global; /* of every request of the service and account */
+    int64_t limit, remaining;
+    int64_t reset_ms; /* from now, until `remaining` is `limit` again */
+    int64_t
+        restore_milli; /* restored a second, in thousandths: a leaky bucket (Shopify); then reset_ms is not needed */
+    int64_t retry_after_ms; /* nothing more before that */
+    int64_t cost;           /* of this request, when it was not what it was taken for */
+    uint64_t
+        sent_ns; /* when the request entered (pass.inside_ns): readings that overtook each other are told apart by it; 0: not known */
+};
+
+struct px_quota_state {
+    int64_t limit, left;        /* -1: not known; left: as of at_ns, with what is in flight */
+    int64_t restore_milli;      /* 0: it is not restored bit by bit */
+    uint64_t at_ns, part;       /* restored up to here; part: of the next one, in 10^12ths */
+    uint64_t reset_ns;          /* 0: not known */
+    uint64_t retry_ns;          /* 0: none */
+    uint64_t last_ns, told_ns;  /* the last that was let in; the last reading */
+    int64_t in_flight;          /* costs of those that have not left */
+    uint32_t running, readings; /* how many those are; times that `remaining` was said */
+};
+
+void px_quota_init(struct px_quota_state *q);
+/** As px_bucket_wait. Less than `spacing_percent` of the limit left: requests are spread over the time until more is there. */
+uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent, uint64_t cost,
+                       uint64_t ahead, uint64_t now);
+void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now);
+/** `readings`: what it was when this one entered: without one since, an answered one is taken to have cost what it was let in for. */
+void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, bool answered, uint64_t now);
+/** `taken`: what the request was let in for. */
+void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t now);
+/** All that was told; what is in flight stays. */
+void px_quota_forget(struct px_quota_state *q);
+/** What is left, without what is in flight; -1: not known. */
+int64_t px_quota_left(const struct px_quota_state *q, uint64_t now);
+/** It holds nobody back, and has nothing to remember: may be forgotten. */
+bool px_quota_idle(const struct px_quota_state *q, unsigned spacing_percent, uint64_t now);
+
+#endif

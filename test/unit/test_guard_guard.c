@@ -1,0 +1,151 @@
+/* Requests that enter, wait, are refused, leave. */
+#include "guard_help.h"
+
+static void a_place_for_everybody_in_turn(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    limits.in_flight = 2;
+    guard_open(&g, &limits);
+    struct req r[5];
+    struct px_guard_ask ask = ask_of("ann");
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    assert_int_equal(enter(&g, &r[1], &ask), 1);
+    assert_int_equal(enter(&g, &r[2], &ask), 0);
+    assert_int_equal(enter(&g, &r[3], &ask), 0);
+    settle(&g);
+    assert_int_equal(r[2].answered, 0);
+    leave_ok(&r[0]);
+    assert_int_equal(r[2].answered, 0); /* never inside this call */
+    settle(&g);
+    assert_int_equal(r[2].answered, 1);
+    assert_int_equal(r[2].answer.verdict, PX_GUARD_PASS);
+    assert_int_equal(r[3].answered, 0);
+    /* who comes now waits behind those who wait */
+    assert_int_equal(enter(&g, &r[4], &ask), 0);
+    leave_ok(&r[1]);
+    leave_ok(&r[2]);
+    settle(&g);
+    assert_int_equal(r[3].order, 2);
+    assert_int_equal(r[4].order, 3);
+    leave_ok(&r[3]);
+    leave_ok(&r[4]);
+    leave_ok(&r[4]); /* does nothing */
+    guard_close(&g);
+}
+
+static void a_full_queue_answers_at_once(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    limits.in_flight = 1;
+    limits.queue = 2;
+    guard_open(&g, &limits);
+    struct req r[4];
+    struct px_guard_ask ask = ask_of("ann");
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    assert_int_equal(enter(&g, &r[1], &ask), 0);
+    assert_int_equal(enter(&g, &r[2], &ask), 0);
+    assert_int_equal(enter(&g, &r[3], &ask), -EAGAIN);
+    assert_int_equal(r[3].answer.verdict, PX_GUARD_QUEUE_FULL);
+    assert_true(r[3].answer.retry_after_ms > 0);
+    assert_string_equal(r[3].answer.why, "2 requests wait for shop, as many as may");
+    guard_close(&g); /* cancels those that wait and those inside */
+    assert_int_equal(r[1].answered, 0);
+}
+
+static void rates_are_waited_for(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct px_rate rate = {PX_RATE_BUCKET, 1, PX_S, 1};
+    limits.rates = (struct px_rates){&rate, 1};
+    guard_open(&g, &limits);
+    struct req r[5];
+    struct px_guard_ask ask = ask_of("ann");
+    uint64_t start = now_of(&g);
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(enter(&g, &r[i], &ask), 0);
+    ask.deadline_ns = start + 4 * PX_S - 1;
+    assert_int_equal(enter(&g, &r[4], &ask), -EAGAIN); /* the fifth would be in after 4 s */
+    assert_int_equal(r[4].answer.verdict, PX_GUARD_RATE);
+    assert_int_equal(r[4].answer.retry_after_ms, 4000);
+    pass_time(&g, 10 * PX_S);
+    for (int i = 1; i < 4; i++) {
+        assert_int_equal(r[i].answered, 1);
+        assert_true(r[i].answered_ns == start + (unsigned)i * PX_S);
+    }
+    for (int i = 0; i < 4; i++)
+        leave_ok(&r[i]);
+    guard_close(&g);
+}
+
+static void an_open_breaker_answers_at_once(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    guard_open(&g, &limits);
+    struct req r[6];
+    struct px_guard_ask ask = ask_of("ann");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(enter(&g, &r[i], &ask), 1);
+    assert_int_equal(enter(&g, &r[4], &ask), 0);
+    for (int i = 0; i < 3; i++)
+        leave_failed(&r[i]);
+    settle(&g);
+    assert_int_equal(r[4].answered,
+                     1); /* the first two that left made room for it: it was in before it opened */
+    assert_int_equal(r[4].answer.verdict, PX_GUARD_PASS);
+    assert_int_equal(enter(&g, &r[5], &ask), -EAGAIN);
+    assert_int_equal(r[5].answer.verdict, PX_GUARD_OPEN);
+    assert_in_range(r[5].answer.retry_after_ms, 4000, 5000);
+    leave_ok(&r[3]); /* what had entered before decides nothing */
+    leave_failed(&r[4]);
+    assert_int_equal(enter(&g, &r[5], &ask), -EAGAIN);
+    pass_time(&g, 5 * PX_S);
+    assert_int_equal(enter(&g, &r[0], &ask), 1); /* the probe */
+    assert_int_equal(enter(&g, &r[1], &ask), -EAGAIN);
+    leave_ok(&r[0]);
+    assert_int_equal(enter(&g, &r[1], &ask), 1);
+    guard_close(&g);
+}
+
+static void retry_after_wins(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    guard_open(&g, &limits);
+    struct req r[3];
+    struct px_guard_ask ask = ask_of("ann"), other = ask_of("ann");
+    other.account = 2;
+    struct px_quota said = {.limit = -1,
+                            .remaining = -1,
+                            .reset_ms = -1,
+                            .restore_milli = -1,
+                            .retry_after_ms = 3000,
+                            .cost = -1};
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    px_guard_told(g.guard, &ask, &said);
+    px_guard_leave(&r[0].pass, PX_GUARD_NEUTRAL, px_str_of(NULL));
+    uint64_t start = now_of(&g);
+    assert_int_equal(enter(&g, &r[1], &ask), 0);
+    assert_int_equal(enter(&g, &r[2], &other), 1); /* another account's */
+    pass_time(&g, 5 * PX_S);
+    assert_int_equal(r[1].answered, 1);
+    assert_true(r[1].answered_ns == start + 3 * PX_S);
+    leave_ok(&r[1]);
+    leave_ok(&r[2]);
+    guard_close(&g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_place_for_everybody_in_turn),
+        cmocka_unit_test(a_full_queue_answers_at_once),
+        cmocka_unit_test(rates_are_waited_for),
+        cmocka_unit_test(an_open_breaker_answers_at_once),
+        cmocka_unit_test(retry_after_wins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -8,14 +8,14 @@
 static int print(struct px_cli *cli, px_str result) {
     struct px_arena arena;
     struct px_buf buf;
-    px_str one, upstreams = px_field(result, "upstreams");
+    px_str one, breakers = px_field(result, "breakers");
     uint64_t pos = 0;
     px_arena_init(&arena, 1 << 20);
     px_buf_init(&buf, 8 << 20);
-    if (px_json_slice_next(upstreams, &pos, NULL, &one) == 1)
-        px_status_upstreams(&buf, &arena, &cli->out, upstreams);
+    if (px_json_slice_next(breakers, &pos, NULL, &one) == 1)
+        px_status_breakers(&buf, &arena, &cli->out, breakers);
     else
-        px_buf_text(&buf, "no upstreams\n");
+        px_buf_text(&buf, "no breakers yet: there was no request\n");
     int r = px_out_flush(&cli->out, &buf);
     px_buf_finish(&buf);
     px_arena_finish(&arena);

@@ -14,9 +14,8 @@ px_str px_status_find(struct px_arena *arena, px_str status, px_str name);
 /** One service in full. `grants`: what plexus/auth/status says of it; may be absent. */
 void px_status_service(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str service,
                        px_str grants);
-/** A table of breakers (`upstreams` of plexus/status and plexus/breaker). */
-void px_status_upstreams(struct px_buf *to, struct px_arena *arena, const struct px_out *out,
-                         px_str upstreams);
+/** A table of breakers, of plexus/status and plexus/breaker. */
+void px_status_breakers(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str breakers);
 /** A table of grants, of what plexus/auth/status answers, and their errors below. */
 void px_status_grants(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str result);
 /** Clean text in a style. */

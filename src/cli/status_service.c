@@ -51,20 +51,16 @@ static void print_guard(struct px_buf *to, struct px_arena *arena, const struct 
     counted(to, refused, "busy", " without a place in time, ");
     counted(to, refused, "open", " by an open breaker\nnow        ");
     counted(to, guard, "in_flight", " of ");
-    counted(to, guard, "max_in_flight", " in flight, ");
-    counted(to, guard, "queue", " of ");
-    counted(to, guard, "max_queue", " waiting\ntime       p50 ");
+    counted(to, guard, "in_flight_limit", " in flight, ");
+    counted(to, guard, "waiting", " of ");
+    counted(to, guard, "waiting_limit", " waiting\ntime       p50 ");
     px_out_span(to, px_field_u64(guard, "p50_us"));
     px_buf_text(to, ", p99 ");
     px_out_span(to, px_field_u64(guard, "p99_us"));
-    px_buf_text(to, ", waited in all ");
-    px_out_span(to, PX_MIN(px_field_u64(guard, "waited_ms"), (uint64_t)1 << 50) * 1000);
     px_buf_char(to, '\n');
-    px_str words = px_field_text(arena, last, "text"), upstream = px_field_text(arena, last, "upstream");
+    px_str words = px_field_text(arena, last, "words");
     if (words.n) {
         px_buf_text(to, "last error ");
-        px_out_clean(to, upstream, true);
-        px_buf_text(to, upstream.n ? ": " : "");
         px_status_word(to, out, PX_RED, words);
         px_buf_text(to, " (");
         px_out_span(to, PX_MIN(px_field_u64(last, "ago_ms"), (uint64_t)1 << 50) * 1000);
@@ -96,7 +92,9 @@ static void count_cell(struct px_table *table, px_str object, const char *key) {
 static void ms_cell(struct px_table *table, px_str object, const char *key) {
     struct px_buf text;
     px_buf_init(&text, 64);
-    if (px_json_slice_type(px_field(object, key)) == PX_JSON_NUMBER)
+    if (px_json_slice_type(px_field(object, key)) == PX_JSON_NUMBER && !px_field_u64(object, key))
+        px_buf_text(&text, "now");
+    else if (px_json_slice_type(px_field(object, key)) == PX_JSON_NUMBER)
         px_out_span(&text, PX_MIN(px_field_u64(object, key), (uint64_t)1 << 50) * 1000);
     else
         px_buf_char(&text, '-');
@@ -112,66 +110,73 @@ static void end(struct px_table *table, struct px_buf *to, const struct px_out *
     px_table_finish(table);
 }
 
-void px_status_upstreams(struct px_buf *to, struct px_arena *arena, const struct px_out *out,
-                         px_str upstreams) {
-    static const char *const titles[] = {"UPSTREAM", "BREAKER",  "FLIGHT", "REQUESTS",
-                                         "FAILED",   "IN A ROW", "OPENED", "NEXT PROBE"};
+void px_status_breakers(struct px_buf *to, struct px_arena *arena, const struct px_out *out,
+                        px_str breakers) {
+    static const char *const titles[] = {"UPSTREAM", "BREAKER", "FLIGHT",    "REQUESTS",
+                                         "FAILED",   "OPENED",  "NEXT PROBE"};
     struct px_table table;
     px_str one;
     uint64_t pos = 0;
-    columns(&table, arena, titles, PX_COUNT(titles), 0xfc);
-    while (px_json_slice_next(upstreams, &pos, NULL, &one) == 1) {
-        px_str state = px_field_text(arena, one, "breaker"), window = px_field(one, "window");
-        bool held = px_field_true(one, "held");
+    columns(&table, arena, titles, PX_COUNT(titles), 0x7c);
+    while (px_json_slice_next(breakers, &pos, NULL, &one) == 1) {
+        px_str state = px_field_text(arena, one, "state");
+        bool held = px_json_slice_type(px_field(one, "forced")) == PX_JSON_STRING;
         enum px_style style = px_str_is(state, "closed") ? PX_GREEN
                               : px_str_is(state, "open") ? PX_RED
                                                          : PX_YELLOW;
         if (px_str_is(state, "half_open"))
             state = PX_LIT("half-open");
-        px_table_cell(&table, px_field_text(arena, one, "name"), PX_BOLD);
+        px_table_cell(&table, px_field_text(arena, one, "upstream"), PX_BOLD);
         px_table_cell(&table, px_arena_fmt(arena, PX_FMT "%s", PX_ARG(state), held ? ", held" : ""), style);
         count_cell(&table, one, "in_flight");
-        count_cell(&table, window, "requests");
-        count_cell(&table, window, "failed");
-        count_cell(&table, one, "consecutive");
+        count_cell(&table, one, "requests");
+        count_cell(&table, one, "failures");
         count_cell(&table, one, "opened");
-        ms_cell(&table, one, "retry_after_ms");
+        ms_cell(&table, one, "probe_in_ms");
     }
     end(&table, to, out);
 }
 
+/* "upstream api", "group search", "service"; of a quota perhaps a bucket of the upstream's own. */
+static px_str whose(struct px_arena *arena, px_str one) {
+    static const char *const keys[] = {"upstream", "group", "bucket"};
+    for (size_t i = 0; i < PX_COUNT(keys); i++) {
+        px_str name = px_field_text(arena, one, keys[i]);
+        if (name.n)
+            return px_arena_fmt(arena, "%s " PX_FMT, keys[i], PX_ARG(name));
+    }
+    return px_field_true(one, "global") ? PX_LIT("everything") : PX_LIT("service");
+}
+
 static void print_rates(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str rates) {
-    static const char *const titles[] = {"RATE OF", "KIND", "REQUESTS", "PER", "LEFT", "ALL IN"};
+    static const char *const titles[] = {"RATE OF", "KIND", "LIMIT", "LEFT", "NEXT IN"};
     struct px_table table;
     px_str one;
     uint64_t pos = 0;
-    columns(&table, arena, titles, PX_COUNT(titles), 0x3c);
+    columns(&table, arena, titles, PX_COUNT(titles), 0x1c);
     while (px_json_slice_next(rates, &pos, NULL, &one) == 1) {
-        px_str of = px_field_text(arena, one, "of"), name = px_field_text(arena, one, "name");
-        px_table_cell(&table, name.n ? px_arena_fmt(arena, PX_FMT " " PX_FMT, PX_ARG(of), PX_ARG(name)) : of,
-                      PX_BOLD);
+        px_table_cell(&table, whose(arena, one), PX_BOLD);
         px_table_cell(&table, px_field_text(arena, one, "kind"), PX_PLAIN);
-        count_cell(&table, one, "requests");
-        ms_cell(&table, one, "per_ms");
+        count_cell(&table, one, "limit");
         count_cell(&table, one, "left");
-        ms_cell(&table, one, "renewed_ms");
+        ms_cell(&table, one, "next_ms");
     }
     end(&table, to, out);
 }
 
 static void print_quotas(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str quotas) {
-    static const char *const titles[] = {"QUOTA OF", "BUCKET", "ACCOUNT", "LIMIT", "REMAINING", "RESET IN"};
+    static const char *const titles[] = {"QUOTA OF", "ACCOUNT", "LIMIT", "REMAINING", "RESET IN", "NEXT IN"};
     struct px_table table;
     px_str one;
     uint64_t pos = 0;
-    columns(&table, arena, titles, PX_COUNT(titles), 0x3c);
+    columns(&table, arena, titles, PX_COUNT(titles), 0x3e);
     while (px_json_slice_next(quotas, &pos, NULL, &one) == 1) {
-        px_table_cell(&table, px_field_text(arena, one, "upstream"), PX_BOLD);
-        px_table_cell(&table, px_field_text(arena, one, "bucket"), PX_PLAIN);
+        px_table_cell(&table, whose(arena, one), PX_BOLD);
         count_cell(&table, one, "account");
         count_cell(&table, one, "limit");
         count_cell(&table, one, "remaining");
         ms_cell(&table, one, "reset_ms");
+        ms_cell(&table, one, "next_ms");
     }
     end(&table, to, out);
 }
@@ -189,7 +194,7 @@ void px_status_service(struct px_buf *to, struct px_arena *arena, const struct p
         px_out_clean(to, px_field_text(arena, service, "name"), true);
         px_buf_char(to, '\n');
     }
-    px_status_upstreams(to, arena, out, px_field(guard, "upstreams"));
+    px_status_breakers(to, arena, out, px_field(guard, "breakers"));
     print_rates(to, arena, out, px_field(guard, "rates"));
     print_quotas(to, arena, out, px_field(guard, "quotas"));
     if (px_json_slice_next(px_field(grants, "grants"), &pos, NULL, &grant) == 1) {

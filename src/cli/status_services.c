@@ -15,17 +15,17 @@ static void breaker_cell(struct px_table *table, struct px_arena *arena, px_str 
     static const char *const names[] = {"closed", "half_open", "open"};
     static const enum px_style styles[] = {PX_PLAIN, PX_YELLOW, PX_RED};
     size_t n[PX_COUNT(names)] = {0}, worst = 0, all = 0, held = 0;
-    px_str upstream;
+    px_str breaker;
     uint64_t pos = 0;
-    while (px_json_slice_next(px_field(guard, "upstreams"), &pos, NULL, &upstream) == 1) {
-        px_str state = px_field_text(arena, upstream, "breaker");
+    while (px_json_slice_next(px_field(guard, "breakers"), &pos, NULL, &breaker) == 1) {
+        px_str state = px_field_text(arena, breaker, "state");
         for (size_t i = 0; i < PX_COUNT(names); i++) {
             if (!px_str_is(state, names[i]))
                 continue;
             n[i]++;
             worst = PX_MAX(worst, i);
         }
-        held += px_field_true(upstream, "held");
+        held += px_json_slice_type(px_field(breaker, "forced")) == PX_JSON_STRING;
         all++;
     }
     const char *name = worst == 1 ? "half-open" : names[worst];
@@ -58,7 +58,7 @@ static void left_cell(struct px_table *table, px_str guard) {
     px_str one;
     uint64_t pos = 0;
     while (px_json_slice_next(px_field(guard, "rates"), &pos, NULL, &one) == 1)
-        look_at(&t, one, "left", "requests");
+        look_at(&t, one, "left", "limit");
     for (pos = 0; px_json_slice_next(px_field(guard, "quotas"), &pos, NULL, &one) == 1;)
         look_at(&t, one, "remaining", "limit");
     if (!t.any) {
@@ -120,13 +120,9 @@ static void refresh_cell(struct px_table *table, px_str service) {
 }
 
 static void error_line(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str service,
-                       px_str upstream, px_str words, int64_t ago_ms) {
+                       px_str words, int64_t ago_ms) {
     px_status_word(to, out, PX_BOLD, px_field_text(arena, service, "name"));
     px_buf_text(to, ": ");
-    if (upstream.n) {
-        px_out_clean(to, upstream, true);
-        px_buf_text(to, ": ");
-    }
     px_status_word(to, out, PX_RED, words);
     if (ago_ms >= 0) {
         px_buf_text(to, " (");
@@ -143,11 +139,11 @@ static void print_errors(struct px_buf *to, struct px_arena *arena, const struct
     while (px_json_slice_next(services, &pos, NULL, &service) == 1) {
         px_str own = px_field_text(arena, service, "error");
         px_str last = px_field(px_field(service, "guard"), "last_error");
-        px_str words = px_field_text(arena, last, "text");
+        px_str words = px_field_text(arena, last, "words");
         if (own.n)
-            error_line(to, arena, out, service, (px_str){0}, own, -1);
+            error_line(to, arena, out, service, own, -1);
         if (words.n)
-            error_line(to, arena, out, service, px_field_text(arena, last, "upstream"), words,
+            error_line(to, arena, out, service, words,
                        PX_MIN(px_field_i64(last, "ago_ms", -1), (int64_t)1 << 50));
     }
 }
@@ -178,10 +174,10 @@ void px_status_services(struct px_buf *to, struct px_arena *arena, const struct 
         breaker_cell(&table, arena, guard);
         left_cell(&table, guard);
         if (guard.p)
-            share_cell(&table, guard, px_field_u64(guard, "queue"), "max_queue");
+            share_cell(&table, guard, px_field_u64(guard, "waiting"), "waiting_limit");
         else
             px_table_cell(&table, PX_LIT("-"), PX_DIM);
-        share_cell(&table, guard, px_field_u64(guard.p ? guard : service, "in_flight"), "max_in_flight");
+        share_cell(&table, guard, px_field_u64(guard.p ? guard : service, "in_flight"), "in_flight_limit");
         span_cell(&table, guard, "p50_us");
         span_cell(&table, guard, "p99_us");
         refresh_cell(&table, service);

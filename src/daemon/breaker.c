@@ -50,16 +50,16 @@ static int give(struct px_daemon *d, struct px_session *session, const struct wa
     return 0;
 }
 
-/* {"guard": {… "upstreams": […] …}} */
-static px_str upstreams_of(const struct px_daemon *d, px_str service, struct px_buf *scratch) {
+/* {"guard": {… "breakers": […] …}} */
+static px_str breakers_of(const struct px_daemon *d, px_str service, struct px_buf *scratch) {
     struct px_jw w;
     px_str found;
     px_jw_init(&w, scratch);
     px_jw_object(&w);
     px_guard_status(d->guards, service, &w);
     px_jw_object_end(&w);
-    return px_json_slice_at(px_buf_view(scratch), PX_LIT("/guard/upstreams"), &found) == 0 ? found
-                                                                                           : (px_str){0};
+    return px_json_slice_at(px_buf_view(scratch), PX_LIT("/guard/breakers"), &found) == 0 ? found
+                                                                                          : (px_str){0};
 }
 
 static int act(struct px_daemon *d, struct px_session *session, const struct wanted *want, struct px_jw *w,
@@ -70,7 +70,7 @@ static int act(struct px_daemon *d, struct px_session *session, const struct wan
     if (!px_services_plugin(d->services, want->service).p)
         r = px_err_set(err, -ENOENT, "there is no service \"%.*s\"", (int)PX_MIN(want->service.n, (size_t)64),
                        want->service.p);
-    else if (!upstreams_of(d, want->service, &scratch).p)
+    else if (!breakers_of(d, want->service, &scratch).p)
         r = px_err_set(err, -ENOENT, "service %.*s has no breaker: the host makes no requests for it",
                        (int)want->service.n, want->service.p);
     if (r == 0 && want->order.p)
@@ -79,8 +79,8 @@ static int act(struct px_daemon *d, struct px_session *session, const struct wan
         px_buf_clear(&scratch, STATUS);
         px_jw_key(w, "service");
         px_jw_str(w, want->service);
-        px_jw_key(w, "upstreams");
-        px_jw_raw(w, upstreams_of(d, want->service, &scratch));
+        px_jw_key(w, "breakers");
+        px_jw_raw(w, breakers_of(d, want->service, &scratch));
     }
     px_buf_finish(&scratch);
     return r;

@@ -41,7 +41,7 @@ struct px_auth_spec {
     uint8_t digest[32], whole[32];
 };
 struct px_auth {
-    struct px_list_node node; /* in grants->auths */
+    struct px_list_node node; /* in grants->auths, the newest first */
     struct px_grants *grants;
     struct px_arena arena; /* texts of names and spec; wiped */
     px_str service, identity;
@@ -53,10 +53,13 @@ struct px_auth {
     bool iss_required; /* discovered: authorization_response_iss_parameter_supported (RFC 9207 §3) */
     unsigned refs;     /* whoever opened it, and what is in flight */
     bool closed;
-    px_str app_jwt; /* github_app: as it was signed last; locked */
+    px_str app_jwt; /* github_app: as it was signed last; locked, registered */
     int64_t app_jwt_until_ms;
-    struct px_list_node installations; /* github_app: grants, the one used last at the end */
-    unsigned n_installations;
+    uint64_t app_jwt_until_ns;
+    struct px_list_node holders; /* its grants, the one used last at the end */
+    unsigned n_owners;           /* github_app: how many those are */
+    px_str lane;                 /* the origin that refreshes go to */
+    px_str names;                /* "grant/SERVICE/IDENTITY/": what its grants' names begin with */
 };
 /** Owns nothing but what is in auth->arena, the key, the egress, and redactions. */
 PX_MUSTCHECK int px_auth_spec_read(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err);

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { PX_REDACT_MIN = 8, PX_REDACT_MAX = 64 * 1024, PX_REDACT_MAX_VALUES = 16384 };
+enum { PX_REDACT_MIN = 8, PX_REDACT_MAX = 64 * 1024, PX_REDACT_MAX_VALUES = 40000 };
 
 /** 0, also when the value is too short to be registered. -EMSGSIZE: longer than PX_REDACT_MAX; -ENOMEM; -ENOSPC. */
 PX_MUSTCHECK int px_redact_add(px_str secret);

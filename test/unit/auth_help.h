@@ -18,6 +18,14 @@ __attribute__((weak)) void fault_on(void);
 
 /* ---- the provider ---- */
 
+struct reply { /* what the provider answers; it has decided when the request is there */
+    uint64_t after_ns;
+    enum px_http_fail fail;
+    bool not_sent, hang;
+    int status;
+    char body[4096];
+    const char *retry_after;
+};
 struct asked { /* a request in flight */
     struct px_op op;
     struct px_timer timer;
@@ -26,15 +34,7 @@ struct asked { /* a request in flight */
     void *user;
     unsigned n; /* the first is 1 */
     char method[8], url[512], authorization[2048], body[8192];
-    bool configured; /* the egress lets credentials go there */
-};
-struct reply {
-    uint64_t after_ns;
-    enum px_http_fail fail;
-    bool not_sent, hang;
-    int status;
-    char body[4096];
-    const char *retry_after;
+    struct reply reply;
 };
 struct world {
     struct rig rig;
@@ -63,9 +63,8 @@ static inline void asked_cancel(struct px_op *op) {
 static const struct px_op_kind asked_kind = {"test/asked", asked_cancel};
 static inline void asked_answer(void *user) {
     struct asked *a = user;
-    struct reply reply = {.status = 200};
+    struct reply reply = a->reply;
     struct px_http_result result = {.sent = true};
-    a->world->answer(a->world, a, &reply);
     px_pair header = {PX_LIT("retry-after"), px_str_of(reply.retry_after)};
     result.fail = reply.fail;
     result.why = reply.fail ? "the connection ended" : NULL;
@@ -79,13 +78,6 @@ static inline void asked_answer(void *user) {
     px_op_done(&a->op);
     asked_end(a);
     cb(to, &(struct px_http_ev){.kind = PX_HTTP_END, .result = &result});
-}
-/* The same as net's, so that nothing of it is needed. */
-static inline px_str header_of(const struct px_http_result *r, const char *name) {
-    for (size_t i = 0; i < r->n_headers; i++)
-        if (px_str_is(r->headers[i].name, name))
-            return r->headers[i].value;
-    return (px_str){0};
 }
 static inline int world_start(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb,
                               void *user, struct px_op **ret_op, struct px_err *err) {
@@ -108,23 +100,20 @@ static inline int world_start(void *ctx, struct px_scope *scope, const struct px
     struct px_url url;
     px_arena_init_small(&arena, 1 << 20);
     assert_int_equal(px_url_parse(&arena, req->url, &url, NULL), 0);
-    a->configured = px_egress_configured(req->egress, &url);
+    assert_true(px_egress_configured(req->egress, &url)); /* credentials go there */
     px_arena_finish(&arena);
-    assert_true(a->configured);
     assert_true(req->secret && req->redirects == PX_HTTP_REDIRECT_NONE);
     px_timer_init(&a->timer, w->loop, "test/asked", asked_answer, a);
     assert_int_equal(px_op_begin(&a->op, &asked_kind, scope), 0);
     a->n = ++w->asked;
     w->in_flight++;
     w->peak = PX_MAX(w->peak, w->in_flight);
-    struct reply peek = {.status = 200};
-    if (w->answer) { /* once for when, once for what */
-        struct asked *was = a;
-        w->answer(w, was, &peek);
-    }
+    a->reply.status = 200;
+    if (w->answer)
+        w->answer(w, a, &a->reply);
     w->last = *a;
-    if (!peek.hang)
-        px_timer_arm_in(&a->timer, peek.after_ns);
+    if (!a->reply.hang)
+        px_timer_arm_in(&a->timer, a->reply.after_ns);
     *ret_op = &a->op;
     if (fault_on)
         fault_on();

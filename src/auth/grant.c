@@ -1,0 +1,280 @@
+#include "auth/grants_private.h"
+#include "base/log.h"
+#include "base/redact.h"
+
+/* ---- tokens ---- */
+
+int px_token_keep(px_str *to, px_str value) {
+    *to = (px_str){0};
+    if (!value.n)
+        return 0;
+    px_str copy = px_locked_dup(value);
+    if (!copy.p)
+        return -ENOMEM;
+    int r = px_redact_add(copy);
+    if (r)
+        px_locked_drop(&copy);
+    else
+        *to = copy;
+    return r;
+}
+
+void px_token_drop(px_str *value) {
+    if (value->p)
+        px_redact_remove(*value);
+    px_locked_drop(value);
+}
+
+void px_tokens_drop(struct px_tokens *tokens) {
+    px_token_drop(&tokens->access);
+    px_token_drop(&tokens->refresh);
+    px_token_drop(&tokens->previous);
+    px_locked_drop(&tokens->header); /* redacted by the token in it */
+    *tokens = (struct px_tokens){0};
+}
+
+void px_tokens_live(struct px_grants *grants, struct px_tokens *tokens, int64_t expires_in_s) {
+    tokens->got_ms = px_grants_wall_ms(grants);
+    tokens->got_ns = px_loop_now(grants->opts.loop);
+    tokens->expires_ms = expires_in_s < 0 ? 0 : tokens->got_ms + expires_in_s * 1000;
+    tokens->expires_ns = expires_in_s < 0 ? 0 : tokens->got_ns + (uint64_t)expires_in_s * PX_S;
+}
+
+uint64_t px_grant_life(const struct px_tokens *tokens) {
+    return tokens->expires_ms > tokens->got_ms ? (uint64_t)(tokens->expires_ms - tokens->got_ms) * PX_MS : 0;
+}
+
+uint64_t px_grant_left(const struct px_grant *grant, const struct px_tokens *tokens) {
+    if (!tokens->access.p)
+        return 0;
+    if (!tokens->expires_ms)
+        return UINT64_MAX;
+    uint64_t now = px_loop_now(grant->grants->opts.loop);
+    int64_t wall = px_grants_wall_ms(grant->grants);
+    if (now >= tokens->expires_ns || wall >= tokens->expires_ms)
+        return 0;
+    return PX_MIN(tokens->expires_ns - now, (uint64_t)(tokens->expires_ms - wall) * PX_MS);
+}
+
+int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {
+    px_str prefix = grant->auth ? grant->auth->spec.prefix : PX_LIT("Bearer ");
+    size_t n = prefix.n + tokens->access.n;
+    px_locked_drop(&tokens->header);
+    if (!tokens->access.p)
+        return 0;
+    char *p = px_locked_alloc(n + 1);
+    if (!p)
+        return -ENOMEM;
+    if (prefix.n)
+        memcpy(p, prefix.p, prefix.n);
+    memcpy(p + prefix.n, tokens->access.p, tokens->access.n);
+    tokens->header = px_str_n(p, n);
+    return 0;
+}
+
+/* ---- one grant ---- */
+
+uint64_t px_grants_random(struct px_grants *grants, uint64_t below) {
+    uint64_t x = grants->random += 0x9e3779b97f4a7c15ull; /* splitmix64: jitter, nothing secret */
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    x ^= x >> 31;
+    return below ? x % below : 0;
+}
+
+static void on_due(void *user) {
+    struct px_grant *grant = user;
+    if (grant->stuck)
+        px_refresh_commit(grant);
+    if (!grant->auth || px_grant_busy(grant))
+        return;
+    /* What can be had again at any time is refreshed only while somebody uses it. */
+    if (!grant->kept && !grant->used && !grant->failures)
+        return;
+    px_due_queue(grant, false);
+}
+
+static bool evict_one(struct px_grants *grants) {
+    PX_LIST_EACH (node, &grants->lru) {
+        struct px_grant *grant = px_list_entry(node, struct px_grant, in_lru);
+        if (px_grant_busy(grant) || !px_list_empty(&grant->waiters) || grant->state == PX_GRANT_NONE)
+            continue;
+        px_grant_free(grant);
+        return true;
+    }
+    return false;
+}
+
+static bool evict_owner(struct px_auth *auth) {
+    PX_LIST_EACH (node, &auth->holders) {
+        struct px_grant *grant = px_list_entry(node, struct px_grant, in_auth);
+        if (px_grant_busy(grant) || !px_list_empty(&grant->waiters))
+            continue;
+        px_grant_free(grant);
+        return true;
+    }
+    return false;
+}
+
+static int enter(struct px_grant *grant) {
+    struct px_grants *grants = grant->grants;
+    void *old = NULL;
+    grant->account = grants->next_account;
+    px_str account = px_str_n((const char *)&grant->account, sizeof grant->account);
+    int r = px_map_put(&grants->by_account, account, grant, NULL);
+    if (r)
+        return r;
+    r = px_map_put(&grants->by_key, grant->key, grant, &old);
+    if (r) {
+        px_map_remove(&grants->by_account, account);
+        return r;
+    }
+    grants->next_account++;
+    grants->stats.grants++;
+    if (grant->kept) {
+        grants->n_kept++;
+        px_list_add(&grants->lru, &grant->in_lru);
+    }
+    if (old) {
+        px_wait_move(old, grant);
+        px_grant_free(old);
+    }
+    return 0;
+}
+
+static px_str heap_str(px_str s) {
+    return s.p ? px_str_n(px_str_dup(s), s.n) : (px_str){0};
+}
+
+static void texts_free(struct px_grant *grant) {
+    px_str *texts[] = {&grant->key,    &grant->principal,    &grant->owner,
+                       &grant->scopes, &grant->account_name, &grant->installation};
+    for (size_t i = 0; i < PX_COUNT(texts); i++) {
+        free((void *)(uintptr_t)texts[i]->p);
+        *texts[i] = (px_str){0};
+    }
+}
+
+struct px_grant *px_grant_draft(struct px_auth *auth, px_str key, px_str principal, px_str owner, bool kept) {
+    struct px_grant *grant = calloc(1, sizeof *grant);
+    if (!grant)
+        return NULL;
+    grant->grants = auth->grants;
+    grant->kept = kept;
+    grant->key = heap_str(key);
+    grant->principal = heap_str(principal);
+    grant->owner = heap_str(owner);
+    px_list_init(&grant->in_auth);
+    px_list_init(&grant->in_lru);
+    px_list_init(&grant->in_lane);
+    px_list_init(&grant->waiters);
+    px_timer_init(&grant->due, auth->grants->opts.loop, "auth/refresh", on_due, grant);
+    memcpy(grant->digest, auth->spec.digest, sizeof grant->digest);
+    memcpy(grant->whole, auth->spec.whole, sizeof grant->whole);
+    if (grant->key.p && (!principal.p || grant->principal.p) && (!owner.p || grant->owner.p))
+        return grant;
+    px_grant_draft_free(grant);
+    return NULL;
+}
+
+void px_grant_draft_free(struct px_grant *grant) {
+    px_tokens_drop(&grant->tokens);
+    px_tokens_drop(&grant->pending);
+    texts_free(grant);
+    free(grant);
+}
+
+int px_grant_enter(struct px_grant *grant, struct px_auth *auth) {
+    struct px_grants *grants = grant->grants;
+    if (grant->kept && grants->n_kept >= PX_GRANTS_MAX && !evict_one(grants))
+        return -ENOSPC;
+    if (grant->owner.p && auth && auth->n_owners >= PX_GRANTS_OWNERS && !evict_owner(auth))
+        return -ENOSPC;
+    int r = enter(grant);
+    if (!r)
+        px_grant_attach(grant, auth);
+    return r;
+}
+
+void px_grant_free(struct px_grant *grant) {
+    struct px_grants *grants = grant->grants;
+    px_refresh_stop(grant);
+    px_wait_lost(grant);
+    px_timer_disarm(&grant->due);
+    if (grant->auth && grant->owner.p)
+        grant->auth->n_owners--;
+    px_list_remove(&grant->in_auth);
+    px_list_remove(&grant->in_lru);
+    grants->n_kept -= grant->kept;
+    grants->stats.grants--;
+    grants->stats.needs_person -= grant->state == PX_GRANT_INVALID;
+    if (px_map_get(&grants->by_key, grant->key) == grant) /* else another has its name by now */
+        px_map_remove(&grants->by_key, grant->key);
+    px_map_remove(&grants->by_account, px_str_n((const char *)&grant->account, sizeof grant->account));
+    px_grant_draft_free(grant);
+}
+
+void px_grant_attach(struct px_grant *grant, struct px_auth *auth) {
+    if (grant->auth && grant->owner.p)
+        grant->auth->n_owners--;
+    px_list_remove(&grant->in_auth);
+    grant->auth = auth;
+    px_list_add(auth ? &auth->holders : &grant->grants->detached, &grant->in_auth);
+    if (auth && grant->owner.p)
+        auth->n_owners++;
+    if (!auth && !grant->stuck)
+        px_timer_disarm(&grant->due);
+}
+
+void px_grant_touch(struct px_grant *grant) {
+    if (grant->kept) {
+        px_list_remove(&grant->in_lru);
+        px_list_add(&grant->grants->lru, &grant->in_lru);
+    }
+    if (grant->owner.p && grant->auth) {
+        px_list_remove(&grant->in_auth);
+        px_list_add(&grant->auth->holders, &grant->in_auth);
+    }
+    grant->used = true;
+}
+
+bool px_grant_busy(const struct px_grant *grant) {
+    return grant->state >= PX_GRANT_QUEUED && grant->state <= PX_GRANT_COMMITTING;
+}
+
+bool px_grant_fits(const struct px_grant *grant, const struct px_auth *auth) {
+    return memcmp(grant->digest, auth->spec.digest, sizeof grant->digest) == 0;
+}
+
+void px_grant_words(struct px_grant *grant, px_str words) {
+    px_str_copy(grant->words, sizeof grant->words, words);
+    px_redact_in_place_cut(grant->words, strlen(grant->words));
+}
+
+void px_grant_adopt(struct px_grant *grant) {
+    px_tokens_drop(&grant->tokens);
+    grant->tokens = grant->pending;
+    grant->pending = (struct px_tokens){0};
+    grant->generation++;
+    grant->state = PX_GRANT_READY;
+    grant->used = grant->handed_out = false;
+    grant->failures = grant->commits = 0;
+    grant->retry_ns = 0;
+    grant->words[0] = 0;
+    grant->begun_ms = 0;
+}
+
+void px_grant_invalid(struct px_grant *grant, px_str words, bool client) {
+    struct px_grants *grants = grant->grants;
+    px_grant_words(grant, words);
+    grant->client_failed = client;
+    if (grant->state != PX_GRANT_INVALID)
+        grants->stats.needs_person++;
+    grant->state = PX_GRANT_INVALID;
+    grants->stats.invalid++;
+    px_str service = grant->auth ? grant->auth->service : PX_LIT("");
+    px_log(PX_LOG_WARNING, "auth",
+           client ? "the provider refuses the client: an administrator is needed" : "a grant needs a person",
+           PX_KS("service", service), PX_KS("holder", grant->principal.p ? grant->principal : grant->owner),
+           PX_KV("why", grant->words));
+}

@@ -1,0 +1,348 @@
+#include "grant_help.h"
+
+static struct world w;
+
+static void nobody_has_logged_in(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(caller_ask(&c, &w, auth, "u1", NULL, 0), 1);
+    assert_int_equal(c.code, PX_UNAUTHORIZED);
+    assert_string_equal(c.advice, "Run: plexus auth login git");
+    assert_true(px_grants_needs_login(w.grants, PX_LIT("git")));
+    assert_false(px_grants_needs_login(w.grants, PX_LIT("other")));
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+static void a_login_and_its_refreshes(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, "u1", "at-1-access", "r-1-refresh", 3600), 0);
+    assert_false(px_grants_needs_login(w.grants, PX_LIT("git")));
+    assert_int_equal(caller_ask(&c, &w, auth, "u2", NULL, 0), 1); /* everybody's */
+    assert_string_equal(c.value, "Bearer at-1-access");
+    uint64_t account = c.account;
+    HAS(vault_text("grant/git/user/shared"), "\"refresh\":\"r-1-refresh\"");
+    /* ahead of expiry: five to ten minutes */
+    world_pass(&w, 3000 * PX_S - 1);
+    assert_int_equal(provider.refreshes, 0);
+    world_pass(&w, 300 * PX_S + PX_S);
+    assert_int_equal(provider.refreshes, 1);
+    assert_int_equal(caller_ask(&c, &w, auth, "u2", NULL, 0), 1);
+    assert_string_equal(c.value, "Bearer at-2-1-access");
+    assert_true(c.account == account && c.generation == 2);
+    /* the old one is kept until the new one has worked */
+    HAS(vault_text("grant/git/user/shared"), "\"refresh\":\"r-2-refresh\",\"previous\":\"r-1-refresh\"");
+    px_auth_worked(auth, account, 1); /* an older one: says nothing */
+    world_pass(&w, PX_S);
+    HAS(vault_text("grant/git/user/shared"), "previous");
+    px_auth_worked(auth, account, 2);
+    world_pass(&w, PX_S);
+    assert_null(strstr(vault_text("grant/git/user/shared"), "previous"));
+    unsigned puts = vault.puts;
+    px_auth_worked(auth, account, 2);
+    assert_int_equal(vault.puts, puts);
+    /* a day of it */
+    world_pass(&w, 86400 * PX_S);
+    assert_true(provider.refreshes >= 25 && provider.refreshes <= 31);
+    assert_false(provider.burnt);
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+/* 200 at the moment of expiry: one request; each gives up when its own time is over; who cancels harms nobody. */
+static void many_wait_for_one(void **state) {
+    (void)state;
+    static struct caller callers[200];
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    provider.next = (struct reply){.status = 503};
+    provider.times = 1000000;
+    world_pass(&w, 3601 * PX_S); /* the provider was away: it has expired */
+    struct caller c;
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_int_equal(c.code, PX_UNAVAILABLE);
+    assert_true(c.retry_after_ms > 0 && c.retry_after_ms <= 60001);
+    provider.times = 0;
+    world_pass(&w, (uint64_t)c.retry_after_ms * PX_MS + PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_true(c.token);
+    w.wall_ms += 3600 * 1000; /* it expires at once, before any timer says so */
+    provider.after_ns = 2 * PX_S;
+    unsigned before = provider.refreshes;
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(caller_ask(&callers[i], &w, auth, NULL, NULL, i % 2 ? 10 * PX_S : PX_S), 0);
+    assert_int_equal(callers[0].ends, 0);
+    px_op_cancel(&callers[1].op); /* the first that would have waited long */
+    world_pass(&w, 5 * PX_S);
+    assert_int_equal(provider.refreshes, before + 1);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(callers[i].ends, i == 1 ? 0 : 1);
+        if (i == 1)
+            continue;
+        assert_int_equal(callers[i].token, i % 2);
+        if (i % 2 == 0)
+            assert_int_equal(callers[i].code, PX_UNAVAILABLE);
+        else
+            assert_string_equal(callers[i].value, callers[3].value);
+    }
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+/* All who wait cancel: the refresh goes on, for it has been begun. */
+static void cancelling_all_cancels_no_refresh(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    w.wall_ms += 3600 * 1000;
+    provider.after_ns = PX_S;
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 10 * PX_S), 0);
+    world_pass(&w, PX_S / 2);
+    assert_int_equal(w.in_flight, 1);
+    px_op_cancel(&c.op);
+    world_pass(&w, 2 * PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_string_equal(c.value, "Bearer at-2-1-access");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+static void refused_once(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    provider.after_ns = PX_S;
+    assert_true(px_auth_refused(auth, c.account, c.generation));
+    assert_true(px_auth_refused(auth, c.account,
+                                c.generation)); /* another call, the same token: the refresh is under way */
+    struct caller waits;
+    assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 0);
+    world_pass(&w, 2 * PX_S);
+    assert_string_equal(waits.value, "Bearer at-2-1-access");
+    assert_true(px_auth_refused(auth, c.account, c.generation)); /* an old one: ask again */
+    assert_int_equal(provider.refreshes, 1);
+    assert_false(
+        px_auth_refused(auth, waits.account, waits.generation)); /* the new one too: that is the answer */
+    assert_false(px_auth_refused(auth, 12345, 1));
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1); /* others may get on with it */
+    world_pass(&w, 31 * PX_S);
+    assert_true(px_auth_refused(auth, waits.account, waits.generation));
+    world_pass(&w, 2 * PX_S);
+    assert_int_equal(provider.refreshes, 2);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    world_pass(&w, 31 * PX_S);
+    assert_false(px_auth_refused(auth, c.account, c.generation)); /* less and less often */
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+/* The provider is away when a token is refused: the token is used all the same. */
+static void refused_while_the_provider_is_away(void **state) {
+    (void)state;
+    struct caller c, waits;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    provider.next = (struct reply){.fail = PX_HTTP_CONNECT, .not_sent = true};
+    provider.times = 1;
+    assert_true(px_auth_refused(auth, c.account, c.generation));
+    assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 0);
+    world_pass(&w, PX_S / 2);
+    assert_string_equal(waits.value, "Bearer at-1-access");
+    assert_false(px_auth_refused(auth, c.account, c.generation));
+    world_pass(&w, 10 * PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_string_equal(c.value, "Bearer at-2-1-access");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+static void a_person_is_needed(void **state) {
+    (void)state;
+    static const char *const codes[] = {"invalid_grant", "invalid_client", "unauthorized_client"};
+    for (size_t i = 0; i < 3; i++) {
+        struct caller c;
+        struct px_grants_stats stats;
+        grants_open(&w);
+        struct px_auth *auth = auth_open(&w, "git", SPEC);
+        assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+        provider.next = (struct reply){.status = 400};
+        snprintf(provider.next.body, sizeof provider.next.body,
+                 "{\"error\":\"%s\",\"error_description\":\"r-1-refresh is bad\"}", codes[i]);
+        provider.times = 1000000;
+        world_pass(&w, 3500 * PX_S);
+        assert_int_equal(w.asked, 1);
+        assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_true(c.token); /* while it lives */
+        world_pass(&w, 86400 * PX_S);
+        for (int n = 0; n < 100; n++)
+            assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_int_equal(w.asked, 1); /* no hammering */
+        assert_int_equal(c.code, PX_UNAUTHORIZED);
+        HAS(c.message, codes[i]);
+        assert_null(strstr(c.message, "r-1-refresh"));
+        if (i == 0)
+            assert_string_equal(c.advice, "Run: plexus auth login git");
+        px_grants_stats_get(w.grants, &stats);
+        assert_int_equal(stats.needs_person, 1);
+        assert_int_equal(px_grants_needs_login(w.grants, PX_LIT("git")), i == 0);
+        /* a login heals it */
+        provider.times = 0;
+        assert_int_equal(login(&w, auth, NULL, "at-9-access", "r-1-refresh", 3600), 0);
+        assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_string_equal(c.value, "Bearer at-9-access");
+        px_grants_stats_get(w.grants, &stats);
+        assert_int_equal(stats.needs_person, 0);
+        px_auth_close(&auth);
+        grants_close(&w);
+    }
+}
+
+static void refused_and_then_invalid(void **state) {
+    (void)state;
+    struct caller c, waits;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    provider.burnt = true;
+    assert_true(px_auth_refused(auth, c.account, c.generation));
+    assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 0);
+    world_pass(&w, PX_S);
+    assert_int_equal(waits.code, PX_UNAUTHORIZED); /* not the token that was refused */
+    assert_false(px_auth_refused(auth, c.account, c.generation));
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+/* The newest is refused, the one before it is still good. */
+static void the_previous_is_tried_once(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    world_pass(&w, 3301 * PX_S);
+    assert_int_equal(provider.refreshes, 1);
+    provider.now = 1; /* it has forgotten what it gave: a database that was rolled back */
+    provider.next = (struct reply){.status = 400, .body = "{\"error\":\"invalid_grant\"}"};
+    provider.times = 1;
+    w.wall_ms += 3600 * 1000;
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 10 * PX_S), 0);
+    world_pass(&w, PX_S);
+    assert_int_equal(w.asked, 3);
+    assert_string_equal(c.value, "Bearer at-2-2-access");
+    HAS(vault_text("grant/git/user/shared"), "\"previous\":\"r-1-refresh\"");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+static void an_answer_that_was_lost(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    provider.grace_ns = 10 * PX_S;
+    provider.next = (struct reply){.fail = PX_HTTP_RESET};
+    provider.times = 1;
+    provider.lose = true;
+    w.wall_ms += 3600 * 1000;
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 10 * PX_S), 0);
+    world_pass(&w, 2 * PX_S); /* it is asked again within a second */
+    assert_int_equal(provider.refreshes, 2);
+    assert_false(provider.burnt);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 10 * PX_S), 1);
+    assert_true(c.token);
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+static void what_passes(void **state) {
+    (void)state;
+    static const struct reply replies[] = {{.status = 500},
+                                           {.status = 429, .retry_after = "20"},
+                                           {.status = 200, .body = "<html>"},
+                                           {.status = 200, .body = "{}"},
+                                           {.status = 200, .body = "{\"access_token\":\"\"}"},
+                                           {.status = 404},
+                                           {.status = 400, .body = "{\"error\":\"invalid_request\"}"},
+                                           {.fail = PX_HTTP_CONNECT, .not_sent = true},
+                                           {.fail = PX_HTTP_TIMEOUT},
+                                           {.fail = PX_HTTP_TOO_LARGE}};
+    for (size_t i = 0; i < PX_COUNT(replies); i++) {
+        struct caller c;
+        grants_open(&w);
+        struct px_auth *auth = auth_open(&w, "git", SPEC);
+        assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+        provider.next = replies[i];
+        provider.times = 1000000;
+        world_pass(&w, 3400 * PX_S);
+        assert_true(w.asked >= 1);
+        assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_string_equal(c.value, "Bearer at-1-access"); /* calls go on */
+        world_pass(&w, 200 * PX_S);
+        assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_int_equal(c.code, PX_UNAVAILABLE);
+        assert_true(c.retry_after_ms > 0);
+        world_pass(&w, 3600 * PX_S);
+        assert_true(w.asked < 140); /* once a minute or so */
+        if (i == 1)
+            assert_true(w.asked > 40);
+        provider.times = 0;
+        world_pass(&w, 601 * PX_S); /* and it heals by itself */
+        assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+        assert_true(c.token);
+        px_auth_close(&auth);
+        grants_close(&w);
+    }
+}
+
+static void a_token_without_an_end(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", NULL, -1), 0);
+    world_pass(&w, 365 * 86400 * PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_string_equal(c.value, "Bearer at-1-access");
+    assert_false(px_auth_refused(auth, c.account, c.generation)); /* nothing to refresh it with */
+    assert_int_equal(w.asked, 0);
+    /* one that ends, and nothing to refresh it with */
+    assert_int_equal(login(&w, auth, NULL, "at-5-access", NULL, 60), 0);
+    world_pass(&w, 61 * PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_int_equal(c.code, PX_UNAUTHORIZED);
+    assert_string_equal(c.advice, "Run: plexus auth login git");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nobody_has_logged_in),
+                                       cmocka_unit_test(a_login_and_its_refreshes),
+                                       cmocka_unit_test(many_wait_for_one),
+                                       cmocka_unit_test(cancelling_all_cancels_no_refresh),
+                                       cmocka_unit_test(refused_once),
+                                       cmocka_unit_test(refused_while_the_provider_is_away),
+                                       cmocka_unit_test(a_person_is_needed),
+                                       cmocka_unit_test(refused_and_then_invalid),
+                                       cmocka_unit_test(the_previous_is_tried_once),
+                                       cmocka_unit_test(an_answer_that_was_lost),
+                                       cmocka_unit_test(what_passes),
+                                       cmocka_unit_test(a_token_without_an_end)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -4,10 +4,26 @@
 #include <stdarg.h>
 
 const struct px_command *const px_commands[] = {
-    &px_cmd_tools,       &px_cmd_describe,        &px_cmd_call,      &px_cmd_status,  &px_cmd_log,
-    &px_cmd_pause,       &px_cmd_resume,          &px_cmd_breaker,   &px_cmd_effects, &px_cmd_auth_login,
-    &px_cmd_auth_status, &px_cmd_auth_logout,     &px_cmd_mcp,       &px_cmd_check,   &px_cmd_plugin_check,
-    &px_cmd_plugin_new,  &px_cmd_schema_validate, &px_cmd_token_new,
+    &px_cmd_tools,
+    &px_cmd_describe,
+    &px_cmd_call,
+    &px_cmd_status,
+    &px_cmd_log,
+    &px_cmd_pause,
+    &px_cmd_resume,
+    &px_cmd_breaker,
+    &px_cmd_effects,
+    &px_cmd_effects_settle,
+    &px_cmd_effects_verify,
+    &px_cmd_auth_login,
+    &px_cmd_auth_status,
+    &px_cmd_auth_logout,
+    &px_cmd_mcp,
+    &px_cmd_check,
+    &px_cmd_plugin_check,
+    &px_cmd_plugin_new,
+    &px_cmd_schema_validate,
+    &px_cmd_token_new,
 };
 const size_t px_n_commands = PX_COUNT(px_commands);
 
@@ -74,19 +90,21 @@ static bool in_group(const char *name, px_str group) {
     return px_str_starts(px_str_of(name), group) && name[group.n] == ' ';
 }
 
+/* Two words that are a command go before the first alone ("effects settle", "effects"). */
 static const struct px_command *find(px_str first, const char *second, bool *ret_group) {
+    const struct px_command *alone = NULL;
     *ret_group = false;
     for (size_t i = 0; i < px_n_commands; i++) {
         const char *name = px_commands[i]->name;
         if (px_str_is(first, name))
-            return px_commands[i];
+            alone = px_commands[i];
         if (!in_group(name, first))
             continue;
         *ret_group = true;
         if (second && strcmp(name + first.n + 1, second) == 0)
             return px_commands[i];
     }
-    return NULL;
+    return alone;
 }
 
 static int no_such_command(struct px_cli *cli, px_str first, const char *second, bool group) {

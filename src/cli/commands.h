@@ -15,6 +15,8 @@ extern const struct px_command px_cmd_pause;
 extern const struct px_command px_cmd_resume;
 extern const struct px_command px_cmd_breaker;
 extern const struct px_command px_cmd_effects;
+extern const struct px_command px_cmd_effects_settle;
+extern const struct px_command px_cmd_effects_verify;
 extern const struct px_command px_cmd_auth_login;
 extern const struct px_command px_cmd_auth_status;
 extern const struct px_command px_cmd_auth_logout;

@@ -21,6 +21,8 @@ static const struct px_mcp_entry requests[] = {
     {PX_LIT_INIT("plexus/describe"), px_mcp_own_describe, PX_MCP_HOST | PX_MCP_LATE},
     {PX_LIT_INIT("plexus/log"), px_mcp_own_log, PX_MCP_HOST},
     {PX_LIT_INIT("plexus/effects"), px_mcp_own_effects, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/effect/settle"), px_mcp_own_effect_settle, PX_MCP_HOST},
+    {PX_LIT_INIT("plexus/effect/verify"), px_mcp_own_effect_verify, PX_MCP_HOST},
     {PX_LIT_INIT("plexus/secret/set"), px_mcp_own_secret_set, PX_MCP_HOST | PX_MCP_WIPE},
     {PX_LIT_INIT("plexus/secret/remove"), px_mcp_own_secret_remove, PX_MCP_HOST},
     {PX_LIT_INIT("plexus/secret/list"), px_mcp_own_secret_list, PX_MCP_HOST},

@@ -233,6 +233,7 @@ enum px_mcp_kind {
     PX_MCP_REQ_LISTEN,
     PX_MCP_REQ_LOG,
     PX_MCP_REQ_EFFECTS,
+    PX_MCP_REQ_EFFECT,
     PX_MCP_REQ_SECRET
 };
 struct px_mcp_req {
@@ -313,6 +314,8 @@ void px_mcp_own_pause(struct px_mcp_ask *ask);
 void px_mcp_own_resume(struct px_mcp_ask *ask);
 void px_mcp_own_log(struct px_mcp_ask *ask);
 void px_mcp_own_effects(struct px_mcp_ask *ask);
+void px_mcp_own_effect_settle(struct px_mcp_ask *ask);
+void px_mcp_own_effect_verify(struct px_mcp_ask *ask);
 void px_mcp_own_secret_set(struct px_mcp_ask *ask);
 void px_mcp_own_secret_remove(struct px_mcp_ask *ask);
 void px_mcp_own_secret_list(struct px_mcp_ask *ask);

@@ -82,6 +82,32 @@ def test_effects(cli, host):
     assert cli.json("effects")["open"][0]["id"] == 7
     text = cli.ok("effects", "--text")
     assert "demo_write" in text and "01CALL" in text and "unknown" in text
+    asked = []
+
+    def listed(c, i, p):
+        asked.append(p)
+        c.send({"id": i, "result": {"effects": [{**host.effects[0], "outcome": "done", "by": "person", "words": "I saw it", "args": "{" + "x" * 200}]}})
+
+    host.scripts["plexus/effects"] = listed
+    text = cli.ok("effects", "--all", "--text")
+    assert "done" in text and "person" in text and "I saw it" in text and "x" * 50 in text and "x" * 70 not in text
+    cli.ok("effects", "--since", "1h")
+    assert asked[0] == {"settled": True} and asked[1]["since_unix_ms"] > 1767225600000 and asked[1]["settled"]
+    assert "no span of time" in cli.run("effects", "--since", "now").stderr
+
+
+def test_one_effect(cli, host):
+    asked = []
+
+    def one(c, i, p):
+        asked.append(p)
+        c.send({"id": i, "result": {"id": p["id"], "outcome": p.get("outcome", "failed"), "words": p.get("note")}})
+
+    host.scripts["plexus/effect/settle"] = host.scripts["plexus/effect/verify"] = one
+    assert cli.ok("effects", "settle", "01X", "done", "--note", "there", "--text") == "01X: done (there)\n"
+    assert cli.ok("effects", "verify", "01X", "--text") == "01X: failed\n"
+    assert asked == [{"id": "01X", "outcome": "done", "note": "there"}, {"id": "01X"}]
+    assert cli.run("effects", "settle", "01X", "perhaps").returncode == 2
 
 
 def test_session_for_a_profile_and_a_token(cli, host, tmp_path):

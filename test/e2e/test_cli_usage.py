@@ -4,7 +4,7 @@ import re
 import pytest
 from cli_support import cli  # noqa: F401
 
-COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "breaker", "effects", "mcp", "check", "plugin check",
+COMMANDS = ["tools", "describe", "call", "status", "log", "pause", "resume", "breaker", "effects", "effects settle", "effects verify", "mcp", "check", "plugin check",
             "plugin new", "schema validate", "token new"]
 
 

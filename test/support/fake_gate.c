@@ -1,4 +1,5 @@
 #include "support/fake_gate.h"
+#include "base/id.h"
 #include "service/run.h"
 #include <assert.h>
 #include <stdio.h>
@@ -483,4 +484,46 @@ void px_vault_each(struct px_vault *vault, px_str prefix,
         if (px_str_starts(name, prefix))
             fn(ctx, name, fake.secrets[i].value[0] ? 1700000000000 : 0);
     }
+}
+
+const char *px_effect_outcome_name(enum px_effect_outcome outcome) {
+    static const char *const names[] = {"open", "unknown", "done", "failed", "asked"};
+    return names[outcome];
+}
+
+const char *px_effect_by_name(enum px_effect_by by) {
+    static const char *const names[] = {NULL, "answer", "verify", "person", "start"};
+    return names[by];
+}
+
+static int effect(struct px_session *session, px_str id, px_gate_effect_cb cb, void *user,
+                  struct px_op **ret_op) {
+    if (id.n != PX_ID_LEN)
+        return -EINVAL;
+    int r = query(px_session_scope(session), (void (*)(void))cb, user, ret_op);
+    if (!r)
+        px_str_copy(fake.query->tool, sizeof fake.query->tool, id);
+    return r;
+}
+
+int px_gate_effect_settle(struct px_session *session, px_str id, bool done, px_str note, px_gate_effect_cb cb,
+                          void *user, struct px_op **ret_op) {
+    int r = effect(session, id, cb, user, ret_op);
+    if (!r) {
+        fake.query->done = done;
+        px_str_copy(fake.query->service, sizeof fake.query->service, note);
+    }
+    return r;
+}
+
+int px_gate_effect_verify(struct px_session *session, px_str id, px_gate_effect_cb cb, void *user,
+                          struct px_op **ret_op) {
+    return effect(session, id, cb, user, ret_op);
+}
+
+void fake_effect(int status, enum px_effect_outcome outcome, const char *words) {
+    struct fake_query *done = px_take(&fake.query);
+    px_op_done(&done->op);
+    ((px_gate_effect_cb)done->cb)(done->user, status, outcome, px_str_of(words));
+    free(done);
 }

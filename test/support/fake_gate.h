@@ -29,6 +29,7 @@ struct fake_query {
     void *user;
     struct px_calllog_filter log;
     struct px_effect_filter effects;
+    bool done; /* px_gate_effect_settle; `tool` has the id, `service` the note */
     char principal[64], tool[64], service[64];
     char secret[160], value[64]; /* of a write to the sealed store; value "": remove */
 };
@@ -86,5 +87,6 @@ void fake_row(const struct px_calllog_row *row);
 /** The write to the sealed store that waits has ended. */
 void fake_written(int status);
 void fake_effects(int status, const struct px_effect *effects, uint32_t n);
+void fake_effect(int status, enum px_effect_outcome outcome, const char *words);
 
 #endif

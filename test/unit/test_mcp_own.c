@@ -266,6 +266,11 @@ static void test_effects(void **state) {
                                         .outcome = PX_EFFECT_UNKNOWN,
                                         .seq = i + 1};
     effects[3].principal = PX_LIT("uid:1000");
+    effects[3].ended_unix_ms = 2;
+    effects[3].by = PX_EFFECT_BY_START;
+    effects[3].words = PX_LIT("w");
+    effects[3].idempotency_key = PX_LIT("k");
+    effects[3].args = PX_LIT("{}");
     fix_send(&f, OWN("1", "effects", "{}"));
     assert_true(fake.query->effects.with_open);
     assert_int_equal(fake.query->effects.after_seq, 0);
@@ -278,8 +283,10 @@ static void test_effects(void **state) {
     wire_is(
         wire_next(&f.wire), "/result",
         "{\"open\":[{\"id\":\"E\",\"call\":\"C\",\"principal\":\"uid:1000\",\"service\":\"svc\",\"tool\":\"svc_t\","
-        "\"began_unix_ms\":1,\"outcome\":\"unknown\"},{\"id\":\"E\",\"call\":\"C\",\"principal\":\"uid:1000\","
-        "\"service\":\"svc\",\"tool\":\"svc_t\",\"began_unix_ms\":1,\"outcome\":\"open\"}]}");
+        "\"began_unix_ms\":1,\"outcome\":\"unknown\",\"ended_unix_ms\":2,\"by\":\"start\",\"words\":\"w\","
+        "\"idempotency_key\":\"k\",\"args\":\"{}\"},{\"id\":\"E\",\"call\":\"C\",\"principal\":\"uid:1000\","
+        "\"service\":\"svc\",\"tool\":\"svc_t\",\"began_unix_ms\":1,\"outcome\":\"open\",\"ended_unix_ms\":null,"
+        "\"by\":null,\"words\":null,\"idempotency_key\":null,\"args\":null}]}");
     fake.admin = true;
     fix_send(&f, OWN("2", "effects", "{}"));
     fake_effects(0, effects, 3);
@@ -292,6 +299,58 @@ static void test_effects(void **state) {
     fix_send(&f, OWN("4", "effects", "{}"));
     fix_send(&f, CANCEL("4"));
     assert_null(fake.query);
+    /* all of them */
+    fix_send(&f, OWN("5", "effects", "{\"settled\":true,\"since_unix_ms\":7,\"limit\":2}"));
+    assert_true(fake.query->effects.settled);
+    assert_int_equal(fake.query->effects.since_unix_ms, 7);
+    fake_effects(0, effects, 3);
+    fix_turn(&f);
+    const char *line = wire_next(&f.wire);
+    assert_non_null(wire_at(line, "/result/effects/1/id"));
+    assert_null(wire_at(line, "/result/effects/2/id"));
+    fix_send(&f, OWN("6", "effects", "{\"limit\":0}"));
+    fix_turn(&f);
+    wire_is(wire_next(&f.wire), "/error/code", "-32602");
+    fix_close(&f);
+}
+
+#define ID "01ARYZ6S41TSV4RRFFQ69G5FAV"
+
+static void test_an_effect(void **state) {
+    static const struct {
+        int status;
+        const char *code;
+    } failures[] = {{-ENOENT, "1004"},  {-EALREADY, "1001"}, {-EBUSY, "1012"},
+                    {-ENOTSUP, "1001"}, {-EAGAIN, "1010"},   {-EROFS, "1012"}};
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    fix_send(&f, OWN("1", "effect/settle", "{\"id\":\"" ID "\",\"outcome\":\"done\",\"note\":\"seen\"}"));
+    assert_true(fake.query->done);
+    assert_string_equal(fake.query->tool, ID);
+    assert_string_equal(fake.query->service, "seen");
+    fake_effect(0, PX_EFFECT_DONE, "seen");
+    fix_turn(&f);
+    wire_is(wire_next(&f.wire), "/result", "{\"id\":\"" ID "\",\"outcome\":\"done\",\"words\":\"seen\"}");
+    fix_send(&f, OWN("2", "effect/settle", "{\"id\":\"" ID "\",\"outcome\":\"failed\"}"));
+    assert_false(fake.query->done);
+    fix_send(&f, CANCEL("2"));
+    assert_null(fake.query);
+    for (size_t i = 0; i < PX_COUNT(failures); i++) {
+        fix_send(&f, OWN("3", "effect/verify", "{\"id\":\"" ID "\"}"));
+        fake_effect(failures[i].status, PX_EFFECT_DONE, "why");
+        fix_turn(&f);
+        wire_is(wire_next(&f.wire), "/error/code", failures[i].code);
+    }
+    static const char *const wrong[] = {OWN("4", "effect/settle", "{\"id\":\"" ID "\"}"),
+                                        OWN("4", "effect/settle", "{\"id\":\"" ID "\",\"outcome\":\"open\"}"),
+                                        OWN("4", "effect/settle", "{\"outcome\":\"done\"}"),
+                                        OWN("4", "effect/verify", "{\"id\":\"x\"}")};
+    for (size_t i = 0; i < PX_COUNT(wrong); i++) {
+        fix_send(&f, wrong[i]);
+        fix_turn(&f);
+        wire_is(wire_next(&f.wire), "/error/code", "-32602");
+    }
     fix_close(&f);
 }
 
@@ -301,7 +360,7 @@ int main(void) {
         cmocka_unit_test(test_describe),          cmocka_unit_test(test_pause),
         cmocka_unit_test(test_extensions),        cmocka_unit_test(test_log),
         cmocka_unit_test(test_following_the_log), cmocka_unit_test(test_following_without_input),
-        cmocka_unit_test(test_effects),
+        cmocka_unit_test(test_effects),           cmocka_unit_test(test_an_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

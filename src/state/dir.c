@@ -34,10 +34,9 @@ static int check(const struct px_dir *dir, struct px_err *err) {
             err, -EACCES,
             "the state directory %s belongs to uid %u, not to uid %u: chown it, or name another", dir->path,
             (unsigned)st.st_uid, (unsigned)geteuid());
-    if (st.st_mode & 022)
-        return px_err_set(err, -EACCES,
-                          "others may write to the state directory %s (mode %03o): chmod 700 it", dir->path,
-                          (unsigned)st.st_mode & 0777);
+    if (st.st_mode & 077)
+        return px_err_set(err, -EACCES, "others may enter the state directory %s (mode %03o): chmod 700 it",
+                          dir->path, (unsigned)st.st_mode & 0777);
     return 0;
 }
 

@@ -54,7 +54,7 @@ struct px_state_opts {
     int64_t (*wall_ms)(void); /* for tests: the wall clock that ages are counted by; NULL: the system's */
 };
 
-/** -EACCES: the directory is someone else's, or others may write it; -EBUSY: another process has it; -ENOTSUP: a file is
+/** -EACCES: the directory is someone else's, or others may enter it; -EBUSY: another process has it; -ENOTSUP: a file is
  *  of a newer format than this program knows, or is someone else's database; otherwise the -errno of what failed. A full
  *  or failing disk is no error once the directory is there: health is READ_ONLY from the start. */
 PX_MUSTCHECK int px_state_open(const struct px_state_opts *opts, struct px_state **ret, struct px_err *err);

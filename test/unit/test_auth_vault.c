@@ -345,6 +345,53 @@ static void a_write_goes_on_when_nobody_waits(void **unused) {
     rig_close(&rig);
 }
 
+static char changes[256];
+static void note_change(void *ctx, px_str name) {
+    struct rig *rig = ctx;
+    size_t n = strlen(changes);
+    snprintf(changes + n, sizeof changes - n, PX_FMT "=%s ", PX_ARG(name), get(rig, "secret/a"));
+}
+static void told_after_the_change(void *user, int status) {
+    assert_int_equal(status, 0);
+    assert_string_equal(changes, user);
+    changes[0] = 0;
+}
+
+static void whoever_listens_hears_of_what_is_durable(void **unused) {
+    (void)unused;
+    struct rig rig = {0};
+    struct px_op *op;
+    fix_init_fake(&rig.f);
+    rig.f.opts.vfs = fault_vfs_name();
+    fix_open(&rig.f);
+    rig.opts.on_change = note_change;
+    rig.opts.ctx = &rig;
+    open_vault(&rig);
+    changes[0] = 0;
+    assert_int_equal(px_vault_put(rig.vault, rig.f.work, PX_LIT("secret/a"), PX_LIT("1"),
+                                  told_after_the_change, "secret/a=1 ", &op),
+                     0);
+    assert_string_equal(changes, "");
+    for (int i = 0; i < 3; i++)
+        fix_turn(&rig.f);
+    assert_int_equal(px_vault_put(rig.vault, rig.f.work, PX_LIT("secret/a"), PX_LIT("2"),
+                                  told_after_the_change, "never", &op),
+                     0);
+    px_op_cancel(&op); /* nobody waits, and it is told all the same */
+    for (int i = 0; i < 3; i++)
+        fix_turn(&rig.f);
+    assert_string_equal(changes, "secret/a=2 ");
+    changes[0] = 0;
+    fault_vfs.full = true;
+    assert_int_equal(put(&rig, "secret/a", "3"), -ENOSPC);
+    fault_vfs.full = false;
+    assert_string_equal(changes, "");
+    fix_advance(&rig.f, 2 * PX_S);
+    assert_int_equal(drop(&rig, "secret/a"), 0);
+    assert_string_equal(changes, "secret/a=(none) ");
+    rig_close(&rig);
+}
+
 static void a_closed_scope_changes_nothing(void **unused) {
     (void)unused;
     struct rig rig;
@@ -702,6 +749,7 @@ int main(void) {
         cmocka_unit_test(nothing_lasts_that_was_not_committed),
         cmocka_unit_test(falls_back_to_what_was_committed_meanwhile),
         cmocka_unit_test(a_write_goes_on_when_nobody_waits),
+        cmocka_unit_test(whoever_listens_hears_of_what_is_durable),
         cmocka_unit_test(a_closed_scope_changes_nothing),
         cmocka_unit_test(rows_cannot_be_swapped),
         cmocka_unit_test(any_byte_counts),

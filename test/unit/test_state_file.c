@@ -34,9 +34,9 @@ static void is_made_for_us_alone(void **unused) {
     fix_finish(&f);
 }
 
-static void refuses_a_directory_that_others_can_write(void **unused) {
+static void refuses_a_directory_that_others_can_enter(void **unused) {
     (void)unused;
-    const mode_t modes[] = {0770, 0707, 0720, 0702};
+    const mode_t modes[] = {0770, 0707, 0720, 0702, 0750, 0704, 0701, 0710};
     struct fix f;
     fix_init(&f);
     assert_int_equal(mkdir(f.state_dir, 0700), 0);
@@ -45,7 +45,7 @@ static void refuses_a_directory_that_others_can_write(void **unused) {
         assert_int_equal(fix_try_open(&f), -EACCES);
         assert_non_null(strstr(f.err.msg, "chmod"));
     }
-    assert_int_equal(chmod(f.state_dir, 0755), 0);
+    assert_int_equal(chmod(f.state_dir, 0700), 0);
     fix_open(&f);
     fix_finish(&f);
 }
@@ -313,7 +313,7 @@ static void a_damaged_log_is_replaced_at_once(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_made_for_us_alone),
-        cmocka_unit_test(refuses_a_directory_that_others_can_write),
+        cmocka_unit_test(refuses_a_directory_that_others_can_enter),
         cmocka_unit_test(refuses_anothers_directory),
         cmocka_unit_test(refuses_what_is_no_directory),
         cmocka_unit_test(follows_a_link_to_the_directory_but_not_to_a_file),

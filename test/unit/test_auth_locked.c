@@ -12,14 +12,14 @@
 
 static void a_copy_is_terminated(void **unused) {
     (void)unused;
-    uint64_t locked, not ;
+    uint64_t locked, unlocked;
     px_str a = px_locked_dup(PX_LIT("token")), empty = px_locked_dup(PX_LIT("")),
            none = px_locked_dup((px_str){0});
     assert_string_equal(a.p, "token");
     assert_true(empty.p && empty.n == 0 && empty.p[0] == 0);
     assert_null(none.p);
-    px_locked_stats(&locked, &not );
-    assert_true(locked + not > 0);
+    px_locked_stats(&locked, &unlocked);
+    assert_true(locked + unlocked > 0);
     px_locked_drop(&a);
     px_locked_drop(&empty);
     px_locked_drop(&none);
@@ -28,8 +28,8 @@ static void a_copy_is_terminated(void **unused) {
     assert_non_null(p);
     px_locked_free(p, 100000);
     px_locked_free(NULL, 1);
-    px_locked_stats(&locked, &not );
-    assert_int_equal(locked + not, 0);
+    px_locked_stats(&locked, &unlocked);
+    assert_int_equal(locked + unlocked, 0);
 }
 
 static bool is_zero(const char *p, size_t n) {

@@ -48,10 +48,10 @@ static void rig_open(struct rig *rig) {
 }
 /* Everything it held is gone from memory. */
 static void close_vault(struct rig *rig) {
-    uint64_t locked, not ;
+    uint64_t locked, unlocked;
     px_vault_close(&rig->vault);
-    px_locked_stats(&locked, &not );
-    assert_int_equal(locked + not, 0);
+    px_locked_stats(&locked, &unlocked);
+    assert_int_equal(locked + unlocked, 0);
 }
 static void reopen(struct rig *rig) {
     close_vault(rig);

@@ -309,7 +309,7 @@ static int init(struct px_flow *flow, struct px_scope *scope, const struct px_ro
     flow->opts.tool = keep(flow, opts->tool, &ok);
     flow->opts.principal = keep(flow, opts->principal, &ok);
     flow->opts.traceparent = keep(flow, opts->traceparent, &ok);
-    flow->key = px_route_safe(opts->route) ? (px_str){0} : keep(flow, opts->idempotency_key, &ok);
+    flow->key = keep(flow, opts->idempotency_key, &ok);
     if (opts->route->idempotency.p && !flow->key.p)
         flow->key = own_key(flow, &ok);
     flow->sink = *sink;

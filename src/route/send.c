@@ -394,7 +394,37 @@ static void on_end(struct px_send *send, const struct px_http_result *result) {
         send->sink->attempt(send->user, result);
     if (!judge(send, result, &body_json))
         return;
+    px_share_answer(send, result);
+    if (send->op.scope)
+        end(send, result, body_json);
+}
+
+void px_send_take(struct px_send *send, const struct px_http_result *result) {
+    struct px_route_verdict verdict;
+    px_str body_json;
+    if (send->sink->attempt)
+        send->sink->attempt(send->user, result);
+    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, send->opts.classify,
+             send->opts.classify_user, &body_json, &verdict);
+    if (!send->op.scope)
+        return;
+    send->failed = verdict.code != PX_OK;
+    if (send->failed)
+        send->error = px_verdict_error(send->opts.arena, send->opts.route->upstream, result, &verdict);
     end(send, result, body_json);
+}
+
+static void begin_late(void *user) {
+    struct px_send *send = user;
+    px_work_init(&send->work, "route/send", end_unsent, send);
+    step(send, go(send, 0));
+}
+
+void px_send_lead(struct px_send *send) {
+    px_timer_disarm(&send->late);
+    send->state = PX_SEND_TOKEN;
+    px_work_init(&send->work, "route/send", begin_late, send);
+    px_work_post(send->scope->loop, &send->work);
 }
 
 /* The beginning of a stream that is no answer yet: it may still be had another way. */
@@ -464,7 +494,8 @@ int px_send_start(struct px_send *send, struct px_scope *scope, const struct px_
                                       .deadline_ns = opts->deadline_ns};
     px_work_init(&send->work, "route/send", end_unsent, send);
     int r = px_op_begin(&send->op, &kind, scope);
-    if (!r && (r = go(send, 0))) {
+    if (!r && !px_share_join(send) && (r = go(send, 0))) {
+        px_share_leave(send);
         px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
         px_op_done(&send->op);
     }

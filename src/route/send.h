@@ -77,7 +77,8 @@ struct px_send {
     /* share.c */
     struct px_list_node flight;    /* among those that others may follow, or that follow */
     struct px_list_node followers; /* who waits for this one's answer */
-    struct px_send *leader;
+    struct px_send *leader; /* this one: others may follow it; NULL: it is alone, or was told */
+    uint64_t shared_at;     /* after how many writes it began */
     struct px_timer late; /* a follower's own deadline */
     uint64_t hash;
 };
@@ -106,14 +107,16 @@ struct px_share *px_share_create(void);
 void px_share_destroy(struct px_share **share);
 /** Whether another's answer will be this one's too: then it follows. Else others may follow it. */
 bool px_share_join(struct px_send *send);
-/** It goes, with an answer that is everybody's, or without one: then the first who waits goes on as the leader. */
+/** It goes without an answer for the others: the first of them sends the request itself. */
 void px_share_leave(struct px_send *send);
+/** It has its answer, and so have those who follow it: they are told before this returns, and may have ended it. */
+void px_share_answer(struct px_send *send, const struct px_http_result *result);
 
 /* ---- send.c, for share.c ---- */
 
 /** An answer that another's request has brought. */
 void px_send_take(struct px_send *send, const struct px_http_result *result);
-/** Whoever was to bring the answer has gone: begin. */
+/** Whoever was to bring the answer has gone: begin, from the loop. */
 void px_send_lead(struct px_send *send);
 
 #endif

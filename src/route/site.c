@@ -1,5 +1,6 @@
 #include "base/codec.h"
 #include "base/redact.h"
+#include "route/send.h"
 #include "route/site_private.h"
 #include <stdio.h>
 
@@ -259,7 +260,8 @@ static int open_guard(struct px_site *site, const struct px_site_opts *opts, str
     if (!e && (e = px_guard_get(opts->guards, site->opts.service, &limits, &site->guard)))
         px_err_errno(err, e, "the limits of a service");
     px_arena_finish(&arena);
-    return e;
+    site->share = e ? NULL : px_share_create();
+    return e || site->share ? e : no_memory(err);
 }
 
 int px_site_configure(struct px_site *site, px_str limits_json, struct px_err *err) {
@@ -333,6 +335,7 @@ void px_site_destroy(struct px_site **site_) {
     }
     if (site->guard)
         px_guard_unref(&site->guard);
+    px_share_destroy(&site->share);
     for (size_t i = 0; site->upstreams && i < site->opts.api->n_upstreams; i++)
         px_egress_unref(site->upstreams[i].egress);
     for (struct px_site_hidden *hidden = site->hidden; hidden; hidden = hidden->next)

@@ -10,6 +10,8 @@ const char gh_config_schema[] = J({
               "description": "A fine-grained or classic personal access token, or an app's. Without one: public data only, 60 requests an hour."},
     "base_url": {"type": "string", "maxLength": 1024, "pattern": "^https?://[^/?#]+(/[^?#]*[^/?#])?$",
                  "description": "GitHub Enterprise Server: https://HOST/api/v3. Default: https://api.github.com."},
+    "web_url": {"type": "string", "maxLength": 1024, "pattern": "^https?://[^/?#]+$",
+                "description": "GitHub Enterprise Server: https://HOST, where people log in (auth: oauth2). Default: https://github.com."},
     "toolsets": {"type": "array", "minItems": 1, "uniqueItems": true,
                  "items": {"enum": ["repos", "issues", "pulls", "search", "users", "actions", "discussions", "projects", "graphql"]},
                  "description": "Which tools are offered. Default: repos, issues, pulls, search, users."},
@@ -44,13 +46,27 @@ const char gh_config_schema[] = J({
        "advice": "The token lacks the permission for this: an administrator can give it one on GitHub."}, \
       {"status": [403, 451], "code": "forbidden"})
 
+/* "Rate limits for the REST API": each answer says what is left of its resource (core, search, graphql …), a 304 too. A secondary
+ * limit is of everything that the token does, for a minute when nothing else is said. */
+#define SAID \
+    J({"group": {"header": "x-ratelimit-resource"}, "limit": {"header": "x-ratelimit-limit"}, \
+       "remaining": {"header": "x-ratelimit-remaining"}, "reset": {"header": "x-ratelimit-reset", "unit": "unix"}}, \
+      {"when": {"status": [403, 429], "body": {"/message": "*secondary rate limit*"}}, "global": true, \
+       "retry_after": {"header": "retry-after", "default": 60}}, \
+      {"when": {"status": 403, "body": {"/message": "*abuse detection*"}}, "global": true, \
+       "retry_after": {"header": "retry-after", "default": 60}})
+#define WEB "{\"$config\":\"/web_url\",\"default\":\"https://github.com\"}"
+#define API "{\"$config\":\"/base_url\",\"default\":\"https://api.github.com\"}"
+#define AT(base, path) "{\"$concat\":[" base ",\"" path "\"]}"
+
 const char gh_api[] = "{\"upstreams\":{"
   "\"api\":{" J(
     "base_url": {"$config": "/base_url", "default": "https://api.github.com"},
-    "identity": "token",
+    "identity": "token", "group": "core",
     "headers": {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
     "hosts": ["*.blob.core.windows.net", "*.actions.githubusercontent.com"],
     "origins": {"$config": "/log_origins", "default": []}) ","
+    "\"quotas\":[" SAID "],"
     "\"errors\":[" LIMITED "," REFUSED "," J(
       {"status": 404, "code": "not_found",
        "advice": "Not there, or the token may not see it (GitHub does not say which): check owner, repo, number and branch first."},
@@ -61,8 +77,11 @@ const char gh_api[] = "{\"upstreams\":{"
       {"status": [400, 422], "code": "invalid_arguments"}) "]},"
   "\"graphql\":{" J(
     "join": {"upstream": "api", "reference": "graphql"},
-    "identity": "token",
+    "identity": "token", "group": "graphql",
     "headers": {"Accept": "application/json"}) ","
+    "\"quotas\":[" SAID "," J(
+      {"limit": {"body": "/data/rateLimit/limit"}, "cost": {"body": "/data/rateLimit/cost"},
+       "remaining": {"body": "/data/rateLimit/remaining"}, "reset": {"body": "/data/rateLimit/resetAt", "unit": "date"}}) "],"
     "\"errors\":[" LIMITED "," REFUSED "," J(
       {"body": {"/errors/0/type": "RATE_LIMIT*"}, "code": "rate_limited", "message": "/errors/0/message",
        "retry_after": {"header": "x-ratelimit-reset", "unit": "unix"},
@@ -73,5 +92,11 @@ const char gh_api[] = "{\"upstreams\":{"
        "advice": "The token lacks a scope: an administrator can give it one on GitHub."},
       {"body": {"/errors/0/type": "FORBIDDEN"}, "code": "forbidden", "message": "/errors/0/message",
        "advice": "The token lacks the permission for this: an administrator can give it one on GitHub."}) "]}},"
-  "\"identities\":{" J("token": {"kind": "bearer", "secret": "/token", "optional": true}) "}}";
+  "\"identities\":{\"token\":{" J("kind": "bearer", "secret": "/token", "optional": true, "owner_arg": "owner") ","
+    "\"also\":["
+      "{\"kind\":\"oauth2\",\"authorization_url\":" AT(WEB, "/login/oauth/authorize") ","
+       "\"token_url\":" AT(WEB, "/login/oauth/access_token") ","
+       "\"device_url\":" AT(WEB, "/login/device/code") ","
+       "\"account_url\":" AT(API, "/user") ",\"account_at\":\"/login\",\"client_auth\":\"client_secret_post\"},"
+      "{\"kind\":\"github_app\",\"api_url\":" API "}]}}}";
 /* clang-format on */

@@ -77,9 +77,9 @@ struct px_send {
     /* share.c */
     struct px_list_node flight;    /* among those that others may follow, or that follow */
     struct px_list_node followers; /* who waits for this one's answer */
-    struct px_send *leader; /* this one: others may follow it; NULL: it is alone, or was told */
-    uint64_t shared_at;     /* after how many writes it began */
-    struct px_timer late; /* a follower's own deadline */
+    struct px_send *leader;        /* this one: others may follow it; NULL: it is alone, or was told */
+    uint64_t shared_at;            /* after how many writes it began */
+    struct px_timer late;          /* a follower's own deadline */
     uint64_t hash;
 };
 

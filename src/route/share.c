@@ -63,9 +63,8 @@ static bool same(const struct px_send *a, const struct px_send *b) {
 /* ---- following ---- */
 
 static void late(void *user) {
-    static const struct px_http_result result = {.fail = PX_HTTP_TIMEOUT,
-                                                 .why = "the upstream has not answered in time",
-                                                 .timeout = "total"};
+    static const struct px_http_result result = {
+        .fail = PX_HTTP_TIMEOUT, .why = "the upstream has not answered in time", .timeout = "total"};
     struct px_send *send = user;
     px_share_leave(send);
     px_send_take(send, &result);

@@ -58,7 +58,8 @@ static px_str place_of(const struct px_verify *verify, px_str result) {
     return px_json_slice_type(items) == PX_JSON_ARRAY ? items : result;
 }
 
-static px_str find(struct px_arena *arena, const struct px_verify *verify, const px_str *wanted, px_str place) {
+static px_str find(struct px_arena *arena, const struct px_verify *verify, const px_str *wanted,
+                   px_str place) {
     uint64_t pos = 0;
     px_str item;
     if (px_json_slice_type(place) != PX_JSON_ARRAY)

@@ -24,12 +24,13 @@ struct answer {
 struct script {
     struct px_loop *loop;
     const struct answer *answers;
-    size_t n, at;          /* answers; requests that came */
-    size_t alive;          /* requests in flight */
-    uint64_t timeout_ns;   /* of the last request */
-    char asked[128][1024]; /* "GET https://… body" */
-    int start_fails;       /* -errno for every start */
-    char traceparent[64];  /* of the last request */
+    size_t n, at;           /* answers; requests that came */
+    size_t alive;           /* requests in flight */
+    uint64_t timeout_ns;    /* of the last request */
+    char asked[128][1024];  /* "GET https://… body" */
+    int start_fails;        /* -errno for every start */
+    char traceparent[64];   /* of the last request */
+    char headers[128][512]; /* "name: value" a line, credentials too */
 };
 
 struct exchange {
@@ -90,6 +91,16 @@ static inline int exchange_fill(struct exchange *x, struct px_scope *scope, cons
     return result->url.p && (result->body.p || !answer->body) ? 0 : -ENOMEM;
 }
 
+static inline void note_headers(char *to, const struct px_http_req *req) {
+    size_t at = 0, room = sizeof((struct script *)0)->headers[0];
+    to[0] = 0;
+    for (size_t i = 0; i < req->n_headers + req->n_credentials && at < room; i++) {
+        const px_pair *pair = i < req->n_headers ? &req->headers[i] : &req->credentials[i - req->n_headers];
+        at += (size_t)snprintf(to + at, room - at, PX_FMT ": " PX_FMT "\n", PX_ARG(pair->name),
+                               PX_ARG(pair->value));
+    }
+}
+
 static inline int script_start(void *ctx, struct px_scope *scope, const struct px_http_req *req,
                                px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     struct script *script = ctx;
@@ -104,6 +115,7 @@ static inline int script_start(void *ctx, struct px_scope *scope, const struct p
     const struct answer *answer = &script->answers[script->at];
     if (answer->expect && !strstr(script->asked[script->at], answer->expect))
         fail_msg("request %zu is <%s>, expected <%s>", script->at, script->asked[script->at], answer->expect);
+    note_headers(script->headers[script->at % PX_COUNT(script->headers)], req);
     script->at++;
     script->timeout_ns = req->timeouts.total_ns;
     px_str_copy(script->traceparent, sizeof script->traceparent, req->traceparent);
@@ -137,7 +149,9 @@ struct flow_rig {
     struct px_site *site;
     struct px_route *route;
     uint8_t key[PX_SITE_KEY];
-    bool vetted; /* the declarations are not checked against their schemas */
+    bool vetted;              /* the declarations are not checked against their schemas */
+    struct px_guards *guards; /* NULL: none stands between */
+    const char *limits;
 };
 
 #define API "{\"upstreams\":{\"api\":{\"base_url\":\"https://api.example.com\"}}}"
@@ -169,6 +183,8 @@ static inline int flow_try_open(struct flow_rig *f, const char *api, const char 
                                 .config_json = PX_LIT("{}"),
                                 .secret = no_secret,
                                 .transport = {script_start, &f->script},
+                                .limits_json = px_str_of(f->limits),
+                                .guards = f->guards,
                                 .cursor_key = f->key};
     return r ? r : px_site_create(&site, &f->site, err);
 }
@@ -190,6 +206,8 @@ static inline void flow_close(struct flow_rig *f) {
     px_site_destroy(&f->site);
     px_route_destroy(f->route);
     px_api_destroy(f->api);
+    if (f->guards)
+        px_guards_destroy(&f->guards);
     assert_int_equal(f->script.alive, 0);
     rig_close(&f->rig);
 }
@@ -275,7 +293,8 @@ static inline void call_begin(struct flow_rig *f, struct told *told, const char 
     opts.route = f->route;
     opts.site = f->site;
     opts.tool = PX_LIT("shop_list");
-    opts.principal = PX_LIT("uid:1000");
+    if (!opts.principal.p)
+        opts.principal = PX_LIT("uid:1000");
     opts.args_json = args ? px_str_of(args) : PX_LIT("{}");
     assert_int_equal(px_scope_open(f->rig.loop, f->rig.scope, "call", 0, &told->scope), 0);
     if (px_route_call(told->scope, &opts, &told_sink, told, &told->op, &err))

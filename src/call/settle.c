@@ -1,8 +1,21 @@
 /* The end of a call, but for its answer: its row in the log, how its effect ended, the counters. */
 #include "base/redact.h"
 #include "call/private.h"
+#include "json/slice.h"
 #include "state/calllog.h"
 #include "state/effect.h"
+
+/* But for white space. */
+static bool same_json(px_str a, px_str b) {
+    struct px_buf x, y;
+    px_buf_init(&x, a.n + 1);
+    px_buf_init(&y, b.n + 1);
+    bool same = px_json_slice_compact(&x, a) == 0 && px_json_slice_compact(&y, b) == 0 &&
+                px_str_eq(px_buf_view(&x), px_buf_view(&y));
+    px_buf_finish(&x);
+    px_buf_finish(&y);
+    return same;
+}
 
 /* Where they are cut, the last few bytes could be the beginning of a secret that is too short to be known by it: they go. */
 px_str px_call_shown(const struct px_call *call, size_t most, struct px_buf *masked, struct px_buf *clean,
@@ -15,7 +28,7 @@ px_str px_call_shown(const struct px_call *call, size_t most, struct px_buf *mas
         *ret_whole = false;
         if (px_call_mask(call, subject, masked))
             return PX_LIT("[redacted]");
-        *ret_whole = px_str_eq(subject, px_buf_view(masked));
+        *ret_whole = same_json(subject, px_buf_view(masked));
         subject = px_buf_view(masked);
     }
     bool cut = subject.n > most;

@@ -15,13 +15,16 @@ struct row {
 static struct {
     struct row rows[4096];
     unsigned n, puts;
-    int fail;          /* from now on: what a put comes to */
-    unsigned fail_nth; /* only the n-th put from now, 1 is the next; 0: as `fail` says, always */
-    bool hold;         /* commits do not come */
-} vault;
+    struct px_map index;
+    struct px_list_node pending; /* puts without an answer yet */
+    int fail;                    /* from now on: what a put comes to */
+    unsigned fail_nth;           /* only the n-th put from now, 1 is the next; 0: as `fail` says, always */
+    bool hold;                   /* commits do not come */
+} vault = {.index = {.cap = 8192}, .pending = {&vault.pending, &vault.pending}};
 
 struct put {
     struct px_op op;
+    struct px_list_node node;
     struct px_work work;
     px_vault_cb cb;
     void *user;
@@ -30,12 +33,13 @@ struct put {
     int status;
 };
 static inline struct row *vault_row(px_str name) {
-    for (unsigned i = 0; i < vault.n; i++)
-        if (px_str_is(name, vault.rows[i].name))
-            return &vault.rows[i];
+    struct row *row = px_map_get(&vault.index, name);
+    if (row)
+        return row;
     assert_true(vault.n < PX_COUNT(vault.rows));
-    struct row *row = &vault.rows[vault.n++];
+    row = &vault.rows[vault.n++];
     px_str_copy(row->name, sizeof row->name, name);
+    assert_int_equal(px_map_put(&vault.index, px_str_of(row->name), row, NULL), 0);
     return row;
 }
 static inline void put_done(void *user) {
@@ -52,6 +56,7 @@ static inline void put_done(void *user) {
         put->row->durable = px_take(&put->value);
     free(put->value);
     px_op_done(&put->op);
+    px_list_remove(&put->node);
     free(put);
     if (fault_on)
         fault_on();
@@ -73,6 +78,7 @@ static inline int vault_write(struct px_scope *scope, px_str name, char *value, 
     put->user = user;
     put->value = value;
     vault.puts++;
+    px_list_add(&vault.pending, &put->node);
     put->status = vault.fail_nth ? (--vault.fail_nth ? 0 : vault.fail) : vault.fail;
     if (vault.fail && !vault.fail_nth && put->status && vault.fail != put->status)
         fail();
@@ -91,13 +97,11 @@ static inline int vault_write(struct px_scope *scope, px_str name, char *value, 
 }
 int px_vault_get(struct px_vault *v, px_str name, px_str *ret) {
     (void)v;
-    for (unsigned i = 0; i < vault.n; i++) {
-        if (!px_str_is(name, vault.rows[i].name) || !vault.rows[i].value)
-            continue;
-        *ret = px_str_of(vault.rows[i].value);
-        return 0;
-    }
-    return -ENOENT;
+    struct row *row = px_map_get(&vault.index, name);
+    if (!row || !row->value)
+        return -ENOENT;
+    *ret = px_str_of(row->value);
+    return 0;
 }
 int px_vault_put(struct px_vault *v, struct px_scope *scope, px_str name, px_str value, px_vault_cb cb,
                  void *user, struct px_op **ret_op) {
@@ -138,10 +142,21 @@ static inline void vault_wipe(void) {
         free(vault.rows[i].value);
         free(vault.rows[i].durable);
     }
+    px_map_finish(&vault.index);
     memset(&vault, 0, sizeof vault);
+    vault.index.cap = 8192;
+    px_list_init(&vault.pending);
 }
 /* What memory held is gone; what was durable is there. */
 static inline void vault_restart(void) {
+    while (!px_list_empty(&vault.pending)) { /* they were not committed */
+        struct put *put = px_list_entry(vault.pending.next, struct put, node);
+        px_work_cancel(&put->work);
+        px_op_done(&put->op);
+        px_list_remove(&put->node);
+        free(put->value);
+        free(put);
+    }
     for (unsigned i = 0; i < vault.n; i++) {
         free(vault.rows[i].value);
         vault.rows[i].value = vault.rows[i].durable ? px_str_dup(px_str_of(vault.rows[i].durable)) : NULL;
@@ -322,12 +337,25 @@ static inline void grants_open(struct world *w) {
 }
 static inline void grants_close(struct world *w) {
     struct px_loop *loop = w->loop;
-    vault.hold = false;
+    vault_restart();
     for (int i = 0; i < 4; i++)
         assert_int_equal(px_loop_turn(loop, 0), 0);
     world_close(w);
+    vault_restart();
     vault_wipe();
     assert_false(px_redact_hits(PX_LIT("r-1-refresh r-2-refresh at-1-access at-2-1-access")));
+}
+/* The process dies, and another begins: what memory and the network held is gone. */
+static inline void grants_restart(struct world *w, struct px_auth **auth, const char *service,
+                                  const char *spec) {
+    px_auth_close(auth);
+    px_scope_close(&w->rig.scope);
+    px_grants_destroy(&w->grants);
+    vault_restart();
+    assert_int_equal(px_loop_turn(w->loop, 0), 0);
+    assert_int_equal(px_scope_open(w->loop, NULL, "test", 0, &w->rig.scope), 0);
+    assert_int_equal(world_grants(w), 0);
+    *auth = auth_open(w, service, spec);
 }
 
 #endif

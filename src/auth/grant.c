@@ -235,7 +235,6 @@ void px_grant_touch(struct px_grant *grant) {
         px_list_remove(&grant->in_auth);
         px_list_add(&grant->auth->holders, &grant->in_auth);
     }
-    grant->used = true;
 }
 
 bool px_grant_busy(const struct px_grant *grant) {

@@ -262,14 +262,15 @@ void px_auth_close(struct px_auth **auth) {
     while (!px_list_empty(&a->holders)) {
         struct px_grant *grant = px_list_entry(a->holders.next, struct px_grant, in_auth);
         struct px_auth *next = successor(a, grant);
-        if (next)
+        if (next) {
             take_over(grant, next);
-        else if (grant->kept)
-            px_grant_attach(grant, NULL);
-        else
+        } else if (!grant->kept) {
             px_grant_free(grant);
-        if (!next && grant->kept && grant->state == PX_GRANT_QUEUED) /* what has begun ends; this has not */
-            px_refresh_stop(grant);
+        } else {
+            px_grant_attach(grant, NULL);
+            if (grant->state == PX_GRANT_QUEUED) /* what has begun goes on to its end; this has not */
+                px_refresh_stop(grant);
+        }
     }
     px_auth_unref(a);
 }

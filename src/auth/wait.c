@@ -69,6 +69,7 @@ static int give(struct px_grant *grant, const struct px_auth *auth, struct px_to
                              .value = grant->tokens.header,
                              .account = grant->account,
                              .generation = grant->generation};
+    grant->used = true;
     if (!grant->handed_out) {
         grant->handed_out = true;
         px_crash_point("refresh/used");

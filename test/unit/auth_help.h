@@ -4,6 +4,7 @@
 
 #include "reactor_help.h"
 
+#include "auth/locked.h"
 #include "auth/private.h"
 #include "base/log.h"
 #include "base/redact.h"

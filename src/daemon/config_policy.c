@@ -83,8 +83,12 @@ static void check_name(struct px_config_build *b, const struct px_config_entry *
                          section);
 }
 
-static bool admin_unless_said(px_str who) {
+/* What is said counts, also of root. */
+static int admin_of(const struct px_json *node, px_str who) {
     char own[32];
+    const struct px_json *said = px_json_get(node, "admin");
+    if (said)
+        return px_json_bool(said) ? 1 : -1;
     snprintf(own, sizeof own, "uid:%u", (unsigned)geteuid());
     return px_str_is(who, "uid:0") || px_str_is(who, own);
 }
@@ -99,7 +103,7 @@ static void principal_build(struct px_config_build *b, const struct px_config_en
         .policy = px_json_text(px_json_get(node, "policy")),
         .token_hash = px_json_text(px_json_get(node, "token_hash")),
         .profile = px_json_text(px_json_get(node, "profile")),
-        .admin = flag(node, "admin", admin_unless_said(entry->key)),
+        .admin = admin_of(node, entry->key),
         .refuse = flag(node, "refuse", false),
     };
     check_name(b, entry, "policy", "policies", &b->policies, ret->policy);

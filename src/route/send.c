@@ -260,8 +260,19 @@ void px_send_pause(struct px_send *send, bool paused) {
 
 /* ---- what it says of the upstream ---- */
 
-static enum px_guard_outcome outcome_of(const struct px_http_result *result,
+static const uint64_t answer_ns = 500 * PX_MS, deadline_slack_ns = 20 * PX_MS;
+
+/* What the caller's deadline cuts off speaks against the upstream only when that had time: who is in a hurry must not open a
+ * breaker for everybody. */
+static bool had_time(const struct px_send *send) {
+    uint64_t now = now_of(send), deadline = send->opts.deadline_ns;
+    return !deadline || now + deadline_slack_ns < deadline || now - send->pass.inside_ns >= answer_ns;
+}
+
+static enum px_guard_outcome outcome_of(const struct px_send *send, const struct px_http_result *result,
                                         const struct px_route_verdict *verdict) {
+    if (result->fail == PX_HTTP_TIMEOUT && !had_time(send))
+        return PX_GUARD_NEUTRAL;
     switch (result->fail) {
     case PX_HTTP_OK: break;
     case PX_HTTP_NO_NAME:
@@ -376,7 +387,7 @@ static bool judge(struct px_send *send, const struct px_http_result *result, px_
     if (guard && result->status && !send->told)
         px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json);
     send->told = true;
-    px_guard_leave(&send->pass, outcome_of(result, &verdict), verdict.message);
+    px_guard_leave(&send->pass, outcome_of(send, result, &verdict), verdict.message);
     if (renews(send, result, &verdict)) {
         send->account = 0;
         step(send, go(send, 0));
@@ -467,10 +478,14 @@ static void on_event(void *user, const struct px_http_ev *ev) {
 static void cancel(struct px_op *op) {
     struct px_send *send = px_container_of(op, struct px_send, op);
     struct px_op *waiting = &send->pass.op;
+    uint64_t deadline = send->opts.deadline_ns;
+    bool hung = send->inner && !send->handed && deadline && now_of(send) >= deadline && had_time(send);
     send->state = PX_SEND_ENDED;
     px_op_cancel(&send->inner);
     if (send->pass.state == PX_PASS_WAITING)
         px_op_cancel(&waiting);
+    else if (hung)
+        px_guard_leave(&send->pass, PX_GUARD_FAILED, PX_LIT("no answer in time"));
     else
         px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
     px_work_cancel(&send->work);

@@ -103,7 +103,7 @@ static void all_that_can_be_said(void **state) {
     assert_int_equal(c->policy.n_principals, 4);
     assert_true(px_str_is(who[0].who, "gid:5") && px_str_is(who[0].policy, "dev") && !who[0].admin);
     assert_true(px_str_is(who[1].who, "*") && who[1].refuse && px_str_is(who[1].policy, "default"));
-    assert_true(px_str_is(who[2].who, "uid:0") && who[2].admin);
+    assert_true(px_str_is(who[2].who, "uid:0") && who[2].admin > 0);
     assert_true(px_str_is(who[3].who, "token:ci") && px_str_is(who[3].profile, "ro") &&
                 who[3].token_hash.n == 72);
     px_config_destroy(&c);
@@ -369,6 +369,16 @@ static void credentials_of_a_service(void **state) {
     px_config_destroy(&c);
 }
 
+static void root_may_be_no_administrator(void **state) {
+    (void)state;
+    struct px_config *c =
+        good("{\"principals\":{\"uid:0\":{\"admin\":false},\"uid:7\":{\"admin\":true},\"uid:8\":{}}}");
+    assert_int_equal(c->policy.principals[0].admin, -1);
+    assert_int_equal(c->policy.principals[1].admin, 1);
+    assert_int_equal(c->policy.principals[2].admin, 0);
+    px_config_destroy(&c);
+}
+
 static void limits_of_a_service(void **state) {
     (void)state;
     struct px_config *c = good(
@@ -540,6 +550,7 @@ int main(void) {
         cmocka_unit_test(secrets_go_beside),
         cmocka_unit_test(a_stored_secret_stays_open),
         cmocka_unit_test(credentials_of_a_service),
+        cmocka_unit_test(root_may_be_no_administrator),
         cmocka_unit_test(limits_of_a_service),
         cmocka_unit_test(a_service_that_is_off_needs_no_secret),
         cmocka_unit_test(a_secret_is_not_repeated),

@@ -100,7 +100,7 @@ static int ask(struct px_client *client, const char *method, px_str params, px_s
 /* `value` absent: remove. The room is there before the value is: nothing of it is left in memory that was given back. */
 static int change(struct px_client *client, const char *name, px_str value) {
     struct px_buf params;
-    px_str result;
+    px_str result = {0};
     px_buf_init(&params, 1 << 20);
     int code = PX_EXIT_OK;
     if (!px_buf_room(&params, 6 * (value.n + strlen(name)) + EXTRA)) {
@@ -156,7 +156,7 @@ static int run_remove(struct px_cli *cli, const struct px_args *args) {
 
 static int run_list(struct px_cli *cli, const struct px_args *args) {
     struct px_client client;
-    px_str result;
+    px_str result = {0};
     (void)args;
     int code = px_client_open(&client, cli);
     if (code == 0)

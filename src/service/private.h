@@ -88,9 +88,10 @@ struct px_instance {
 struct px_service {
     struct px_list_node node;
     char *name, *plugin, *config;
-    char *fault; /* px_service_conf.fault; NULL: none */
-    char *auth, *limits;    /* NULL: none */
-    struct px_guard *guard; /* held for as long as the service is there: instances come and go; NULL: not needed so far */
+    char *fault;         /* px_service_conf.fault; NULL: none */
+    char *auth, *limits; /* NULL: none */
+    struct px_guard
+        *guard; /* held for as long as the service is there: instances come and go; NULL: not needed so far */
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network; /* texts are its own */

@@ -1,9 +1,11 @@
 """HUP: what changes, what stays, and that a wrong configuration changes nothing."""
 import copy
 import os
+import shutil
 import signal
 
-from conftest import RpcError, base_config, until
+import pytest
+from conftest import BUILD, RpcError, base_config, until
 
 ME = "uid:%d" % os.getuid()
 
@@ -148,3 +150,70 @@ def test_secrets_are_read_again(plexusd, folder):
     host.reload(config)
     with open(f"/proc/{host.pid}/environ", "rb") as environ:
         assert b"remembered value" in environ.read(), "a service that is off needs no secret"
+
+
+# ---- limits and auth ----
+
+@pytest.fixture
+def web(plexusd, folder):
+    """A service whose requests the host makes, to nobody."""
+    plugins = folder / "more"
+    plugins.mkdir(mode=0o755)
+    shutil.copy(BUILD / "test/abi/plugins/routes.so", plugins)
+    config = base_config(folder)
+    config["plugin_dirs"].append(str(plugins))
+    config["services"]["web"] = {"plugin": "routes", "config": {"base_url": "http://127.0.0.1:9/", "token": "a-token-of-the-test"},
+                                 "limits": {"in_flight": 4, "retry": {"attempts": 0}}}
+    return plexusd(config).start()
+
+
+def guard_of(planner):
+    return next(s["guard"] for s in planner.status()["services"] if s["name"] == "web")
+
+
+def test_limits_change_in_place(web):
+    with web.planner() as planner:
+        planner.error_of("web_get", {"id": "x"})
+        before = guard_of(planner)
+        assert before["in_flight_limit"] == 4 and before["requests"] == 1 and before["failed"] == 1
+        web.reload(changed(web, lambda c: c["services"]["web"]["limits"].update(in_flight=7, queue=9)))
+        after = guard_of(planner)
+        assert after["in_flight_limit"] == 7 and after["waiting_limit"] == 9
+        assert after["requests"] == 1 and after["last_error"]["words"] == before["last_error"]["words"]
+        web.reload(changed(web, lambda c: c["services"]["web"].pop("limits")))
+        assert guard_of(planner)["in_flight_limit"] == 32 and guard_of(planner)["requests"] == 1
+    assert "replaced service=web" not in web.log() and web.log().count("new limits service=web") == 2
+
+
+def test_wrong_limits_change_nothing(web):
+    with web.planner() as planner:
+        web.reload(changed(web, lambda c: c["services"]["web"]["limits"].update(in_flight=0)))
+        assert "services.web.limits.in_flight: expected an integer from 1 to 10000, got 0" in web.log()
+        assert guard_of(planner)["in_flight_limit"] == 4
+
+
+def test_counters_outlive_an_instance(web):
+    with web.planner() as planner:
+        planner.error_of("web_get", {"id": "x"})
+        web.reload(changed(web, lambda c: c["services"]["web"]["config"].update(token="another-token-of-the-test")))
+        web.logged("replaced service=web")
+        planner.error_of("web_get", {"id": "x"})
+        assert guard_of(planner)["requests"] == 2
+
+
+def test_other_credentials_replace_the_instance(web, folder):
+    secret = folder / "secret"
+    secret.write_text("the-first-secret")
+    secret.chmod(0o600)
+    auth = {"kind": "bearer", "secret": {"file": str(secret)}}
+    for what, change in enumerate([lambda c: c["services"]["web"].update(auth=auth),
+                                   lambda c: secret.write_text("the-second-secret"),
+                                   lambda c: c["services"]["web"]["auth"].update(prefix="token "),
+                                   lambda c: c["services"]["web"].pop("auth")]):
+        web.reload(changed(web, change))
+        web.logged("replaced service=web", what + 1)
+    web.reload(changed(web, lambda c: None))
+    assert web.log().count("replaced service=web") == 4
+    assert "the-first-secret" not in web.log() and "the-second-secret" not in web.log()
+    web.reload(changed(web, lambda c: c["services"]["web"].update(auth={"kind": "bearer", "secret": "written-right-here"})))
+    assert "services.web.auth.secret: expected an object" in web.log() and "written-right-here" not in web.log()

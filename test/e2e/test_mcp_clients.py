@@ -2,6 +2,7 @@
 modes, and the inspector's command line. Everything the host says on the way is held against the JSON Schema of its era, by a
 validator that is not ours."""
 
+import http.server
 import json
 import os
 import pathlib
@@ -125,6 +126,56 @@ def test_client2(served, folder, mode):
     negotiated = came[0]["negotiated"]
     assert negotiated == ("2026-07-28" if mode in ("auto", "2026-07-28") else "2025-11-25")
     check_plan(came, negotiated == "2026-07-28")
+    validate(tap)
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Wants each thing to be asked for twice."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        again = self.path in self.server.asked
+        self.server.asked.add(self.path)
+        body = b'{"id":7}' if again else b"{}"
+        self.send_response(200 if again else 503)
+        if not again:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def waits(plexusd, folder):
+    """A host whose one service has to wait: for its rate, and before it tries again."""
+    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    upstream.asked = {"/v1/items/first"}
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    plugins = folder / "plugins"
+    plugins.mkdir(mode=0o755)
+    shutil.copy(ABI / "routes.so", plugins)
+    config = base_config(folder, plugin_dirs=[str(plugins)], services={"web": {
+        "plugin": "routes", "config": {"base_url": "http://127.0.0.1:%d/v1" % upstream.server_address[1], "token": "a-token-of-the-test"},
+        "limits": {"rates": [{"kind": "fixed", "requests": 1, "per_ms": 1500}]}}})
+    yield plexusd(config).start()
+    upstream.shutdown()
+    upstream.server_close()
+
+
+@pytest.mark.parametrize("script, mode", [("sdk1.mjs", None), ("sdk2.mjs", "2026-07-28")])
+def test_who_waits_is_told_why(waits, folder, script, mode):
+    tap = folder / "wire"
+    plan = [{"call": "web_get", "args": {"id": "first"}}, {"call": "web_get", "args": {"id": "second"}, "progress": True}]
+    came = [c for c in steps(script, plan, waits, folder, mode=mode, tap=tap) if "step" in c]
+    assert came[1]["result"]["structuredContent"]["id"] == 7, came[1]
+    told, messages = came[1]["progress"], came[1]["messages"]
+    assert any(m.startswith("rate limit: 1.") for m in messages), messages
+    assert any(m.startswith("retry 1 in ") or m.startswith("rate limit") for m in messages[1:]), messages
+    assert told[0] == 0 and all(a < b for a, b in zip(told, told[1:])) and told[-1] < 1, told
     validate(tap)
 
 

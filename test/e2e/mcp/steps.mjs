@@ -23,8 +23,8 @@ async function step(client, s, { seen, call }) {
   if (s.read) return { read: await client.readResource({ uri: s.read }) };
   if (s.complete) return { complete: await client.complete(s.complete) };
   if (s.call) {
-    const progress = [], options = {};
-    if (s.progress) options.onprogress = (p) => progress.push(p.progress);
+    const progress = [], messages = [], options = {};
+    if (s.progress) options.onprogress = (p) => { progress.push(p.progress); messages.push(p.message); };
     if (s.timeout) options.timeout = s.timeout;
     if (s.cancel_after) {
       const stop = new AbortController();
@@ -32,7 +32,7 @@ async function step(client, s, { seen, call }) {
       setTimeout(() => stop.abort('enough'), s.cancel_after);
     }
     const result = await call({ name: s.call, arguments: s.args ?? {} }, options);
-    return { result, progress };
+    return { result, progress, messages };
   }
   if (s.wait_tools_changed) {
     const until = Date.now() + s.wait_tools_changed;

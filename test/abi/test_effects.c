@@ -272,6 +272,43 @@ static void a_question(void **s) {
     test_outcome_free(&out);
 }
 
+/* With a key it is one effect, however often it is begun or answered. */
+static void a_question_with_a_key(void **s) {
+    const struct px_call_req first = {.idempotency_key = PX_LIT("k")};
+    struct px_call_req answer = {.responses_json = PX_LIT("{\"sure\":{\"action\":\"accept\"}}"),
+                                 .idempotency_key = PX_LIT("k")};
+    struct test_outcome asked, out;
+    (void)s;
+    start("ask", first, &out);
+    finish(&out);
+    assert_true(out.asks);
+    test_outcome_free(&out);
+    int64_t key = number("SELECT count(*) FROM effects WHERE length(sent_key) = 32");
+    start("ask", first, &asked); /* from its beginning */
+    finish(&asked);
+    assert_true(asked.asks);
+    expect_last(PX_EFFECT_ASKED, 1, "asked twice");
+    assert_int_equal(key, 1);
+    answer.request_state = px_str_of(asked.request_state);
+    start("ask", answer, &out);
+    finish(&out);
+    assert_int_equal(out.code, 0);
+    test_outcome_free(&out);
+    expect_last(PX_EFFECT_DONE, 1, "answered");
+    start("ask", answer, &out);
+    finish(&out);
+    assert_int_equal(out.code, 0);
+    assert_non_null(strstr(out.meta, "plexus/replayed"));
+    test_outcome_free(&out);
+    start("ask", first, &out); /* that call is over: nothing is asked any more */
+    finish(&out);
+    assert_false(out.asks);
+    assert_non_null(strstr(out.meta, "plexus/replayed"));
+    test_outcome_free(&out);
+    expect_last(PX_EFFECT_DONE, 1, "answered twice");
+    test_outcome_free(&asked);
+}
+
 /* ---- a crash ---- */
 
 static void in_flight_when_it_ends(void **s) {
@@ -289,8 +326,9 @@ static void in_flight_when_it_ends(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(by_its_answer),       TEST(by_the_host), TEST(refused_before),
-        TEST(refused_by_the_gate), TEST(a_question),  TEST(in_flight_when_it_ends),
+        TEST(by_its_answer),          TEST(by_the_host), TEST(refused_before),
+        TEST(refused_by_the_gate),    TEST(a_question),  TEST(a_question_with_a_key),
+        TEST(in_flight_when_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,6 +115,31 @@ static void full_disk(void **s) {
     expect("r_writes", 0, "written");
 }
 
+static void expect_keyed(const char *key, int32_t code, const char *words, bool replayed) {
+    struct test_outcome out;
+    test_call_start_req(&host, "r_writes", NULL, (struct px_call_req){.idempotency_key = px_str_of(key)},
+                        &out);
+    assert_true(test_host_until(&host, is_done, &out));
+    if (out.code != code || !strstr(out.content, words) ||
+        (out.meta && strstr(out.meta, "replayed")) != replayed)
+        fail_msg("%s: code %d, %s, %s", key, out.code, out.content, out.meta ? out.meta : "");
+    test_outcome_free(&out);
+}
+
+/* What was done is known on a full disk, too; what was refused there has left its key free. */
+static void full_disk_and_keys(void **s) {
+    (void)s;
+    expect_keyed("k", 0, "written", false);
+    fault_vfs.io = SQLITE_FULL;
+    expect_keyed("l", PX_UNAVAILABLE, "nothing was done", false);
+    expect_keyed("k", 0, "written", true);
+    expect_keyed("l", PX_UNAVAILABLE, "nothing was done", false);
+    fault_vfs.io = 0;
+    assert_true(test_host_until(&host, healthy, NULL));
+    expect_keyed("l", 0, "written", false);
+    expect_keyed("l", 0, "written", true);
+}
+
 struct rows {
     bool done;
     unsigned bad;
@@ -167,10 +192,8 @@ static void one_row_each(void **s) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(deadlines),
-        cmocka_unit_test(calls_in_all),
-        cmocka_unit_test(full_disk),
-        cmocka_unit_test(one_row_each),
+        cmocka_unit_test(deadlines),          cmocka_unit_test(calls_in_all), cmocka_unit_test(full_disk),
+        cmocka_unit_test(full_disk_and_keys), cmocka_unit_test(one_row_each),
     };
     return cmocka_run_group_tests(tests, open_host, close_host);
 }

@@ -117,8 +117,9 @@ static void write_params(struct call *call, struct px_buf *to) {
 static void progress_words(struct px_buf *to, struct px_arena *arena, px_str params) {
     px_str done = px_value_text(arena, px_field(params, "progress")), total = px_field(params, "total");
     px_str message = px_field_text(arena, params, "message");
-    double number = done.n ? strtod(done.p, NULL) : 0;
-    if (number >= 0 && number < 1e15)
+    char *end = NULL;
+    double number = done.n ? strtod(done.p, &end) : 0;
+    if (end && !*end && number >= 0 && number < 1e15)
         done = px_arena_fmt(arena, "%llu", (unsigned long long)number);
     if (total.p || !message.n || !px_str_is(done, "0")) {
         px_out_clean(to, done, true);

@@ -5,6 +5,7 @@ import re
 import subprocess
 import threading
 
+import pytest
 from conftest import BUILD, PLEXUS, SOURCE, base_config, until
 
 README = (SOURCE / "README.md").read_text()
@@ -80,7 +81,7 @@ def test_its_files_exist():
 def test_its_commands_exist():
     help = subprocess.run([str(PLEXUS), "--help"], capture_output=True, text=True).stdout
     known = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", help, re.M))
-    for command in re.findall(r"(?:^    |`)plexus (?:--profile \w+ )?([a-z]+(?: (?:new|check))?)", README, re.M):
+    for command in re.findall(r"(?:^    |`)plexus (?:--profile \w+ )?([a-z]+(?: (?:new|check|login|logout|status|set|list))?)", README + (SOURCE / "etc/CREDENTIALS.md").read_text(), re.M):
         assert command in known or command.split()[0] in known, command
 
 
@@ -93,3 +94,29 @@ def test_the_tools_it_calls_exist():
     tools = json.loads(vetted.strip().splitlines()[-1])["tools"]
     called = re.findall(r"plexus (?:call|describe) (github_\w+)", "\n".join(texts))
     assert len(called) > 5 and not set(called) - set(tools)
+
+
+CREDENTIALS = re.findall(r"```json\n(.*?)```", (SOURCE / "etc/CREDENTIALS.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize("number", range(len(CREDENTIALS)))
+def test_the_examples_of_credentials(plexusd, folder, number):
+    """Each is a configuration that the check and the host take, once its secrets are there."""
+    secret = folder / "secret"
+    config = json.loads(CREDENTIALS[number])
+    if "private_key" in CREDENTIALS[number]:
+        subprocess.run(["openssl", "genrsa", "-out", str(secret), "2048"], check=True, capture_output=True)
+    else:
+        secret.write_text("a-secret-of-the-test")
+    secret.chmod(0o600)
+
+    def filled(node):
+        if isinstance(node, dict):
+            return {"file": str(secret)} if set(node) == {"stored"} else {key: filled(value) for key, value in node.items()}
+        return node
+    host = plexusd(config=base_config(folder, services=filled(config["services"])))
+    done = subprocess.run([str(BUILD / "bin/plexusd"), "--check", str(host.file)], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done
+    host.start()
+    with host.planner() as planner:
+        assert [(s["state"], s["error"]) for s in planner.status()["services"]] == [("ready", None)]

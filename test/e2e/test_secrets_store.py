@@ -30,13 +30,13 @@ def service(planner, name):
 
 @pytest.fixture
 def make(plexusd, folder, upstream):
-    def make(start=True, token={"stored": "web_token"}, env=None, **more):
+    def make(start=True, token={"stored": "web_token"}, auth=None, env=None, **more):
         (folder / "more").mkdir(exist_ok=True)
         shutil.copy(PLUGIN, folder / "more" / "routes.so")
         os.chmod(folder / "more" / "routes.so", 0o644)
         config = base_config(folder, **more)
         config["plugin_dirs"].append(str(folder / "more"))
-        config["services"]["web"] = {"plugin": "routes", "config": {"base_url": upstream.url, "token": token}}
+        config["services"]["web"] = {"plugin": "routes", "config": {"base_url": upstream.url, "token": token}, **({"auth": auth} if auth else {})}
         host = plexusd(config=config, env=env)
         return host.start() if start else host
     return make
@@ -123,6 +123,15 @@ def test_a_secret_lives(make, upstream):
         assert service(planner, "web")["state"] == "failed" and service(planner, "demo")["state"] == "ready"
         look_everywhere(host, planner, VALUE, OTHER)
         assert host.threads() == 1
+
+
+def test_where_auth_says_so(make, upstream):
+    host = make(token="literal", auth={"kind": "bearer", "secret": {"stored": "web_token"}})
+    with host.planner() as planner:
+        assert "plexus secret set web_token" in service(planner, "web")["error"]
+        assert secret(host, "set", "web_token", stdin=VALUE)["services"] == ["web"]
+        until(lambda: service(planner, "web")["state"] == "ready", "the service")
+        assert sent(upstream, planner) == "Bearer " + VALUE
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the process is not dumpable: its memory is root's")

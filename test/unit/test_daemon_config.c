@@ -345,6 +345,14 @@ static void a_stored_secret_stays_open(void **state) {
     assert_true(px_str_is(last->name, "two") && px_str_is(last->service, "b"));
     assert_true(px_str_is(last->secret->pointer, "/l/0"));
     px_config_destroy(&c);
+    c = good("{\"services\":{\"a\":{\"plugin\":\"x\",\"config\":{\"t\":{\"stored\":\"one\"}},"
+             "\"auth\":{\"kind\":\"bearer\",\"secret\":{\"stored\":\"two\"}}}}}");
+    assert_true(
+        px_str_is(c->confs[0].auth_json, "{\"kind\":\"bearer\",\"secret\":{\"$secret\":\"auth:/secret\"}}"));
+    assert_int_equal(c->confs[0].n_secrets, 2);
+    assert_true(px_str_is(c->stored->name, "two") && px_str_is(c->stored->secret->pointer, "auth:/secret"));
+    assert_true(px_str_is(c->stored->next->name, "one") && px_str_is(c->stored->next->secret->pointer, "/t"));
+    px_config_destroy(&c);
 }
 
 static void credentials_of_a_service(void **state) {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <termios.h>
 
+enum { TERMINAL_LINE = 4095 }; /* longer ones are cut by the terminal, which does not say so */
+
 static void prompt(struct px_cli *cli, const char *words) {
     fputs(words, cli->err.file);
     fflush(cli->err.file);
@@ -62,6 +64,10 @@ int px_hidden_read(struct px_cli *cli, const char *what, char *to, size_t cap, p
     if (n && to[n - 1] == '\n')
         n -= n > 1 && to[n - 2] == '\r' ? 2 : 1;
     *ret = px_str_n(to, n);
+    if (terminal && n >= TERMINAL_LINE)
+        return px_cli_fail(cli, PX_EXIT_USAGE, "Put it into a file: plexus secret set NAME < FILE",
+                           "a terminal takes lines of less than %d bytes: this one may have been cut",
+                           TERMINAL_LINE);
     if (n == 0)
         return px_cli_fail(cli, PX_EXIT_USAGE,
                            "It is read from standard input: plexus secret set NAME < FILE", "no value came");

@@ -66,6 +66,18 @@ def test_a_terminal_is_asked_without_echo(cli, store):
     assert store == [{"name": "shop_token", "value": VALUE}]
 
 
+def test_a_terminal_cuts_long_lines(cli, store):
+    for n, code in ((4094, 0), (4095, 2), (5000, 2)):
+        terminal = cli.terminal("secret", "set", "a")
+        terminal.until("not shown")
+        for at in range(0, n, 1000):
+            os.write(terminal.fd, b"x" * min(1000, n - at))
+        os.write(terminal.fd, b"\n")
+        ended, output = terminal.finish()
+        assert ended == code and ("may have been cut" in output) == (code != 0), output
+    assert [len(params["value"]) for params in store] == [4094]
+
+
 def test_a_terminal_is_as_it_was(cli, store):
     """Interrupted while it asks: nothing is set, and the terminal echoes again."""
     terminal = cli.terminal("secret", "set", "shop_token")

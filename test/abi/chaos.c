@@ -56,6 +56,7 @@ static const char api[] = JSON({
         "api" : {"base_url" : {"$config" : "/base_url"}, "timeout_ms" : 1500},
         "github" : {
             "base_url" : {"$config" : "/base_url"},
+            "group" : "core",
             "quotas" : [
                 {
                     "group" : {"header" : "x-ratelimit-resource"},

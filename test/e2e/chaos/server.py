@@ -48,7 +48,7 @@ class Upstream:
         self.socket.listen(256)
         self.port = self.socket.getsockname()[1]
         self.url = "http://127.0.0.1:%d" % self.port
-        self.lock, self.scripts, self.requests, self.marks = threading.Lock(), {}, {}, {}
+        self.lock, self.scripts, self.requests, self.marks, self.looked = threading.Lock(), {}, {}, {}, {}
         self.connections, self.ended = 0, threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -116,6 +116,8 @@ class Upstream:
     def take(self, place, case, method, path, headers):
         with self.lock:
             if place != "c":
+                if place == "found":
+                    self.looked[case] = self.looked.get(case, 0) + 1
                 return {"do": "status", "status": 200}
             self.requests.setdefault(case, []).append(Seen(method, path, headers, b""))
             steps = self.scripts.get(case)

@@ -93,7 +93,8 @@ int px_fetch_sign(struct px_grant *grant, struct px_err *err) {
         px_tokens_drop(&grant->pending);
         return r;
     }
-    px_tokens_live(grant->grants, &grant->pending, grant->auth->spec.lifetime_s);
+    px_tokens_live(&grant->pending, px_grants_wall_ms(grant->grants), px_loop_now(grant->grants->opts.loop),
+                   grant->auth->spec.lifetime_s);
     grant->refreshed_ms = grant->pending.got_ms;
     px_grant_adopt(grant);
     return 0;

@@ -33,9 +33,9 @@ void px_tokens_drop(struct px_tokens *tokens) {
     *tokens = (struct px_tokens){0};
 }
 
-void px_tokens_live(struct px_grants *grants, struct px_tokens *tokens, int64_t expires_in_s) {
-    tokens->got_ms = px_grants_wall_ms(grants);
-    tokens->got_ns = px_loop_now(grants->opts.loop);
+void px_tokens_live(struct px_tokens *tokens, int64_t since_ms, uint64_t since_ns, int64_t expires_in_s) {
+    tokens->got_ms = since_ms;
+    tokens->got_ns = since_ns;
     tokens->expires_ms = expires_in_s < 0 ? 0 : tokens->got_ms + expires_in_s * 1000;
     tokens->expires_ns = expires_in_s < 0 ? 0 : tokens->got_ns + (uint64_t)expires_in_s * PX_S;
 }

@@ -68,6 +68,8 @@ struct px_grant {
     struct px_list_node in_lane;
     bool urgent, in_flight, tried_previous, stuck, used, handed_out;
     int64_t begun_ms, refreshed_ms;
+    int64_t asked_ms; /* when the request left, by both clocks */
+    uint64_t asked_ns;
     uint64_t retry_ns; /* not before then, after a failure */
     unsigned failures, commits;
     uint64_t refused_generation, refused_ns;
@@ -132,8 +134,8 @@ void px_tokens_drop(struct px_tokens *tokens);
 /** Locked and registered. -ENOMEM, -ENOSPC. */
 PX_MUSTCHECK int px_token_keep(px_str *to, px_str value);
 void px_token_drop(px_str *value);
-/** From now: by both clocks. -1: not said. */
-void px_tokens_live(struct px_grants *grants, struct px_tokens *tokens, int64_t expires_in_s);
+/** By both clocks, from when they were asked for (the answer may have come late: the machine may have slept). -1: not said. */
+void px_tokens_live(struct px_tokens *tokens, int64_t since_ms, uint64_t since_ns, int64_t expires_in_s);
 /** It needs a person: said once. `client`: an administrator. */
 void px_grant_invalid(struct px_grant *grant, px_str words, bool client);
 uint64_t px_grants_random(struct px_grants *grants, uint64_t below);

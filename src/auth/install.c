@@ -114,7 +114,8 @@ static int fill(struct px_grant *draft, struct px_auth *auth, const struct px_as
     draft->auth = auth; /* for the prefix; it is attached when it enters */
     r = r ? r : px_grant_header(draft, t);
     draft->auth = NULL;
-    px_tokens_live(draft->grants, t, answer->expires_in_s);
+    px_tokens_live(t, px_grants_wall_ms(draft->grants), px_loop_now(draft->grants->opts.loop),
+                   answer->expires_in_s);
     draft->refreshed_ms = t->got_ms;
     draft->generation = 1;
     draft->state = PX_GRANT_READY;

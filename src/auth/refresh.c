@@ -162,7 +162,7 @@ static int take_tokens(struct px_grant *grant, const struct px_ask_answer *answe
     r = r ? r : px_grant_header(grant, t);
     if (r)
         return r;
-    px_tokens_live(grant->grants, t, answer->expires_in_s);
+    px_tokens_live(t, grant->asked_ms, grant->asked_ns, answer->expires_in_s);
     if (answer->scope.n) {
         char *scopes = px_str_dup(answer->scope);
         if (scopes) {
@@ -206,6 +206,8 @@ void px_refresh_answer(struct px_grant *grant, const struct px_ask_answer *answe
 static void ask(struct px_grant *grant) {
     struct px_err err = {0};
     grant->state = PX_GRANT_ASKING;
+    grant->asked_ms = px_grants_wall_ms(grant->grants);
+    grant->asked_ns = px_loop_now(grant->grants->opts.loop);
     px_crash_point("refresh/before_send");
     int r = grant->using->spec.kind == PX_AUTH_GITHUB_APP ? px_app_fetch(grant, &err) : px_fetch(grant, &err);
     if (r)

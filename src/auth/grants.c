@@ -97,8 +97,7 @@ static struct px_auth *successor(struct px_auth *auth, const struct px_grant *gr
 static void take_over(struct px_grant *grant, struct px_auth *auth) {
     bool changed = memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) != 0;
     px_grant_attach(grant, auth);
-    if (px_grant_header(grant, &grant->tokens))
-        px_log(PX_LOG_WARNING, "auth", "no memory for a token");
+    px_locked_drop(&grant->tokens.header); /* its prefix may be another: made when it is asked for */
     memcpy(grant->whole, auth->spec.whole, sizeof grant->whole);
     if (changed && grant->state == PX_GRANT_INVALID && grant->client_failed) {
         grant->state = PX_GRANT_READY;

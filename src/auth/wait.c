@@ -64,7 +64,12 @@ void px_wait_no_grant(const struct px_auth *auth, px_str principal, struct px_ar
 
 /* ---- looking ---- */
 
-static int give(struct px_grant *grant, const struct px_auth *auth, struct px_token *ret) {
+static int give(struct px_grant *grant, const struct px_auth *auth, struct px_arena *arena,
+                struct px_token *ret, struct px_error *ret_error) {
+    if (!grant->tokens.header.p && px_grant_header(grant, &grant->tokens)) {
+        unavailable(auth, arena, PX_LIT("out of memory"), PX_S, ret_error);
+        return -EACCES;
+    }
     *ret = (struct px_token){.header = auth->spec.header,
                              .value = grant->tokens.header,
                              .account = grant->account,
@@ -89,13 +94,13 @@ static int look_local(struct px_grant *grant, struct px_auth *auth, struct px_ar
         unavailable(auth, arena, px_str_of(err.msg), PX_S, ret_error);
         return -EACCES;
     }
-    return give(grant, auth, ret_token);
+    return give(grant, auth, arena, ret_token, ret_error);
 }
 
 static int look_invalid(struct px_grant *grant, struct px_auth *auth, bool alive, struct px_arena *arena,
                         struct px_token *ret_token, struct px_error *ret_error) {
     if (alive && grant->refused_generation != grant->generation)
-        return give(grant, auth, ret_token); /* it still works */
+        return give(grant, auth, arena, ret_token, ret_error); /* it still works */
     if (!grant->kept && px_loop_now(grant->grants->opts.loop) >= grant->retry_ns) {
         grant->state =
             PX_GRANT_READY; /* what an administrator put right at the provider is seen once in a while */
@@ -132,21 +137,21 @@ int px_wait_look(struct px_grant *grant, struct px_auth *auth, struct px_arena *
     if (busy && grant->generation && grant->refused_generation == grant->generation)
         return 0;
     if (left > little(grant))
-        return give(grant, auth, ret_token);
+        return give(grant, auth, arena, ret_token, ret_error);
     if (busy) {
         px_due_queue(grant, true);
         return 0;
     }
     if (grant->stuck || (grant->failures && now < grant->retry_ns)) {
         if (left)
-            return give(grant, auth, ret_token);
+            return give(grant, auth, arena, ret_token, ret_error);
         unavailable(auth, arena, px_str_of(grant->words), grant->retry_ns > now ? grant->retry_ns - now : 0,
                     ret_error);
         return -EACCES;
     }
     if (nothing_to_refresh_with(grant)) {
         if (left)
-            return give(grant, auth, ret_token);
+            return give(grant, auth, arena, ret_token, ret_error);
         unauthorized(auth, arena,
                      PX_LIT("the token has expired, and the provider gave nothing to refresh it with"), false,
                      ret_error);

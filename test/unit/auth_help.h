@@ -16,6 +16,19 @@
 /* In a test that lets calls go wrong (support/fault.h), those of the helper do not. */
 __attribute__((weak)) void fault_off(void);
 __attribute__((weak)) void fault_on(void);
+static bool faulty; /* the test has them on */
+static inline void faults(bool on) {
+    faulty = on;
+    (on ? fault_on : fault_off)();
+}
+static inline void help_begins(void) {
+    if (fault_off)
+        fault_off();
+}
+static inline void help_ends(void) {
+    if (fault_on && faulty)
+        fault_on();
+}
 
 /* ---- the provider ---- */
 
@@ -85,8 +98,7 @@ static inline int world_start(void *ctx, struct px_scope *scope, const struct px
     struct world *w = ctx;
     if (w->start_fails)
         return px_err_set(err, w->start_fails, "it does not start");
-    if (fault_off)
-        fault_off();
+    help_begins();
     struct asked *a = calloc(1, sizeof *a);
     assert_non_null(a);
     a->world = w;
@@ -116,8 +128,7 @@ static inline int world_start(void *ctx, struct px_scope *scope, const struct px
     if (!a->reply.hang)
         px_timer_arm_in(&a->timer, a->reply.after_ns);
     *ret_op = &a->op;
-    if (fault_on)
-        fault_on();
+    help_ends();
     return 0;
 }
 

@@ -47,8 +47,7 @@ static inline void put_done(void *user) {
     px_vault_cb cb = put->cb;
     void *to = put->user;
     int status = put->status;
-    if (fault_off)
-        fault_off();
+    help_begins();
     free(put->status ? put->row->value : put->row->durable);
     if (put->status) /* memory has the old value again */
         put->row->value = put->row->durable ? px_str_dup(px_str_of(put->row->durable)) : NULL;
@@ -58,8 +57,7 @@ static inline void put_done(void *user) {
     px_op_done(&put->op);
     px_list_remove(&put->node);
     free(put);
-    if (fault_on)
-        fault_on();
+    help_ends();
     if (cb)
         cb(to, status);
 }
@@ -69,8 +67,7 @@ static inline void put_cancel(struct px_op *op) {
 static const struct px_op_kind put_kind = {"test/put", put_cancel};
 static inline int vault_write(struct px_scope *scope, px_str name, char *value, px_vault_cb cb, void *user,
                               struct px_op **ret_op) {
-    if (fault_off)
-        fault_off();
+    help_begins();
     struct put *put = calloc(1, sizeof *put);
     assert_non_null(put);
     put->row = vault_row(name);
@@ -91,8 +88,7 @@ static inline int vault_write(struct px_scope *scope, px_str name, char *value, 
         *ret_op = cb ? &put->op : NULL;
     if (!vault.hold)
         px_work_post(the_world->loop, &put->work);
-    if (fault_on)
-        fault_on();
+    help_ends();
     return 0;
 }
 int px_vault_get(struct px_vault *v, px_str name, px_str *ret) {
@@ -107,11 +103,9 @@ int px_vault_put(struct px_vault *v, struct px_scope *scope, px_str name, px_str
                  void *user, struct px_op **ret_op) {
     (void)v;
     assert_true(name.n <= PX_VAULT_MAX_NAME && px_str_starts(name, PX_LIT("grant/")));
-    if (fault_off)
-        fault_off();
+    help_begins();
     char *copy = px_str_dup(value);
-    if (fault_on)
-        fault_on();
+    help_ends();
     return vault_write(scope, name, copy, cb, user, ret_op);
 }
 int px_vault_remove(struct px_vault *v, struct px_scope *scope, px_str name, px_vault_cb cb, void *user,

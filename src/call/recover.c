@@ -64,8 +64,13 @@ static void end_job(struct px_job *job, int status, enum px_effect_outcome outco
     free(job);
 }
 
+/* Whoever waits hears of this try; behind them it goes on. */
 static void later(struct px_job *job, px_str words) {
-    if (job->cb || job->tries >= TRIES) {
+    px_recover_cb cb = job->cb;
+    job->cb = NULL;
+    if (cb)
+        cb(job->user, -EAGAIN, PX_EFFECT_UNKNOWN, words);
+    if (job->tries >= TRIES) {
         px_log(PX_LOG_INFO, "call", "an effect cannot be settled", PX_KV("effect", job->id),
                PX_KS("why", words));
         end_job(job, -EAGAIN, PX_EFFECT_UNKNOWN, words);

@@ -1,9 +1,9 @@
 /* The end of a call, but for its answer: its row in the log, how its effect ended, the counters. */
 #include "base/redact.h"
 #include "call/private.h"
-#include "json/slice.h"
 #include "state/calllog.h"
 #include "state/effect.h"
+#include "json/slice.h"
 
 /* But for white space. */
 static bool same_json(px_str a, px_str b) {
@@ -120,8 +120,10 @@ static void end_effect(struct px_call *call) {
     bool looked = look->verified != PX_VERIFIED_UNKNOWN;
     if (looked)
         ending.by = PX_EFFECT_BY_VERIFY;
-    if (looked || ending.outcome == PX_EFFECT_UNKNOWN)
-        ending.words = look->words;
+    if (call->result.code != PX_OK)
+        ending.words = call->result.error.message;
+    if ((looked || ending.outcome == PX_EFFECT_UNKNOWN) && look->words.p)
+        ending.words = px_clean_text(&call->scope->arena, look->words, true);
     if (ending.outcome == PX_EFFECT_DONE && call->req.idempotency_key.p && call->result.code == PX_OK) {
         px_effect_put_result(&result, call);
         ending.result = result.failed ? (px_str){0} : px_buf_view(&result);

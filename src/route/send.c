@@ -1,5 +1,6 @@
 /* One request and its attempts. */
 #include "route/send.h"
+#include "base/crash.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -401,6 +402,8 @@ static void on_end(struct px_send *send, const struct px_http_result *result) {
     px_str body_json;
     send->inner = NULL;
     send->sent = send->sent || !result->fail || result->sent || result->redirects;
+    if (send->sent && !send->opts.route->safe)
+        px_crash_point("effect/sent");
     if (send->sink->attempt)
         send->sink->attempt(send->user, result);
     if (!judge(send, result, &body_json))

@@ -13,8 +13,8 @@ from conftest import BUILD, PLEXUS, Daemon, base_config, until
 
 PLUGIN = BUILD / "test/abi/plugins/effects.so"
 KEY = "plexus/idempotency_key"
-POINTS = ["effect/begun", "effect/recorded", "sent", "effect/answered", "effect/ended"]
-LEFT = {"sent", "effect/answered", "effect/ended"}  # at these the request was made
+POINTS = ["effect/begun", "effect/recorded", "sent", "effect/sent", "effect/answered", "effect/ended"]
+LEFT = {"sent", "effect/sent", "effect/answered", "effect/ended"}  # at these the request was made
 
 
 class Upstream(http.server.ThreadingHTTPServer):

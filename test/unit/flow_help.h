@@ -151,7 +151,8 @@ struct flow_rig {
     uint8_t key[PX_SITE_KEY];
     bool vetted;              /* the declarations are not checked against their schemas */
     struct px_guards *guards; /* NULL: none stands between */
-    const char *limits;
+    struct px_grants *grants; /* NULL: only kinds without a life */
+    const char *limits, *auth;
 };
 
 #define API "{\"upstreams\":{\"api\":{\"base_url\":\"https://api.example.com\"}}}"
@@ -185,6 +186,8 @@ static inline int flow_try_open(struct flow_rig *f, const char *api, const char 
                                 .transport = {script_start, &f->script},
                                 .limits_json = px_str_of(f->limits),
                                 .guards = f->guards,
+                                .grants = f->grants,
+                                .auth_json = px_str_of(f->auth),
                                 .cursor_key = f->key};
     return r ? r : px_site_create(&site, &f->site, err);
 }

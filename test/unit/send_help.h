@@ -16,9 +16,12 @@ static inline char *unquote(const char *text) {
     return copy;
 }
 
-static inline void send_open(struct flow_rig *f, const char *api, const char *route, const char *limits,
-                             bool read_only, const struct answer *answers, size_t n) {
-    char *texts[] = {unquote(api), unquote(route), unquote(limits), unquote(ARGS)};
+/** `grants` and `auth` may be NULL. */
+static inline void send_open_auth(struct flow_rig *f, struct px_grants *grants, const char *auth,
+                                  const char *api, const char *route, const char *limits, bool read_only,
+                                  const struct answer *answers, size_t n) {
+    char *texts[] = {unquote(api), unquote(route), unquote(limits), unquote(ARGS),
+                     auth ? unquote(auth) : NULL};
     const struct px_guards_opts opts = {.loop = NULL, .seed = 7};
     struct px_err err = {0};
     *f = (struct flow_rig){0};
@@ -27,14 +30,21 @@ static inline void send_open(struct flow_rig *f, const char *api, const char *ro
     f->script.answers = answers;
     f->script.n = n;
     f->limits = texts[2];
+    f->grants = grants;
+    f->auth = texts[4];
     struct px_guards_opts own = opts;
     own.loop = f->rig.loop;
     assert_int_equal(px_guards_create(&own, &f->guards, &err), 0);
     if (flow_try_open(f, texts[0], texts[1], texts[3], read_only, &err))
         fail_msg("%s: %s", route, err.msg);
-    f->limits = NULL;
+    f->limits = f->auth = NULL;
     for (size_t i = 0; i < PX_COUNT(texts); i++)
         free(texts[i]);
+}
+
+static inline void send_open(struct flow_rig *f, const char *api, const char *route, const char *limits,
+                             bool read_only, const struct answer *answers, size_t n) {
+    send_open_auth(f, NULL, NULL, api, route, limits, read_only, answers, n);
 }
 
 /* What the guard has counted. */

@@ -1,0 +1,193 @@
+/* Whether a write was done whose answer was lost. */
+#include "route/verify.h"
+#include "unit/send_help.h"
+
+#define ONE "{'upstreams':{'api':{'base_url':'https://api.example.com'}}}"
+#define WRITE(verify)                                                                                                          \
+    "{'path':'/repos/{repo}/issues','method':'POST','body':{'title':{'$arg':'title'},'mark':{'$call':'key'}},'verify':" verify \
+    "}"
+#define SCHEMA                                                                                               \
+    "{'type':'object','properties':{'repo':{'type':'string'},'title':{'type':'string'}},'required':['repo','title']}"
+#define BY_TITLE                                                                                             \
+    "{'route':{'path':'/repos/{repo}/issues','query':{'sort':'created'}},'match':{'/title':{'$arg':'title'},'/open':true}}"
+#define BY_MARK                                                                                              \
+    "{'route':{'path':'/repos/{repo}/issues'},'at':'/list/rows','match':{'/body':{'contains':{'$concat':['<!-- ',{'$call':'key'},' -->']}}},'absent':'unknown'}"
+
+struct verdict {
+    int times;
+    enum px_verified verified;
+    char found[256], words[256];
+    struct px_scope *close;
+};
+
+static void on_verified(void *user, enum px_verified verified, px_str found, px_str words) {
+    struct verdict *v = user;
+    v->times++;
+    v->verified = verified;
+    if (v->close)
+        px_scope_close(&v->close);
+    px_str_copy(v->found, sizeof v->found, found);
+    px_str_copy(v->words, sizeof v->words, words);
+}
+
+static void write_open(struct flow_rig *f, const char *route, const struct answer *answers, size_t n) {
+    char *texts[] = {unquote(ONE), unquote(route), unquote(SCHEMA)};
+    flow_open(f, texts[0], texts[1], texts[2], false, answers, n);
+    for (size_t i = 0; i < PX_COUNT(texts); i++)
+        free(texts[i]);
+}
+
+static void look(const char *route, struct answer answer, enum px_verified want, const char *found,
+                 const char *words) {
+    struct verdict v = {0};
+    struct px_scope *scope;
+    struct px_op *op;
+    struct px_err err = {0};
+    struct flow_rig f;
+    write_open(&f, route, &answer, 1);
+    assert_true(px_route_verifies(f.route));
+    const struct px_route_verify_opts opts = {
+        .route = f.route,
+        .site = f.site,
+        .principal = PX_LIT("uid:1"),
+        .args_json = PX_LIT("{\"repo\":\"r\",\"title\":\"A title\"}"),
+        .key = PX_LIT("KEY-1"),
+    };
+    assert_int_equal(px_scope_open(f.rig.loop, f.rig.scope, "call", 0, &scope), 0);
+    v.close = scope;
+    if (px_route_verify(scope, &opts, on_verified, &v, &op, &err))
+        fail_msg("%s", err.msg);
+    assert_int_equal(v.times, 0);
+    for (int i = 0; i < 50 && !v.times; i++)
+        assert_int_equal(px_loop_turn(f.rig.loop, PX_S), 0);
+    if (v.times != 1 || v.verified != want || strcmp(v.found, found) != 0 || !strstr(v.words, words))
+        fail_msg("%s: %d %s %s", answer.body ? answer.body : "", v.verified, v.found, v.words);
+    flow_close(&f);
+}
+
+static void found(void **state) {
+    (void)state;
+    look(
+        WRITE(BY_TITLE),
+        (struct answer){
+            .expect = "GET https://api.example.com/repos/r/issues?sort=created",
+            .body = "[{\"title\":\"A title\",\"open\":false},{\"title\":\"A title\",\"open\":true,\"n\":7}]"},
+        PX_VERIFIED_DONE, "{\"title\":\"A title\",\"open\":true,\"n\":7}", "");
+    look(WRITE(BY_TITLE), (struct answer){.body = "{\"title\":\"A title\",\"open\":true}"}, PX_VERIFIED_DONE,
+         "{\"title\":\"A title\",\"open\":true}", "");
+    look(WRITE(BY_MARK),
+         (struct answer){.body =
+                             "{\"list\":{\"rows\":[{\"body\":\"x\"},{\"body\":\"text\\n<!-- KEY-1 -->\"}]}}"},
+         PX_VERIFIED_DONE, "{\"body\":\"text\\n<!-- KEY-1 -->\"}", "");
+}
+
+static void not_found(void **state) {
+    (void)state;
+    look(WRITE(BY_TITLE), (struct answer){.body = "[]"}, PX_VERIFIED_ABSENT, "", "nothing like it");
+    look(WRITE(BY_TITLE),
+         (struct answer){
+             .body =
+                 "[{\"title\":\"A titl\",\"open\":true},{\"open\":true},{\"title\":\"A title\",\"open\":1}]"},
+         PX_VERIFIED_ABSENT, "", "nothing like it");
+    look(WRITE(BY_TITLE), (struct answer){.status = 404}, PX_VERIFIED_ABSENT, "", "nothing like it");
+    look(WRITE(BY_MARK),
+         (struct answer){.body = "{\"list\":{\"rows\":[{\"body\":\"<!-- KEY-2 -->\"},{\"body\":7}]}}"},
+         PX_VERIFIED_UNKNOWN, "", "does not say");
+    look(WRITE(BY_MARK), (struct answer){.status = 404}, PX_VERIFIED_UNKNOWN, "", "does not say");
+}
+
+static void cannot_say(void **state) {
+    (void)state;
+    look(WRITE(BY_TITLE), (struct answer){.status = 500}, PX_VERIFIED_UNKNOWN, "", "500");
+    look(WRITE(BY_TITLE), (struct answer){.fail = PX_HTTP_CONNECT}, PX_VERIFIED_UNKNOWN, "",
+         "did not answer");
+    look(WRITE(BY_TITLE), (struct answer){.body = "no JSON"}, PX_VERIFIED_UNKNOWN, "", "JSON");
+    look(WRITE("{'route':{'path':'/x'},'match':{'/a':{'$arg':'repo'},'/b':{'$arg':'/title/deeper'}}}"),
+         (struct answer){.body = "{\"a\":\"r\"}"}, PX_VERIFIED_UNKNOWN, "", "says nothing to look for");
+}
+
+static void cancelled(void **state) {
+    (void)state;
+    static const struct answer answers[] = {{.never = true}};
+    struct verdict v = {0};
+    struct px_op *op = NULL;
+    struct px_err err = {0};
+    struct flow_rig f;
+    write_open(&f, WRITE(BY_TITLE), answers, 1);
+    const struct px_route_verify_opts opts = {
+        .route = f.route, .site = f.site, .args_json = PX_LIT("{\"repo\":\"r\",\"title\":\"t\"}")};
+    assert_int_equal(px_route_verify(f.rig.scope, &opts, on_verified, &v, &op, &err), 0);
+    assert_int_equal(px_loop_turn(f.rig.loop, 0), 0);
+    assert_int_equal(f.script.alive, 1);
+    px_op_cancel(&op);
+    assert_int_equal(f.script.alive, 0);
+    assert_int_equal(px_loop_turn(f.rig.loop, 0), 0);
+    assert_int_equal(v.times, 0);
+    flow_close(&f);
+}
+
+static void none(void **state) {
+    (void)state;
+    struct px_err err = {0};
+    struct px_op *op;
+    struct flow_rig f;
+    write_open(&f, "{'path':'/{repo}','method':'PUT','body':{'t':{'$arg':'title'}}}", NULL, 0);
+    assert_false(px_route_verifies(f.route));
+    assert_true(px_route_repeatable(f.route));
+    const struct px_route_verify_opts opts = {.route = f.route, .site = f.site};
+    assert_int_equal(px_route_verify(f.rig.scope, &opts, on_verified, NULL, &op, &err), -ENOTSUP);
+    flow_close(&f);
+}
+
+/* ---- declarations of what is new here, and the words for broken ones ---- */
+
+static void broken(void **state) {
+    (void)state;
+    static const struct {
+        const char *api, *route, *words;
+    } bad[] = {
+        {ONE, WRITE("{'route':{'path':'/x','method':'POST'},'match':{'/a':1}}"),
+         "/verify/route: it must only read"},
+        {ONE, WRITE("{'route':{'path':'/x'},'match':{}}"), "/verify/match"},
+        {ONE, WRITE("{'route':{'path':'/x'},'match':{'a':1}}"), "/verify"},
+        {ONE, WRITE("{'route':{'path':'/x'},'match':{'/a':{'$secret':'/token'}}}"),
+         "$secret cannot stand here"},
+        {ONE, WRITE("{'route':{'path':'/x'},'match':{'/a':{'$call':'other'}}}"), "$call knows"},
+        {ONE, WRITE("{'route':{'pth':'/x'},'match':{'/a':1}}"), "/verify/route"},
+        {ONE, "{'path':'/{repo}','query':{'t':{'$arg':'title'}},'verify':" BY_TITLE "}",
+         "what only reads needs none"},
+        {ONE, "{'path':'/{repo}/{title}','method':'PUT','cost':0}", "cost"},
+        {ONE, "{'path':'/{repo}/{title}','method':'PUT','idempotency':{'header':'Host'}}",
+         "belongs to the host"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test','quotas':[{'reset':{'unit':'s'}}]}}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "quotas"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test','quotas':[{'when':{'code':'ok'}}]}}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "quotas"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test'}},'identities':{'i':{'kind':'oauth2','client_id':{'$arg':'x'}}}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "$arg cannot stand here"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test'}},'identities':{'i':{'kind':'bearer','secret':'/t','also':[{'kind':'bearer'}]}}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "bearer stands here twice"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test'}},'limits':{'queue':-1}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "queue"},
+    };
+    for (size_t i = 0; i < PX_COUNT(bad); i++) {
+        char *texts[] = {unquote(bad[i].api), unquote(bad[i].route), unquote(SCHEMA)};
+        struct px_err err = {0};
+        struct flow_rig f = {0};
+        rig_open(&f.rig, true);
+        int r = flow_try_open(&f, texts[0], texts[1], texts[2], false, &err);
+        if (r != -EINVAL || !strstr(err.msg, bad[i].words))
+            fail_msg("%zu: %d %s", i, r, err.msg);
+        flow_close(&f);
+        for (size_t t = 0; t < PX_COUNT(texts); t++)
+            free(texts[t]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(found),     cmocka_unit_test(not_found), cmocka_unit_test(cannot_say),
+        cmocka_unit_test(cancelled), cmocka_unit_test(none),      cmocka_unit_test(broken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -29,7 +29,7 @@ static void die(const char *what) {
 static struct px_guard *guard_of(const char *name, const char *json) {
     struct px_arena arena;
     struct px_limits limits;
-    struct px_guard *guard;
+    struct px_guard *guard = NULL;
     px_arena_init(&arena, 1 << 20);
     if (px_limits_read(&arena, px_str_of(NULL), px_str_of(json), &limits, NULL) ||
         px_guard_get(guards, px_str_of(name), &limits, &guard))

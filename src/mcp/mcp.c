@@ -43,6 +43,7 @@ int px_mcp_create(const struct px_mcp_opts *opts, struct px_mcp **ret, struct px
     mcp->registry = opts->registry;
     mcp->state = opts->state;
     mcp->secrets = opts->secrets;
+    mcp->grants = opts->grants;
     set_limits(&mcp->limits, &opts->limits);
     px_list_init(&mcp->peers);
     px_list_init(&mcp->followers);
@@ -92,10 +93,22 @@ static void close_streams(struct px_mcp_peer *peer) {
     }
 }
 
+/* Logins wait for people. */
+static void close_logins(struct px_mcp_peer *peer) {
+    PX_LIST_EACH_SAFE (node, &peer->reqs) {
+        struct px_mcp_req *req = px_list_entry(node, struct px_mcp_req, in_peer);
+        if (req->kind == PX_MCP_REQ_LOGIN)
+            px_mcp_login_close(req);
+    }
+}
+
 void px_mcp_drain(struct px_mcp *mcp) {
     mcp->draining = true;
-    PX_LIST_EACH (node, &mcp->peers)
-        close_streams(px_list_entry(node, struct px_mcp_peer, in_mcp));
+    PX_LIST_EACH (node, &mcp->peers) {
+        struct px_mcp_peer *peer = px_list_entry(node, struct px_mcp_peer, in_mcp);
+        close_streams(peer);
+        close_logins(peer);
+    }
 }
 
 /* ---- peers ---- */

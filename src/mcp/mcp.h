@@ -45,7 +45,8 @@ struct px_mcp_opts {
     struct px_gate *gate;
     struct px_services *services;
     struct px_registry *registry;
-    struct px_state *state; /* for plexus/log and plexus/effects; NULL: they are `unavailable` */
+    struct px_state *state;   /* for plexus/log and plexus/effects; NULL: they are `unavailable` */
+    struct px_grants *grants; /* for plexus/auth/…; NULL: it is `unavailable` */
     struct px_mcp_secrets secrets;
     struct px_mcp_limits limits;
 };
@@ -63,7 +64,7 @@ typedef int (*px_mcp_method)(void *ctx, struct px_session *session, px_str param
 /** `name` is a constant: "plexus/status". -ENOSPC: there are 16. */
 PX_MUSTCHECK int px_mcp_extend(struct px_mcp *mcp, const char *name, px_mcp_method fn, void *ctx);
 
-/** The host is stopping: subscriptions and followed logs are answered, new requests are refused as `unavailable`, those
+/** The host is stopping: subscriptions, followed logs and logins are answered, new requests are refused as `unavailable`, those
  *  that run go on. */
 void px_mcp_drain(struct px_mcp *mcp);
 

@@ -26,6 +26,11 @@ static const struct px_mcp_entry requests[] = {
     {PX_LIT_INIT("plexus/secret/set"), px_mcp_own_secret_set, PX_MCP_HOST | PX_MCP_WIPE},
     {PX_LIT_INIT("plexus/secret/remove"), px_mcp_own_secret_remove, PX_MCP_HOST},
     {PX_LIT_INIT("plexus/secret/list"), px_mcp_own_secret_list, PX_MCP_HOST},
+    {PX_LIT_INIT("plexus/auth/login"), px_mcp_own_auth_login, PX_MCP_HOST},
+    {PX_LIT_INIT("plexus/auth/redirected"), px_mcp_own_auth_redirected, PX_MCP_HOST | PX_MCP_WIPE},
+    {PX_LIT_INIT("plexus/auth/redirect"), px_mcp_own_auth_redirect, PX_MCP_HOST},
+    {PX_LIT_INIT("plexus/auth/status"), px_mcp_own_auth_status, PX_MCP_HOST | PX_MCP_LATE},
+    {PX_LIT_INIT("plexus/auth/logout"), px_mcp_own_auth_logout, PX_MCP_HOST},
     {PX_LIT_INIT("plexus/pause"), px_mcp_own_pause, PX_MCP_HOST | PX_MCP_LATE},
     {PX_LIT_INIT("plexus/resume"), px_mcp_own_resume, PX_MCP_HOST | PX_MCP_LATE},
 };

@@ -53,6 +53,7 @@ struct px_mcp {
     struct px_registry *registry;
     struct px_state *state;
     struct px_mcp_secrets secrets;
+    struct px_grants *grants;
     struct px_mcp_limits limits;
     struct px_list_node peers;
     struct px_list_node changed;   /* peers that are to hear of changes */
@@ -234,7 +235,9 @@ enum px_mcp_kind {
     PX_MCP_REQ_LOG,
     PX_MCP_REQ_EFFECTS,
     PX_MCP_REQ_EFFECT,
-    PX_MCP_REQ_SECRET
+    PX_MCP_REQ_SECRET,
+    PX_MCP_REQ_LOGIN,
+    PX_MCP_REQ_LOGOUT
 };
 struct px_mcp_req {
     struct px_mcp_peer *peer;
@@ -251,7 +254,7 @@ struct px_mcp_req {
     uint32_t waits;    /* told since */
     bool progressed;
     struct px_list_node watches; /* LISTEN */
-    void *own;                   /* LOG, EFFECTS, SECRET: what their file keeps */
+    void *own;                   /* LOG, EFFECTS, SECRET, LOGIN, LOGOUT: what their file keeps */
     void (*free_own)(struct px_mcp_req *req);
     char *more;
     char text[64];
@@ -279,6 +282,8 @@ void px_mcp_unwatch_all(struct px_mcp_peer *peer, struct px_list_node *watches);
 void px_mcp_listen_close(struct px_mcp_req *req);
 /** Answer a followed log. Ends the request. */
 void px_mcp_follow_close(struct px_mcp_req *req);
+/** The host is stopping: a login is told so. Ends the request. */
+void px_mcp_login_close(struct px_mcp_req *req);
 void px_mcp_log_row(void *ctx, const struct px_calllog_row *row);
 
 /* ---- what a client can be asked ---- */
@@ -319,6 +324,11 @@ void px_mcp_own_effect_verify(struct px_mcp_ask *ask);
 void px_mcp_own_secret_set(struct px_mcp_ask *ask);
 void px_mcp_own_secret_remove(struct px_mcp_ask *ask);
 void px_mcp_own_secret_list(struct px_mcp_ask *ask);
+void px_mcp_own_auth_login(struct px_mcp_ask *ask);
+void px_mcp_own_auth_redirected(struct px_mcp_ask *ask);
+void px_mcp_own_auth_redirect(struct px_mcp_ask *ask);
+void px_mcp_own_auth_status(struct px_mcp_ask *ask);
+void px_mcp_own_auth_logout(struct px_mcp_ask *ask);
 /** "debug" … "emergency" -> 0 … 7; -1. */
 int px_mcp_level_of(px_str name);
 const char *px_mcp_level_name(uint32_t level);

@@ -92,6 +92,11 @@ bool px_session_admin(const struct px_session *session) {
     return fake.admin;
 }
 
+bool px_session_sees_service(struct px_session *session, px_str service) {
+    (void)session;
+    return !fake.deny || !px_str_starts(px_str_of(fake.deny), service);
+}
+
 bool px_session_allows(struct px_session *session, const struct px_item *item, struct px_err *why) {
     (void)session;
     bool allowed = !fake.deny || !px_str_glob(px_str_of(fake.deny), item->name);

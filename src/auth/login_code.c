@@ -210,8 +210,9 @@ static px_str reason(struct px_arena *arena, const struct answer *answer) {
 }
 
 /* What is wrong with an answer that is this login's; absent: nothing. */
-static px_str fault_of(struct px_login *login, const struct answer *answer) {
+static px_str fault_of(struct px_login *login, const struct answer *answer, int32_t *ret_code) {
     const struct px_auth *auth = login->auth;
+    *ret_code = PX_UPSTREAM_ERROR;
     if (answer->iss.p && auth->spec.issuer.n && !px_str_eq(answer->iss, auth->spec.issuer))
         return PX_LIT(
             "the answer comes from another issuer than the configured one (iss, RFC 9207): somebody "
@@ -219,8 +220,10 @@ static px_str fault_of(struct px_login *login, const struct answer *answer) {
     if (!answer->iss.p && auth->iss_required)
         return PX_LIT("the answer does not say which issuer it comes from, though the provider promises that "
                       "(iss, RFC 9207)");
-    if (answer->error.p)
+    if (answer->error.p) {
+        *ret_code = px_str_is(answer->error, "access_denied") ? PX_FORBIDDEN : PX_UPSTREAM_ERROR;
         return reason(&login->scope->arena, answer);
+    }
     if (!answer->code.n)
         return PX_LIT("the provider's answer has no code");
     return (px_str){0};
@@ -237,10 +240,10 @@ int px_login_redirected(struct px_op *op, px_str query, struct px_err *err) {
     if (!is_bound(login, answer.state))
         return px_err_set(err, -EINVAL, "the answer is not to this login (state)");
     login->state = PX_LOGIN_TOKEN; /* one use, whatever comes of it */
-    px_str fault = fault_of(login, &answer);
+    int32_t code;
+    px_str fault = fault_of(login, &answer, &code);
     if (fault.p) {
-        bool denied = px_str_is(answer.error, "access_denied");
-        px_login_stop(login, denied ? PX_FORBIDDEN : PX_UPSTREAM_ERROR, fault);
+        px_login_stop(login, code, fault);
         return 0;
     }
     if (px_redact_add(answer.code)) {

@@ -7,6 +7,7 @@
 #ifndef PX_DAEMON_DAEMON_H
 #define PX_DAEMON_DAEMON_H
 
+#include "auth/grants.h"
 #include "auth/vault.h"
 #include "daemon/config.h"
 #include "daemon/notify.h"
@@ -36,6 +37,7 @@ struct px_daemon {
     struct px_dns *dns;
     struct px_http *http;
     struct px_guards *guards;
+    struct px_grants *grants;
     struct px_services *services;
     struct px_gate *gate;
     struct px_mcp *mcp;

@@ -61,6 +61,16 @@ static int open_state(struct px_daemon *d, struct px_err *err) {
     return px_state_open(&opts, &d->state, err);
 }
 
+static int open_grants(struct px_daemon *d, struct px_err *err) {
+    const struct px_site_transport transport = px_daemon_transport(d);
+    const struct px_grants_opts opts = {.loop = d->loop,
+                                        .scope = d->scope,
+                                        .vault = d->vault,
+                                        .start = transport.start,
+                                        .start_ctx = transport.ctx};
+    return px_grants_create(&opts, &d->grants, err);
+}
+
 static int open_services(struct px_daemon *d, struct px_err *err) {
     int r = px_guards_create(&(struct px_guards_opts){.loop = d->loop}, &d->guards, err);
     if (r < 0)
@@ -72,7 +82,8 @@ static int open_services(struct px_daemon *d, struct px_err *err) {
                                           .self_exe = d->self,
                                           .drain_ns = d->config->drain_ns,
                                           .transport = px_daemon_transport(d),
-                                          .guards = d->guards};
+                                          .guards = d->guards,
+                                          .grants = d->grants};
     r = px_services_create(&opts, &d->services, err);
     if (r == 0)
         px_services_on_settled(d->services, on_settled, d);
@@ -93,6 +104,7 @@ static int open_gate(struct px_daemon *d, struct px_err *err) {
                                     .services = d->services,
                                     .registry = px_services_registry(d->services),
                                     .state = d->state,
+                                    .grants = d->grants,
                                     .secrets = {d->vault, px_daemon_secret_uses, d}};
     static const struct {
         const char *name;
@@ -166,6 +178,8 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
     if (r == 0)
         r = px_daemon_open_network(d, err);
     if (r == 0)
+        r = open_grants(d, err);
+    if (r == 0)
         r = open_services(d, err);
     if (r == 0)
         r = open_gate(d, err);
@@ -192,6 +206,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_gate_destroy(&d->gate);
     px_scope_close(&d->scope);
     px_guards_destroy(&d->guards); /* whoever waited there has gone with a scope */
+    px_grants_destroy(&d->grants);
     px_daemon_close_network(d);
     px_vault_close(&d->vault);
     if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */

@@ -164,7 +164,7 @@ class Scripted:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.issuer = "http://127.0.0.1:%d" % self.server.server_address[1]
+        self.issuer = self.api = "http://127.0.0.1:%d" % self.server.server_address[1]
         self.metadata = {"issuer": self.issuer, "authorization_endpoint": self.issuer + "/auth", "token_endpoint": self.issuer + "/token",
                          "device_authorization_endpoint": self.issuer + "/device", **metadata}
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -11,6 +11,7 @@
  *   values.c  looked-up values, fetched and kept
  *   exchange.c a request and its answer, for a person to look at
  *   judge.c   verdict.c, and then the plugin
+ *   send.c    one request and its attempts (send.h); share.c: reads that are the same
  *   identity.c, site_auth.c  identities as declared, and as the configuration has them
  *   quota_read.c, quota.c    what answers say of rate limits
  *   call.c    the flow (flow.h)

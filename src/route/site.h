@@ -9,7 +9,7 @@
 
 struct px_site;
 
-/** How requests leave. px_http_start fits; the guard will stand here; tests have their own. */
+/** What carries requests. px_http_start fits; tests have their own. */
 struct px_site_transport {
     int (*start)(void *ctx, struct px_scope *scope, const struct px_http_req *req, px_http_cb cb, void *user,
                  struct px_op **ret_op, struct px_err *err);

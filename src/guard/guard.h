@@ -56,6 +56,8 @@ struct px_guard_ask {
     uint64_t account;                    /* whose quota at the upstream: one a grant; 0: the service's */
     uint32_t cost;                       /* 0: 1 */
     uint64_t deadline_ns, not_before_ns; /* 0: none */
+    uint64_t
+        sent_ns; /* for px_guard_told: when it was let in (pass.inside_ns), to tell readings apart that overtook each other; 0: not known */
 };
 enum px_guard_verdict {
     PX_GUARD_PASS,

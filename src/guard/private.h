@@ -55,6 +55,7 @@ struct px_told {
 struct px_label {
     struct px_list_node lru;
     uint32_t uses; /* lanes */
+    char kind;     /* of the quota that it counts for, as px_told.kind */
     px_str bucket, name;
     char text[PX_GUARD_KEY_MAX]; /* the bucket's; the label's behind it */
 };

@@ -104,10 +104,10 @@ void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, 
         q->left = PX_MAX(q->left - (int64_t)cost, 0);
 }
 
-static void read_left(struct px_quota_state *q, const struct px_quota *said, uint64_t now) {
+static void read_left(struct px_quota_state *q, const struct px_quota *said, uint64_t sent_ns, uint64_t now) {
     int64_t left = cut(said->remaining, AMOUNT_MAX);
     uint64_t reset = said->reset_ms < 0 ? 0 : px_ns_add(now, ns_of(said->reset_ms));
-    bool newer = q->left < 0 || !q->running || (said->sent_ns && said->sent_ns >= q->told_ns);
+    bool newer = q->left < 0 || !q->running || (sent_ns && sent_ns >= q->told_ns);
     if (!newer && !q->restore_milli && reset) {
         if (!q->reset_ns || reset > q->reset_ns + SLACK_NS)
             newer = true; /* a later window */
@@ -126,14 +126,15 @@ static void read_left(struct px_quota_state *q, const struct px_quota *said, uin
     q->readings++;
 }
 
-void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t now) {
+void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t sent_ns,
+                   uint64_t now) {
     look(q, now);
     if (said->limit >= 0)
         q->limit = cut(said->limit, AMOUNT_MAX);
     if (said->restore_milli >= 0)
         q->restore_milli = cut(said->restore_milli, AMOUNT_MAX);
     if (said->remaining >= 0)
-        read_left(q, said, now);
+        read_left(q, said, sent_ns, now);
     else if (said->cost >= 0 && q->left >= 0)
         q->left = cut(q->left - (cut(said->cost, AMOUNT_MAX) - (int64_t)taken), AMOUNT_MAX);
     if (said->retry_after_ms >= 0)

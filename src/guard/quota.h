@@ -20,8 +20,6 @@ struct px_quota {
         restore_milli; /* restored a second, in thousandths: a leaky bucket (Shopify); then reset_ms is not needed */
     int64_t retry_after_ms; /* nothing more before that */
     int64_t cost;           /* of this request, when it was not what it was taken for */
-    uint64_t
-        sent_ns; /* when the request entered (pass.inside_ns): readings that overtook each other are told apart by it; 0: not known */
 };
 
 struct px_quota_state {
@@ -42,8 +40,9 @@ uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent,
 void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now);
 /** `readings`: what it was when this one entered: without one since, an answered one is taken to have cost what it was let in for. */
 void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, bool answered, uint64_t now);
-/** `taken`: what the request was let in for. */
-void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t now);
+/** `taken`: what the request was let in for; `sent_ns`: when; 0: not known. */
+void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t sent_ns,
+                   uint64_t now);
 /** All that was told; what is in flight stays. */
 void px_quota_forget(struct px_quota_state *q);
 /** What is left, without what is in flight; -1: not known. */

@@ -119,7 +119,7 @@ void px_guard_find_quotas(struct px_guard *guard, struct px_label *label, uint64
         return;
     to->quotas[0] = px_guard_quota(guard, 'g', account, to->group ? to->group->name : px_str_of(""));
     if (label)
-        to->quotas[1] = px_guard_quota(guard, 'b', account, label->bucket);
+        to->quotas[1] = px_guard_quota(guard, label->kind, account, label->bucket);
     if (guard->globals)
         to->quotas[2] = px_guard_quota(guard, 'a', account, px_str_of(""));
 }
@@ -181,11 +181,11 @@ static void label_forget(struct px_guard *guard, struct px_label *label) {
     free(label);
 }
 
-static void learn(struct px_guard *guard, px_str name, px_str bucket) {
+static void learn(struct px_guard *guard, px_str name, char kind, px_str bucket) {
     struct px_label *label = px_guard_label(guard, name);
-    if (label && px_str_eq(label->bucket, bucket))
+    if (label && label->kind == kind && px_str_eq(label->bucket, bucket))
         return;
-    if (bucket.n > PX_GUARD_KEY_MAX || name.n > 4 * PX_GUARD_KEY_MAX)
+    if (!name.n || bucket.n > PX_GUARD_KEY_MAX || name.n > 4 * PX_GUARD_KEY_MAX)
         return;
     if (!label) {
         if (guard->labels.n >= PX_GUARD_LABELS_MAX) {
@@ -209,6 +209,7 @@ static void learn(struct px_guard *guard, px_str name, px_str bucket) {
         }
         px_list_add(&guard->label_lru, &label->lru);
     }
+    label->kind = kind;
     memcpy(label->text, bucket.p, bucket.n);
     label->bucket = px_str_n(label->text, bucket.n);
 }
@@ -223,8 +224,10 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
     uint64_t now = px_loop_now(guard->loop), taken = ask->cost ? ask->cost : 1;
     struct px_upstream *up = px_map_get(&guard->upstreams, ask->upstream);
     struct px_group *own = ask->group.n ? px_map_get(&guard->groups, ask->group) : NULL;
-    if (said->bucket.n && ask->label.n)
-        learn(guard, ask->label, said->bucket);
+    if (said->bucket.n)
+        learn(guard, ask->label, 'b', said->bucket);
+    else if (said->group.n && !said->global && !px_str_eq(said->group, ask->group))
+        learn(guard, ask->label, 'g', said->group); /* it counts there, whatever we thought */
     if (said->cost >= 0 && said->cost <= INT32_MAX && (uint64_t)said->cost != taken) {
         int64_t more = said->cost - (int64_t)taken;
         correct(&guard->at, more, now);
@@ -235,7 +238,7 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
         said->cost < 0)
         return;
     char kind = said->global ? 'a' : said->bucket.n ? 'b' : 'g';
-    px_str group = said->group.p ? said->group : ask->group;
+    px_str group = said->group.n ? said->group : ask->group;
     px_str name = said->global ? px_str_of("") : said->bucket.n ? said->bucket : group;
     bool known = px_guard_quota(guard, kind, ask->account, name) != NULL;
     struct px_told *told = quota_made(guard, kind, ask->account, name, now);
@@ -243,7 +246,7 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
         return;
     unsigned spacing = guard->limits.spacing_percent;
     uint64_t before = px_quota_wait(&told->q, spacing, 1, 0, now);
-    px_quota_told(&told->q, said, taken, now);
+    px_quota_told(&told->q, said, taken, ask->sent_ns, now);
     if (!guard->waiting)
         return;
     if (told->at.n_lanes)

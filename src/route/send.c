@@ -237,6 +237,7 @@ static int transfer(struct px_send *send) {
     send->req.credentials = send->opts.credentials;
     send->req.n_credentials = send->n_credentials + send->holds;
     send->told = false;
+    send->ask.sent_ns = send->pass.inside_ns;
     set_times(send);
     send->attempts++;
     int r = transport->start(transport->ctx, send->scope, &send->req, on_event, send, &send->inner, &err);

@@ -387,6 +387,28 @@ static void buckets_are_learned(void **state) {
     guard_close(&g);
 }
 
+/* GitHub says which of its groups a request counted for: it is held by that one from then on. */
+static void groups_are_learned(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    guard_open(&g, &limits);
+    struct px_guard_ask code = ask_of("ann"), search = ask_of("ann"), core = ask_of("ann");
+    code.group = core.group = px_str_of("core"), search.group = px_str_of("search");
+    code.label = px_str_of("GET /search/code"), search.label = px_str_of("GET /search/issues");
+    core.label = px_str_of("GET /user");
+    struct px_quota said = nothing_said();
+    said.group = px_str_of("search"), said.limit = 30, said.remaining = 0, said.reset_ms = 5000;
+    struct req r[4];
+    assert_int_equal(enter(&g, &r[0], &code), 1);
+    px_guard_told(g.guard, &code, &said);
+    leave_ok(&r[0]);
+    assert_int_equal(enter(&g, &r[1], &code), 0);
+    assert_int_equal(enter(&g, &r[2], &search), 0);
+    assert_int_equal(enter(&g, &r[3], &core), 1);
+    guard_close(&g);
+}
+
 static void it_says_what_it_waits_for(void **state) {
     (void)state;
     struct guard_rig g;
@@ -486,6 +508,7 @@ int main(void) {
         cmocka_unit_test(new_limits_hold_for_who_waits),
         cmocka_unit_test(it_is_kept_for_the_next_one),
         cmocka_unit_test(buckets_are_learned),
+        cmocka_unit_test(groups_are_learned),
         cmocka_unit_test(it_says_what_it_waits_for),
         cmocka_unit_test(costs_and_corrections),
         cmocka_unit_test(retries_have_a_budget_and_a_deadline),

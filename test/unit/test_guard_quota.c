@@ -32,31 +32,30 @@ static void readings(void **state) {
     for (int i = 0; i < 3; i++)
         px_quota_enter(&q, 1, T);
     s = said(10, 7, 60000);
-    px_quota_told(&q, &s, 1, T + 1);
+    px_quota_told(&q, &s, 1, 0, T + 1);
     assert_int_equal(px_quota_left(&q, T + 1), 4); /* three are in flight: none, or all, are counted in it */
     px_quota_leave(&q, 1, 0, true, T + 1);
     assert_int_equal(px_quota_left(&q, T + 1), 5);
     /* one that was overtaken does not raise it */
     s = said(10, 9, 60000);
-    px_quota_told(&q, &s, 1, T + 2);
+    px_quota_told(&q, &s, 1, 0, T + 2);
     px_quota_leave(&q, 1, 0, true, T + 2);
     assert_int_equal(px_quota_left(&q, T + 2), 6);
     /* one whose request entered after the last reading does: somebody was refunded */
     s = said(10, 9, 60000);
-    s.sent_ns = T + 3;
     px_quota_enter(&q, 1, T + 3);
-    px_quota_told(&q, &s, 1, T + 4);
+    px_quota_told(&q, &s, 1, T + 3, T + 4);
     assert_int_equal(px_quota_left(&q, T + 4), 7);
     /* a later window does, an earlier one says nothing */
     s = said(10, 10, 120000);
-    px_quota_told(&q, &s, 1, T + 5);
+    px_quota_told(&q, &s, 1, 0, T + 5);
     assert_int_equal(px_quota_left(&q, T + 5), 8);
     s = said(10, 0, 100);
-    px_quota_told(&q, &s, 1, T + 6);
+    px_quota_told(&q, &s, 1, 0, T + 6);
     assert_int_equal(px_quota_left(&q, T + 6), 8);
     /* nothing left: until it is renewed */
     s = said(10, 0, 120000);
-    px_quota_told(&q, &s, 1, T + 7);
+    px_quota_told(&q, &s, 1, 0, T + 7);
     assert_int_equal(px_quota_left(&q, T + 7), 0);
     wait_is(&q, 1, T + 7, 120 * PX_S + 5 - 7);
     /* renewed: what is in flight is not known to be counted */
@@ -64,9 +63,9 @@ static void readings(void **state) {
     /* retry-after stands, and the longest does */
     s = said(-1, -1, -1);
     s.retry_after_ms = 5000;
-    px_quota_told(&q, &s, 1, T + 200 * PX_S);
+    px_quota_told(&q, &s, 1, 0, T + 200 * PX_S);
     s.retry_after_ms = 10;
-    px_quota_told(&q, &s, 1, T + 200 * PX_S);
+    px_quota_told(&q, &s, 1, 0, T + 200 * PX_S);
     wait_is(&q, 1, T + 200 * PX_S, 5 * PX_S);
     px_quota_forget(&q);
     wait_is(&q, 1, T + 200 * PX_S, 0);
@@ -77,27 +76,27 @@ static void an_answer_that_says_nothing_has_cost_something(void **state) {
     struct px_quota_state q;
     struct px_quota s = said(10, 8, 60000);
     px_quota_init(&q);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     px_quota_enter(&q, 2, T);
     px_quota_leave(&q, 2, q.readings, true, T);
     assert_int_equal(px_quota_left(&q, T), 6);
     px_quota_enter(&q, 2, T); /* told before it leaves, and after: once */
     uint32_t then = q.readings;
     s = said(10, 4, 60000);
-    px_quota_told(&q, &s, 2, T);
+    px_quota_told(&q, &s, 2, 0, T);
     px_quota_leave(&q, 2, then, true, T);
     assert_int_equal(px_quota_left(&q, T), 4);
     px_quota_enter(&q, 1, T);
     px_quota_leave(&q, 1, q.readings, true, T);
     s = said(10, 3, 60000);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     assert_int_equal(px_quota_left(&q, T), 3);
     px_quota_enter(&q, 1, T); /* never sent */
     px_quota_leave(&q, 1, q.readings, false, T);
     assert_int_equal(px_quota_left(&q, T), 3);
     s = said(-1, -1, -1); /* it cost more than was thought */
     s.cost = 3;
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     assert_int_equal(px_quota_left(&q, T), 1);
 }
 
@@ -107,7 +106,7 @@ static void a_leaky_bucket_is_restored_exactly(void **state) {
     struct px_quota s = said(1000, 100, -1);
     s.restore_milli = 50000; /* Shopify: 50 a second */
     px_quota_init(&q);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     wait_is(&q, 100, T, 0);
     wait_is(&q, 101, T, PX_S / 50);
     wait_is(&q, 350, T, 5 * PX_S);
@@ -129,7 +128,7 @@ static void little_left_is_spread(void **state) {
     uint64_t now = T, gap = 0;
     px_quota_init(&q);
     px_quota_enter(&q, 1, T);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     px_quota_leave(&q, 1, 0, true, T);
     for (int i = 0; i < 5; i++) {
         uint64_t wait = px_quota_wait(&q, 10, 1, 0, now);
@@ -146,7 +145,7 @@ static void little_left_is_spread(void **state) {
     assert_in_range(px_quota_wait(&q, 10, 1, 0, now) + now - T, 60 * PX_S, 60 * PX_S);
     px_quota_init(&q);
     s = said(100, 50, 60000);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     px_quota_enter(&q, 1, T);
     assert_true(px_quota_wait(&q, 10, 1, 0, T) == 0); /* enough is left */
     assert_true(px_quota_wait(&q, 80, 1, 0, T) > 0);
@@ -163,18 +162,18 @@ static void nonsense_is_cut(void **state) {
                          .retry_after_ms = INT64_MAX,
                          .cost = INT64_MAX};
     px_quota_init(&q);
-    px_quota_told(&q, &s, UINT32_MAX, T);
+    px_quota_told(&q, &s, UINT32_MAX, 0, T);
     assert_true(px_quota_wait(&q, 100, UINT32_MAX, UINT64_MAX, T) <= (uint64_t)366 * 86400 * PX_S);
     for (int i = 0; i < 1000; i++)
         px_quota_enter(&q, UINT32_MAX, T);
     px_quota_wait(&q, 100, UINT32_MAX, UINT64_MAX, T + 1);
     s = said(0, 0, 0);
     px_quota_init(&q);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     wait_is(&q, 1, T, 0); /* renewed at once */
     s = said(5, 0, -1);
     px_quota_init(&q);
-    px_quota_told(&q, &s, 1, T);
+    px_quota_told(&q, &s, 1, 0, T);
     wait_is(&q, 1, T, 0); /* nobody knows until when: it holds nobody back */
 }
 
@@ -227,13 +226,12 @@ static void play(uint64_t seed, int64_t limit, uint64_t window, unsigned silent,
             struct flight *f = &flights[i];
             if (f->on && f->counted && f->back <= now) {
                 struct px_quota s = said(limit, f->remaining, f->reset_ms);
-                s.sent_ns = f->sent;
                 bool speaks = !silent || below(&seed, silent);
                 if (speaks && below(&seed, 2))
-                    px_quota_told(&q, &s, 1, now), speaks = false;
+                    px_quota_told(&q, &s, 1, f->sent, now), speaks = false;
                 px_quota_leave(&q, 1, f->readings, true, now);
                 if (speaks)
-                    px_quota_told(&q, &s, 1, now);
+                    px_quota_told(&q, &s, 1, f->sent, now);
                 f->on = false;
             } else if (!f->on && below(&seed, 3) && !px_quota_wait(&q, 0, 1, 0, now)) {
                 px_quota_enter(&q, 1, now);

@@ -60,7 +60,8 @@ static int on_leave(void *user, char *peer, char *local, int port, int local_por
     struct px_http_easy *easy = user;
     struct px_http_call *call = easy->call;
     struct px_addr addr;
-    if (call->leaving && !call->safe) {
+    /* curl sends it again when a connection that was used before dies: as often as there are such connections. */
+    if (call->leaving && (!call->safe || call->resent)) {
         call->again = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -69,6 +70,7 @@ static int on_leave(void *user, char *peer, char *local, int port, int local_por
     px_str_copy(call->result.peer, sizeof call->result.peer, px_str_of(peer));
     if (easy->pin_id == call->pin->id && easy->pin_generation == call->pin->generation)
         call->pin->loaded = call->pin->loaded || call->resolve;
+    call->resent = call->leaving;
     call->leaving = call->result.sent = true;
     px_http_time_phase(call, PHASE_FIRST_BYTE);
     return CURL_PREREQFUNC_OK;

@@ -175,7 +175,8 @@ struct px_http_call {
     struct curl_slist *resolve;
     bool leaving; /* the request of this hop may have left */
     bool refused; /* the guard refused an address while connecting */
-    bool again;   /* curl was about to send it a second time */
+    bool resent;  /* and left once more */
+    bool again;   /* curl was about to send it once too often */
     bool too_large, no_memory, io_failed;
     int head_failed;
     bool discard; /* the body of a redirect */

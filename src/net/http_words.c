@@ -98,7 +98,7 @@ static bool own_words(struct px_http_call *call) {
     else if (call->again)
         say(call, PX_HTTP_RESET,
             "the connection ended before an answer came; it was one that had been used before, and "
-            "the request is not sent a second time");
+            "the request is not sent again");
     else if (call->refused) {
         char guard[256];
         px_str_copy(guard, sizeof guard, px_str_of(call->why));

@@ -482,6 +482,31 @@ static void reads_again(void **state) {
     web_close(&w);
 }
 
+/* But not on each of the connections that were open. */
+static void reads_again_once(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g[5] = {0};
+    char url[128];
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, dies);
+    web_allow_peer(&w, &p, NULL);
+    for (size_t i = 0; i < 4; i++) /* at once: four connections */
+        ask_req(&w, &g[i], (struct px_http_req){.url = px_str_of(web_url(url, &p, "/"))});
+    for (size_t i = 0; i < 4; i++) {
+        UNTIL(w.rig.loop, g[i].ends);
+        SUCCEEDED(&g[i]);
+    }
+    assert_int_equal(p.n_conns, 4);
+    ask_peer(&w, &g[4], &p, "/", (struct px_http_req){0});
+    FAILED(&g[4], PX_HTTP_RESET);
+    assert_true(g[4].result.sent);
+    assert_int_equal(p.requests, 4 + 2);
+    peer_close(&p);
+    web_close(&w);
+}
+
 /* One that the peer has closed meanwhile is not used: nothing is lost, whatever the method. */
 static void closed_meanwhile(void **state) {
     (void)state;
@@ -598,6 +623,7 @@ int main(void) {
         cmocka_unit_test(other_bombs),
         cmocka_unit_test(never_sends_twice),
         cmocka_unit_test(reads_again),
+        cmocka_unit_test(reads_again_once),
         cmocka_unit_test(closed_meanwhile),
         cmocka_unit_test(cancels),
         cmocka_unit_test(ends_inside),

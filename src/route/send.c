@@ -149,8 +149,9 @@ static int enter(struct px_send *send, uint64_t not_before_ns) {
 /* A scope ends the newest first, and some ops take their memory with them: this one goes before what it has started. */
 static void stand_last(struct px_send *send) {
     px_op_done(&send->op);
-    if (px_op_begin(&send->op, &kind, send->scope))
-        assert(!"the scope of what was just started is closed");
+    int r = px_op_begin(&send->op, &kind, send->scope);
+    assert(!r); /* what was just started is in the same scope: it is open */
+    (void)r;
 }
 
 /* ---- the credential ---- */
@@ -260,54 +261,7 @@ void px_send_pause(struct px_send *send, bool paused) {
         px_http_pause(send->inner, paused);
 }
 
-/* ---- what it says of the upstream ---- */
-
-static const uint64_t answer_ns = 500 * PX_MS, deadline_slack_ns = 20 * PX_MS;
-
-/* What the caller's deadline cuts off speaks against the upstream only when that had time: who is in a hurry must not open a
- * breaker for everybody. */
-static bool had_time(const struct px_send *send) {
-    uint64_t now = now_of(send), deadline = send->opts.deadline_ns;
-    return !deadline || now + deadline_slack_ns < deadline || now - send->pass.inside_ns >= answer_ns;
-}
-
-static enum px_guard_outcome outcome_of(const struct px_send *send, const struct px_http_result *result,
-                                        const struct px_route_verdict *verdict) {
-    if (result->fail == PX_HTTP_TIMEOUT && !had_time(send))
-        return PX_GUARD_NEUTRAL;
-    switch (result->fail) {
-    case PX_HTTP_OK: break;
-    case PX_HTTP_NO_NAME:
-    case PX_HTTP_DNS:
-    case PX_HTTP_CONNECT:
-    case PX_HTTP_TLS:
-    case PX_HTTP_TIMEOUT:
-    case PX_HTTP_RESET:
-    case PX_HTTP_PROTOCOL: return PX_GUARD_FAILED;
-    case PX_HTTP_TOO_LARGE:
-    case PX_HTTP_REDIRECTS: return PX_GUARD_OK;
-    default: return PX_GUARD_NEUTRAL; /* the address guard, the client itself */
-    }
-    if (verdict->code == PX_RATE_LIMITED || result->status == 429)
-        return PX_GUARD_NEUTRAL;
-    if (verdict->code == PX_OK || verdict->code == PX_INVALID_ARGUMENTS || verdict->code == PX_NOT_FOUND ||
-        verdict->code == PX_UNAUTHORIZED || verdict->code == PX_FORBIDDEN)
-        return PX_GUARD_OK;
-    bool down = verdict->code == PX_UNAVAILABLE || verdict->code == PX_TIMEOUT;
-    return result->status >= 500 || (down && result->status < 400) ? PX_GUARD_FAILED : PX_GUARD_OK;
-}
-
 /* ---- again? ---- */
-
-static bool may_repeat(const struct px_send *send, const struct px_http_result *result,
-                       const struct px_route_verdict *verdict) {
-    const struct px_route *route = send->opts.route;
-    if (!guard_of(send) || !verdict->again || send->handed)
-        return false;
-    if (route->safe || route->idempotent || send->opts.keyed)
-        return true;
-    return result->fail && !result->sent && !result->redirects && !result->status; /* it never left */
-}
 
 /* A token that the upstream takes no more: once more with the next one. It was not done. */
 static bool renews(struct px_send *send, const struct px_http_result *result,
@@ -328,43 +282,17 @@ static bool renews(struct px_send *send, const struct px_http_result *result,
     return true;
 }
 
-/* What an attempt before this one may have done. */
-static void mind_earlier(struct px_send *send, const struct px_http_result *result) {
-    struct px_error *error = &send->error;
-    bool gone = result->status == 404 || result->status == 410;
-    bool deletes = px_str_is(send->req.method, "DELETE");
-    px_str text;
-    if (error->code == PX_OUTCOME_UNKNOWN)
-        return;
-    if (gone && deletes)
-        text = px_arena_fmt(send->opts.arena,
-                            PX_FMT "; an earlier attempt of this call had no answer: it may have deleted it",
-                            PX_ARG(error->message));
-    else
-        text = px_arena_fmt(send->opts.arena,
-                            PX_FMT
-                            "; an earlier attempt of this call had no answer: it may have been carried out",
-                            PX_ARG(error->message));
-    error->message = text.p ? text : error->message;
-    if (!result->fail && result->status >= 400 && result->status < 500)
-        return;
-    error->code = PX_OUTCOME_UNKNOWN;
-    error->flags = 0;
-    error->retry_after_ms = 0;
-    error->advice = px_str_of(px_code_advice(PX_OUTCOME_UNKNOWN));
-}
-
 /* Another attempt is on its way: true; else this was the last, and `error` is the answer. */
 static bool again(struct px_send *send, const struct px_http_result *result,
                   const struct px_route_verdict *verdict) {
     uint64_t at = 0, now = now_of(send);
     int64_t after = verdict->retry_after_ms > 0 ? verdict->retry_after_ms : -1;
-    bool repeats = may_repeat(send, result, verdict) &&
+    bool repeats = px_send_may_repeat(send, result, verdict) &&
                    px_guard_retry(guard_of(send), send->attempts, after, send->opts.deadline_ns, &at);
     send->error = px_verdict_error(send->opts.arena, send->opts.route->upstream, result, verdict);
     send->failed = true;
     if (send->unsure)
-        mind_earlier(send, result);
+        px_send_mind_earlier(send, result);
     send->unsure = send->unsure || verdict->code == PX_OUTCOME_UNKNOWN;
     if (repeats) {
         send->req.fresh = result->fail == PX_HTTP_RESET && result->reused;
@@ -389,7 +317,7 @@ static bool judge(struct px_send *send, const struct px_http_result *result, px_
     if (guard && result->status && !send->told)
         px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json);
     send->told = true;
-    px_guard_leave(&send->pass, outcome_of(send, result, &verdict), verdict.message);
+    px_guard_leave(&send->pass, px_send_outcome(send, result, &verdict), verdict.message);
     if (renews(send, result, &verdict)) {
         send->account = 0;
         step(send, go(send, 0));
@@ -483,7 +411,8 @@ static void cancel(struct px_op *op) {
     struct px_send *send = px_container_of(op, struct px_send, op);
     struct px_op *waiting = &send->pass.op;
     uint64_t deadline = send->opts.deadline_ns;
-    bool hung = send->inner && !send->handed && deadline && now_of(send) >= deadline && had_time(send);
+    bool hung =
+        send->inner && !send->handed && deadline && now_of(send) >= deadline && px_send_had_time(send);
     send->state = PX_SEND_ENDED;
     px_op_cancel(&send->inner);
     if (send->pass.state == PX_PASS_WAITING)

@@ -94,6 +94,19 @@ void px_send_pause(struct px_send *send, bool paused);
 /** Whom the identity's token is for: the owner in the call's arguments; absent: nobody in particular. */
 px_str px_send_owner(const struct px_credential *fresh, struct px_arena *arena, px_str args_json);
 
+/* ---- again.c: what an attempt says ---- */
+
+/** Of the upstream, for its breaker. */
+enum px_guard_outcome px_send_outcome(const struct px_send *send, const struct px_http_result *result,
+                                      const struct px_route_verdict *verdict);
+/** Whether the upstream had time to answer before the caller's deadline. */
+bool px_send_had_time(const struct px_send *send);
+/** Whether another attempt does no harm and may help. */
+bool px_send_may_repeat(const struct px_send *send, const struct px_http_result *result,
+                        const struct px_route_verdict *verdict);
+/** `error` is told with what an attempt before this one may have done. */
+void px_send_mind_earlier(struct px_send *send, const struct px_http_result *result);
+
 /* ---- quota.c ---- */
 
 /** What an answer says of rates, told to the guard. */

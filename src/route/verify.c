@@ -115,7 +115,7 @@ static void not_found(struct verifying *v) {
 static void on_done(void *user, const struct px_reply *reply, const struct px_error *error) {
     struct verifying *v = user;
     const struct px_verify *verify = v->opts.route->verify;
-    const px_str *wanted;
+    const px_str *wanted = NULL;
     struct px_err err = {.msg = "out of memory"};
     if (error && error->code == PX_NOT_FOUND) {
         not_found(v);

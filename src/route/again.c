@@ -1,0 +1,77 @@
+/* What an attempt says: of the upstream, and of another attempt. */
+#include "route/send.h"
+
+/* ---- of the upstream ---- */
+
+static const uint64_t answer_ns = 500 * PX_MS, deadline_slack_ns = 20 * PX_MS;
+
+/* What the caller's deadline cuts off speaks against the upstream only when that had time: who is in a hurry must not open a
+ * breaker for everybody. */
+bool px_send_had_time(const struct px_send *send) {
+    uint64_t now = px_loop_now(send->scope->loop), deadline = send->opts.deadline_ns;
+    return !deadline || now + deadline_slack_ns < deadline || now - send->pass.inside_ns >= answer_ns;
+}
+
+enum px_guard_outcome px_send_outcome(const struct px_send *send, const struct px_http_result *result,
+                                      const struct px_route_verdict *verdict) {
+    if (result->fail == PX_HTTP_TIMEOUT && !px_send_had_time(send))
+        return PX_GUARD_NEUTRAL;
+    switch (result->fail) {
+    case PX_HTTP_OK: break;
+    case PX_HTTP_NO_NAME:
+    case PX_HTTP_DNS:
+    case PX_HTTP_CONNECT:
+    case PX_HTTP_TLS:
+    case PX_HTTP_TIMEOUT:
+    case PX_HTTP_RESET:
+    case PX_HTTP_PROTOCOL: return PX_GUARD_FAILED;
+    case PX_HTTP_TOO_LARGE:
+    case PX_HTTP_REDIRECTS: return PX_GUARD_OK;
+    default: return PX_GUARD_NEUTRAL; /* the address guard, the client itself */
+    }
+    if (verdict->code == PX_RATE_LIMITED || result->status == 429)
+        return PX_GUARD_NEUTRAL;
+    if (verdict->code == PX_OK || verdict->code == PX_INVALID_ARGUMENTS || verdict->code == PX_NOT_FOUND ||
+        verdict->code == PX_UNAUTHORIZED || verdict->code == PX_FORBIDDEN)
+        return PX_GUARD_OK;
+    bool down = verdict->code == PX_UNAVAILABLE || verdict->code == PX_TIMEOUT;
+    return result->status >= 500 || (down && result->status < 400) ? PX_GUARD_FAILED : PX_GUARD_OK;
+}
+
+/* ---- of another one ---- */
+
+bool px_send_may_repeat(const struct px_send *send, const struct px_http_result *result,
+                        const struct px_route_verdict *verdict) {
+    const struct px_route *route = send->opts.route;
+    if (!send->opts.site->guard || !verdict->again || send->handed)
+        return false;
+    if (route->safe || route->idempotent || send->opts.keyed)
+        return true;
+    return result->fail && !result->sent && !result->redirects && !result->status; /* it never left */
+}
+
+/* What an attempt before this one may have done. */
+void px_send_mind_earlier(struct px_send *send, const struct px_http_result *result) {
+    struct px_error *error = &send->error;
+    bool gone = result->status == 404 || result->status == 410;
+    bool deletes = px_str_is(send->req.method, "DELETE");
+    px_str text;
+    if (error->code == PX_OUTCOME_UNKNOWN)
+        return;
+    if (gone && deletes)
+        text = px_arena_fmt(send->opts.arena,
+                            PX_FMT "; an earlier attempt of this call had no answer: it may have deleted it",
+                            PX_ARG(error->message));
+    else
+        text = px_arena_fmt(send->opts.arena,
+                            PX_FMT
+                            "; an earlier attempt of this call had no answer: it may have been carried out",
+                            PX_ARG(error->message));
+    error->message = text.p ? text : error->message;
+    if (!result->fail && result->status >= 400 && result->status < 500)
+        return;
+    error->code = PX_OUTCOME_UNKNOWN;
+    error->flags = 0;
+    error->retry_after_ms = 0;
+    error->advice = px_str_of(px_code_advice(PX_OUTCOME_UNKNOWN));
+}

@@ -29,7 +29,7 @@ void px_tokens_drop(struct px_tokens *tokens) {
     px_token_drop(&tokens->access);
     px_token_drop(&tokens->refresh);
     px_token_drop(&tokens->previous);
-    px_locked_drop(&tokens->header); /* redacted by the token in it */
+    px_header_drop(&tokens->header);
     *tokens = (struct px_tokens){0};
 }
 
@@ -56,19 +56,80 @@ uint64_t px_grant_left(const struct px_grant *grant, const struct px_tokens *tok
     return PX_MIN(tokens->expires_ns - now, (uint64_t)(tokens->expires_ms - wall) * PX_MS);
 }
 
+/* ---- headers ---- */
+
+static px_str secret_of(const struct px_header *header) {
+    return px_str_n(header->value.p + header->secret_at, header->value.n - header->secret_at);
+}
+
+static void header_free(struct px_header *header) {
+    px_list_remove(&header->node);
+    px_redact_remove(secret_of(header));
+    px_locked_drop(&header->value);
+    free(header);
+}
+
+static void free_all(struct px_list_node *list) {
+    while (!px_list_empty(list))
+        header_free(px_list_entry(list->next, struct px_header, node));
+}
+
+/* A turn after they were replaced, or later. */
+static void on_retire(void *user) {
+    struct px_grants *grants = user;
+    free_all(&grants->retired_before);
+    px_list_splice(&grants->retired_before, &grants->retired);
+    if (!px_list_empty(&grants->retired_before))
+        px_timer_arm_in(&grants->retire, 0);
+}
+
+void px_headers_init(struct px_grants *grants) {
+    px_list_init(&grants->retired);
+    px_list_init(&grants->retired_before);
+    px_timer_init(&grants->retire, grants->opts.loop, "auth/retire", on_retire, grants);
+}
+
+void px_headers_finish(struct px_grants *grants) {
+    px_timer_disarm(&grants->retire);
+    free_all(&grants->retired);
+    free_all(&grants->retired_before);
+}
+
+void px_header_drop(struct px_header **header) {
+    struct px_header *old = px_take(header);
+    if (!old)
+        return;
+    px_list_add(&old->grants->retired, &old->node);
+    if (!old->grants->retire.armed)
+        px_timer_arm_in(&old->grants->retire, 0);
+}
+
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {
     px_str prefix = grant->auth ? grant->auth->spec.prefix : PX_LIT("Bearer ");
     size_t n = prefix.n + tokens->access.n;
-    px_locked_drop(&tokens->header);
+    px_header_drop(&tokens->header);
     if (!tokens->access.p)
         return 0;
-    char *p = px_locked_alloc(n + 1);
-    if (!p)
+    struct px_header *header = calloc(1, sizeof *header);
+    char *p = header ? px_locked_alloc(n + 1) : NULL;
+    if (!p) {
+        free(header);
         return -ENOMEM;
+    }
     if (prefix.n)
         memcpy(p, prefix.p, prefix.n);
     memcpy(p + prefix.n, tokens->access.p, tokens->access.n);
-    tokens->header = px_str_n(p, n);
+    px_list_init(&header->node);
+    header->grants = grant->grants;
+    header->value = px_str_n(p, n);
+    header->secret_at = prefix.n;
+    int r = px_redact_add(secret_of(header)); /* once more: it may outlive its token */
+    if (r) {
+        px_locked_drop(&header->value);
+        free(header);
+        return r;
+    }
+    tokens->header = header;
     return 0;
 }
 

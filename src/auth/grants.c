@@ -38,6 +38,7 @@ int px_grants_create(const struct px_grants_opts *opts, struct px_grants **ret, 
     px_list_init(&grants->installs);
     px_map_init(&grants->by_key, MAP_MAX);
     px_map_init(&grants->by_account, MAP_MAX);
+    px_headers_init(grants);
     px_wait_init(grants);
     px_due_init(grants);
     *ret = grants;
@@ -51,6 +52,7 @@ void px_grants_destroy(struct px_grants **grants) {
     px_installs_end(g);
     while (!px_list_empty(&g->detached))
         px_grant_free(px_list_entry(g->detached.next, struct px_grant, in_auth));
+    px_headers_finish(g);
     px_work_cancel(&g->settle);
     px_due_finish(g);
     px_map_finish(&g->by_key);
@@ -97,7 +99,7 @@ static struct px_auth *successor(struct px_auth *auth, const struct px_grant *gr
 static void take_over(struct px_grant *grant, struct px_auth *auth) {
     bool changed = memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) != 0;
     px_grant_attach(grant, auth);
-    px_locked_drop(&grant->tokens.header); /* its prefix may be another: made when it is asked for */
+    px_header_drop(&grant->tokens.header); /* its prefix may be another: made when it is asked for */
     memcpy(grant->whole, auth->spec.whole, sizeof grant->whole);
     if (changed && grant->state == PX_GRANT_INVALID && grant->client_failed) {
         grant->state = PX_GRANT_READY;

@@ -33,11 +33,18 @@ enum px_grant_state {
     PX_GRANT_INVALID /* the provider does not take it any more: a person is needed */
 };
 
+/* What a call sends: prefix and access token, locked. It is borrowed until the loop turns, so it stays for that long when it is replaced. */
+struct px_header {
+    struct px_list_node node; /* in grants->retired or ->retired_before, then */
+    struct px_grants *grants;
+    px_str value;
+    size_t secret_at; /* where the token begins in it */
+};
 /* Locked, registered for redaction. Times by both clocks: a token has expired when either says so. */
 struct px_tokens {
     px_str access, refresh;
     px_str previous;            /* the refresh token before that one, until the access token has worked */
-    px_str header;              /* prefix and access token; "" when there is none */
+    struct px_header *header;   /* NULL: not made yet */
     int64_t got_ms, expires_ms; /* wall; expires 0: not said */
     uint64_t got_ns, expires_ns;
 };
@@ -89,6 +96,9 @@ struct px_grants {
     uint64_t random;
     struct px_grants_stats stats;
 
+    struct px_list_node retired, retired_before; /* headers */
+    struct px_timer retire;
+
     struct px_map lanes;
     struct px_list_node ring; /* lanes where something is queued */
     struct px_work pump;
@@ -127,6 +137,9 @@ uint64_t px_grant_life(const struct px_tokens *tokens);
 /** The specification that it is attached to is the one that it was made with. */
 bool px_grant_fits(const struct px_grant *grant, const struct px_auth *auth);
 void px_grant_words(struct px_grant *grant, px_str words);
+void px_header_drop(struct px_header **header);
+void px_headers_init(struct px_grants *grants);
+void px_headers_finish(struct px_grants *grants);
 /** Take these (pending) into use. */
 void px_grant_adopt(struct px_grant *grant);
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens);

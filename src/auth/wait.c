@@ -66,12 +66,12 @@ void px_wait_no_grant(const struct px_auth *auth, px_str principal, struct px_ar
 
 static int give(struct px_grant *grant, const struct px_auth *auth, struct px_arena *arena,
                 struct px_token *ret, struct px_error *ret_error) {
-    if (!grant->tokens.header.p && px_grant_header(grant, &grant->tokens)) {
+    if (!grant->tokens.header && px_grant_header(grant, &grant->tokens)) {
         unavailable(auth, arena, PX_LIT("out of memory"), PX_S, ret_error);
         return -EACCES;
     }
     *ret = (struct px_token){.header = auth->spec.header,
-                             .value = grant->tokens.header,
+                             .value = grant->tokens.header->value,
                              .account = grant->account,
                              .generation = grant->generation};
     grant->used = true;

@@ -169,6 +169,28 @@ static void refused_while_the_provider_is_away(void **state) {
     grants_close(&w);
 }
 
+/* What was handed out stays readable until the loop turns, though the grant is replaced, or taken away, meanwhile. */
+static void a_token_is_borrowed_for_a_turn(void **state) {
+    (void)state;
+    struct px_token token;
+    struct px_error error;
+    struct px_op *op = NULL;
+    px_str access, refresh;
+    const struct px_holder who = {.principal = PX_LIT("u1")};
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    assert_int_equal(px_auth_token(auth, w.rig.scope, &who, 0, on_token, NULL, &op, &token, &error), 1);
+    assert_int_equal(px_grant_remove(auth, (px_str){0}, &access, &refresh), 0);
+    px_locked_drop(&access);
+    px_locked_drop(&refresh);
+    assert_true(px_str_is(token.value, "Bearer at-1-access") && px_redact_hits(token.value));
+    world_pass(&w, PX_MS);
+    assert_false(px_redact_hits(PX_LIT("Bearer at-1-access")));
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 static void a_person_is_needed(void **state) {
     (void)state;
     static const char *const codes[] = {"invalid_grant", "invalid_client", "unauthorized_client"};
@@ -338,6 +360,7 @@ int main(void) {
                                        cmocka_unit_test(cancelling_all_cancels_no_refresh),
                                        cmocka_unit_test(refused_once),
                                        cmocka_unit_test(refused_while_the_provider_is_away),
+                                       cmocka_unit_test(a_token_is_borrowed_for_a_turn),
                                        cmocka_unit_test(a_person_is_needed),
                                        cmocka_unit_test(refused_and_then_invalid),
                                        cmocka_unit_test(the_previous_is_tried_once),

@@ -10,6 +10,7 @@
 #include "auth/grants.h"
 #include "auth/vault.h"
 #include "daemon/config.h"
+#include "daemon/culprit.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "front/front.h"
@@ -38,6 +39,7 @@ struct px_daemon {
     struct px_http *http;
     struct px_guards *guards;
     struct px_grants *grants;
+    struct px_culprit culprit;
     struct px_services *services;
     struct px_gate *gate;
     struct px_mcp *mcp;

@@ -57,6 +57,12 @@ static void refuse(struct px_daemon *d, unsigned problems, const char *why) {
                    problems);
 }
 
+/* Who was left out has another chance. */
+static int take(struct px_daemon *d, const struct px_config *config, struct px_err *err) {
+    d->culprit.disabled[0] = 0;
+    return px_daemon_apply(d, config, err);
+}
+
 void px_daemon_reload(void *daemon) {
     struct px_daemon *d = daemon;
     struct px_config *config = NULL;
@@ -73,7 +79,7 @@ void px_daemon_reload(void *daemon) {
     px_config_log_report(&report);
     if (r < 0) {
         refuse(d, report.errors, "see above");
-    } else if (px_daemon_apply(d, config, &err) < 0) {
+    } else if (take(d, config, &err) < 0) {
         refuse(d, 1, err.msg);
         px_config_destroy(&config);
         if (px_daemon_apply(d, d->config, &err) < 0) /* half of it may have been taken */

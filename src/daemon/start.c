@@ -58,7 +58,10 @@ static void on_settled(void *user) {
 static int open_state(struct px_daemon *d, struct px_err *err) {
     const struct px_state_opts opts = {
         .loop = d->loop, .scope = d->scope, .dir = d->config->state_dir, .checker = d->self};
-    return px_state_open(&opts, &d->state, err);
+    int r = px_state_open(&opts, &d->state, err);
+    if (r == 0)
+        px_culprit_open(&d->culprit, d->config->state_dir);
+    return r;
 }
 
 static int open_grants(struct px_daemon *d, struct px_err *err) {
@@ -82,6 +85,7 @@ static int open_services(struct px_daemon *d, struct px_err *err) {
                                           .self_exe = d->self,
                                           .drain_ns = d->config->drain_ns,
                                           .transport = px_daemon_transport(d),
+                                          .on_stack = px_culprit_mark(&d->culprit),
                                           .guards = d->guards,
                                           .grants = d->grants};
     r = px_services_create(&opts, &d->services, err);
@@ -211,6 +215,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_vault_close(&d->vault);
     if (d->loop && px_loop_turn(d->loop, 0) < 0) /* frees what has closed, commits what was written */
         px_log(PX_LOG_ERROR, "daemon", "the last turn of the loop failed");
+    px_culprit_close(&d->culprit);
     px_state_close(&d->state);
     px_signals_stop(&d->signals);
     if (d->loop) {

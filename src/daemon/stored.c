@@ -28,11 +28,21 @@ static void look_up(struct px_daemon *d, struct px_arena *arena, const struct px
         conf->fault = PX_LIT("a secret is not there, and no memory to say which");
 }
 
+/* It has ended the host twice. */
+static void leave_out(const struct px_daemon *d, const struct px_config *config) {
+    struct px_service_conf *conf = conf_of(config, px_str_of(d->culprit.disabled));
+    if (conf && d->culprit.disabled[0])
+        conf->fault = PX_LIT(
+            "disabled: its plugin was running when the host was ended, twice in a row (does it loop for "
+            "ever?); mend it, then have the configuration read again (HUP)");
+}
+
 int px_daemon_configure(struct px_daemon *d, const struct px_config *config, struct px_err *err) {
     struct px_arena arena;
     px_arena_init(&arena, WORDS);
     for (const struct px_config_stored *stored = config->stored; stored; stored = stored->next)
         look_up(d, &arena, config, stored);
+    leave_out(d, config);
     int r = px_services_configure(d->services, config->confs, config->n_confs, err);
     for (const struct px_config_stored *stored = config->stored; stored; stored = stored->next)
         stored->secret->value = PX_LIT("");

@@ -14,7 +14,6 @@ void px_service_free(struct px_service *service) {
     free(service->fault);
     free(service->auth);
     free(service->limits);
-    px_guard_unref(&service->guard);
     free(service);
 }
 

@@ -108,6 +108,7 @@ void px_instance_enter(struct px_instance *inst, const char *what) {
     assert(inst->lib->frames == 0);
     memcpy(inst->who + inst->who_n, what, n);
     inst->who[inst->who_n + n] = 0;
+    memcpy(px_host_on_stack, inst->who, sizeof inst->who);
     px_loop_blame(px_host_g.loop, inst->who);
     inst->lib->frames++;
 }
@@ -265,8 +266,8 @@ static int site_secret(void *ctx, px_str pointer, px_str *ret) {
 }
 
 /* The plugin's api with this configuration: before open(), which may already ask something. */
-static int open_site(struct px_instance *inst, struct px_service *service, struct px_err *err) {
-    struct px_services *services = inst->services;
+static int open_site(struct px_instance *inst, const struct px_service *service, struct px_err *err) {
+    const struct px_services *services = inst->services;
     if (!inst->lib->api)
         return 0;
     if (!services->opts.transport.start)
@@ -286,8 +287,7 @@ static int open_site(struct px_instance *inst, struct px_service *service, struc
                                       .guards = services->opts.guards,
                                       .grants = services->opts.grants,
                                       .cursor_key = services->cursor_key};
-    int r = px_limits_hold(services, service, inst->lib, err);
-    return r ? r : px_site_create(&opts, &inst->site, err);
+    return px_site_create(&opts, &inst->site, err);
 }
 
 /* Into the plugin: it opens, or says that it cannot. One that is data alone has nothing to open. */

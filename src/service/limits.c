@@ -24,20 +24,6 @@ int px_limits_check(const struct px_service *service, px_str limits_json, struct
     return r ? px_err_prefix(err, r, "service %s: ", service->name) : 0;
 }
 
-int px_limits_hold(struct px_services *services, struct px_service *service, const struct px_lib *lib,
-                   struct px_err *err) {
-    struct px_limits limits;
-    struct px_arena arena;
-    if (!services->opts.guards || service->guard)
-        return 0;
-    px_arena_init(&arena, ARENA);
-    int r = px_site_limits(lib->api, px_str_of(service->limits), &arena, &limits, err);
-    if (!r && (r = px_guard_get(services->opts.guards, px_str_of(service->name), &limits, &service->guard)))
-        px_err_errno(err, r, "limits");
-    px_arena_finish(&arena);
-    return r;
-}
-
 void px_limits_apply(const struct px_service *service) {
     const struct px_instance *inst = service->next ? service->next : service->current;
     struct px_err err;

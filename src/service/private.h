@@ -49,6 +49,9 @@ enum px_instance_state {
     PX_INSTANCE_GONE
 };
 
+/** px_services_opts.on_stack, or somewhere that nobody looks at. */
+extern char *px_host_on_stack;
+
 struct px_host_routes; /* http_table.c: routes that were given as text */
 
 /* A plugin opened with a configuration. */
@@ -90,8 +93,6 @@ struct px_service {
     char *name, *plugin, *config;
     char *fault;         /* px_service_conf.fault; NULL: none */
     char *auth, *limits; /* NULL: none */
-    struct px_guard
-        *guard; /* held for as long as the service is there: instances come and go; NULL: not needed so far */
     struct px_service_secret *secrets;
     size_t n_secrets;
     struct px_site_network network; /* texts are its own */
@@ -141,9 +142,6 @@ void px_service_free(struct px_service *service);
 /* ---- limits.c ---- */
 /** Whether these can be laid over those of the plugin that serves. */
 int px_limits_check(const struct px_service *service, px_str limits_json, struct px_err *err);
-/** The service has a guard from now on. */
-int px_limits_hold(struct px_services *services, struct px_service *service, const struct px_lib *lib,
-                   struct px_err *err);
 /** service->limits has changed, and nothing else. */
 void px_limits_apply(const struct px_service *service);
 
@@ -165,6 +163,7 @@ void px_instance_run_left(struct px_instance *instance);
 void px_instance_enter(struct px_instance *instance, const char *what);
 static inline void px_instance_leave(struct px_instance *instance) {
     instance->lib->frames--;
+    px_host_on_stack[0] = 0;
 }
 /** Let go of the lists that were set and not offered. */
 void px_instance_drop_lists(struct px_instance *instance);

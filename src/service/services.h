@@ -46,6 +46,7 @@ struct px_service_conf {
 PX_MUSTCHECK int px_service_config_mask(struct px_buf *to, px_str config_json,
                                         const struct px_service_secret *secrets, size_t n);
 
+enum { PX_ON_STACK = 64 };
 struct px_services_opts {
     struct px_loop *loop;
     struct px_scope *scope; /* the daemon's */
@@ -57,6 +58,8 @@ struct px_services_opts {
         transport; /* how requests leave; start NULL: none do, and a plugin with an api does not open */
     struct px_guards *guards; /* NULL: requests leave unguarded */
     struct px_grants *grants; /* NULL: only credentials without a life */
+    char
+        *on_stack; /* PX_ON_STACK bytes: "NAME/what" while a plugin is entered, else ""; NULL: nobody looks */
 };
 
 PX_MUSTCHECK int px_services_create(const struct px_services_opts *opts, struct px_services **ret,

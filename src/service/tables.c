@@ -4,6 +4,8 @@
 #include <errno.h>
 
 struct px_host_global px_host_g;
+static char nobody_looks[PX_ON_STACK];
+char *px_host_on_stack = nobody_looks;
 
 const struct px_host px_host_table = {.size = sizeof(struct px_host),
                                       .abi_minor = PX_ABI_MINOR,
@@ -23,6 +25,7 @@ enum { HANDLES_MAX = 1 << 20, INSTANCES_MAX = 4096 };
 
 int px_host_init(struct px_services *services, struct px_loop *loop, struct px_err *err) {
     px_host_g = (struct px_host_global){.services = services, .loop = loop};
+    px_host_on_stack = services && services->opts.on_stack ? services->opts.on_stack : nobody_looks;
     px_slots_init(&px_host_g.instances, INSTANCES_MAX);
     px_slots_init(&px_host_g.scopes, HANDLES_MAX);
     px_slots_init(&px_host_g.calls, HANDLES_MAX);
@@ -40,6 +43,7 @@ void px_host_finish(void) {
     px_slots_finish(&px_host_g.calls);
     px_slots_finish(&px_host_g.ops);
     px_host_g = (struct px_host_global){0};
+    px_host_on_stack = nobody_looks;
 }
 
 struct px_instance *px_host_instance(px_service_h h) {

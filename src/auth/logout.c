@@ -83,7 +83,7 @@ static void next(struct logout *logout) {
     else if (logout->access.n)
         ask_to_revoke(logout, logout->access, PX_LIT("access_token"));
     else
-        finish(logout, (px_str){0});
+        finish(logout, logout->asked ? (px_str){0} : PX_LIT("there was no token to revoke"));
 }
 
 static void on_discovered(void *user, const struct px_error *error) {

@@ -223,6 +223,24 @@ def test_a_stopping_host_ends_a_login(plexusd, op):
     assert code == 1 and "stopping" in err
 
 
+def test_a_reload(plexusd, op):
+    host = start(plexusd, {"web": web(op)})
+    login = Login(host, "web")
+    url = login.url()
+    host.reload()  # nothing has changed: it goes on
+    config = host.config
+    back, _ = Browser().walk(url)
+    config["services"]["web"]["auth"]["scopes"] = SCOPES[:2]
+    host.reload(config)
+    code, _, err = login.end()
+    assert code == 1 and "configured anew" in err
+    with pytest.raises(OSError):  # and nobody listens for the answer any more
+        Browser().ask(back)
+    assert connect(host, "web")["scopes"] == SCOPES[:2]
+    host.reload()
+    assert who(host, "web")["who"] == "alice"
+
+
 def test_who_may(plexusd, op):
     digest = "blake2b:" + hashlib.blake2b(TOKEN.encode(), digest_size=32).hexdigest()
     uid = "uid:%d" % os.getuid()

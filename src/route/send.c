@@ -296,6 +296,7 @@ static bool again(struct px_send *send, const struct px_http_result *result,
     send->unsure = send->unsure || verdict->code == PX_OUTCOME_UNKNOWN;
     if (repeats) {
         send->req.fresh = result->fail == PX_HTTP_RESET && result->reused;
+        send->holds = false; /* it was borrowed for that turn */
         step(send, go(send, at));
         return true;
     }
@@ -378,16 +379,18 @@ static bool held_back(struct px_send *send, const struct px_http_result *head) {
     bool repeatable = px_status_meaning(head->status)->retryable && send->opts.route->safe;
     if (send->handed || (!renewable && !(repeatable && guard_of(send))))
         return false;
-    struct px_op *transfer_op = send->inner;
-    send->inner = NULL;
+    struct px_op *old = send->inner;
     send->sent = true;
-    if (!judge(send, &result, &ignored)) {
-        px_op_cancel(&transfer_op);
-        return true;
+    if (judge(send, &result, &ignored)) {
+        send->failed = false;
+        return false;
     }
-    send->inner = transfer_op;
-    send->failed = false;
-    return false;
+    if (!send->op.scope) /* it was ended, and the transfer with it */
+        return true;
+    if (send->inner == old)
+        send->inner = NULL;
+    px_op_cancel(&old);
+    return true;
 }
 
 static void on_event(void *user, const struct px_http_ev *ev) {

@@ -117,8 +117,15 @@ static void move_all(struct px_list_node *from, struct px_list_node *to, struct 
     }
 }
 
+/* It may have been done, whatever came of it. */
+static void wrote(const struct px_send *send) {
+    if (!send->opts.route->safe && send->opts.site->share)
+        send->opts.site->share->writes++;
+}
+
 void px_share_leave(struct px_send *send) {
     struct px_send *leader = send->leader, *next;
+    wrote(send);
     if (!leader)
         return;
     send->leader = NULL;
@@ -140,8 +147,6 @@ static bool is_for_all(const struct px_http_result *result) {
 
 void px_share_answer(struct px_send *send, const struct px_http_result *result) {
     struct px_list_node waiting;
-    if (!send->opts.route->safe && send->opts.site->share)
-        send->opts.site->share->writes++;
     if (send->leader != send || !is_for_all(result)) {
         px_share_leave(send);
         return;

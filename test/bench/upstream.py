@@ -135,10 +135,13 @@ class Host:
         plugins = os.path.join(folder, "plugins")
         os.mkdir(plugins, 0o755)
         shutil.copy(os.path.join(TOOLS, "plugins", "web.so"), plugins)
-        service = {"plugin": "web", "config": {"base_url": web.base(False), "slow_url": f"http://127.0.0.1:{silent}"}}
+        # Each call is a request of its own, and none waits for a place: what is measured is what the way costs.
+        limits = {"coalesce": False, "in_flight": 10000, "queue": 10000}
+        service = {"plugin": "web", "limits": limits,
+                   "config": {"base_url": web.base(False), "slow_url": f"http://127.0.0.1:{silent}"}}
         config = {"state_dir": os.path.join(folder, "state"), "socket": self.socket, "plugin_dirs": [plugins],
                   "services": {"web": service,
-                               "tls": {"plugin": "web", "config": {"base_url": web.base(True)},
+                               "tls": {"plugin": "web", "limits": limits, "config": {"base_url": web.base(True)},
                                        "network": {"ca_file": web.ca(True)}}},
                   "log": {"level": "warning"}, "limits": {"calls_per_principal": 1024}}
         with open(os.path.join(folder, "plexus.json"), "w") as f:

@@ -144,6 +144,19 @@ static void at_once(void **state) {
     assert_int_equal(fake.closed, 1);
 }
 
+/* Each attempt takes the token anew: it is borrowed for a turn. */
+static void each_attempt(void **state) {
+    (void)state;
+    static const struct answer answers[] = {
+        {.status = 503, .takes_ns = PX_S}, {.status = 503, .takes_ns = PX_S}, GOOD};
+    struct flow_rig f;
+    open_it(&f, OAUTH, NULL, "{'path':'/a'}", true, answers, 3);
+    gives(&f, NULL, "{\"ok\":true}");
+    assert_int_equal(fake.tokens, 3);
+    assert_int_equal(fake.refused, 0);
+    flow_close(&f);
+}
+
 /* A 401 means that nothing was done: once more with the next token, a write too; but once. */
 static void refused(void **state) {
     (void)state;
@@ -326,9 +339,10 @@ static void laid_over_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_once),        cmocka_unit_test(refused),    cmocka_unit_test(not_renewable),
-        cmocka_unit_test(refreshing),     cmocka_unit_test(waited_for), cmocka_unit_test(without_a_grant),
-        cmocka_unit_test(kept_to_itself), cmocka_unit_test(laid_over),  cmocka_unit_test(laid_over_wrongly),
+        cmocka_unit_test(at_once),           cmocka_unit_test(each_attempt),   cmocka_unit_test(refused),
+        cmocka_unit_test(not_renewable),     cmocka_unit_test(refreshing),     cmocka_unit_test(waited_for),
+        cmocka_unit_test(without_a_grant),   cmocka_unit_test(kept_to_itself), cmocka_unit_test(laid_over),
+        cmocka_unit_test(laid_over_wrongly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,8 +223,9 @@ static void an_effect_that_ends_while_the_disk_is_full(void **unused) {
     assert_int_equal(unsettled(&f), 10);
     fault_vfs.full = true;
     assert_int_equal(px_store_put(f.state, f.work, PX_LIT("svc"), PX_LIT("k"), big(), NULL, NULL, NULL), 0);
-    px_effect_end(f.state, px_str_of(ids[0]),
-                  &(struct px_effect_ending){.outcome = PX_EFFECT_DONE}); /* in the transaction that will fail */
+    px_effect_end(
+        f.state, px_str_of(ids[0]),
+        &(struct px_effect_ending){.outcome = PX_EFFECT_DONE}); /* in the transaction that will fail */
     fix_turn(&f);
     assert_int_equal(fix_health(&f), PX_HEALTH_READ_ONLY);
     for (int i = 1; i < 10; i++)

@@ -211,6 +211,20 @@ static void guards(const struct px_daemon *d, struct px_metrics *m) {
     px_arena_finish(&rows.arena);
 }
 
+static void grants(const struct px_daemon *d, struct px_metrics *m) {
+    struct px_grants_stats stats;
+    px_grants_stats_get(d->grants, &stats);
+    gauge(m, "plexus_grants", stats.grants, "Credentials with a life.");
+    gauge(m, "plexus_grants_refreshing", stats.refreshing, "Those that are being refreshed.");
+    gauge(m, "plexus_grants_need_person", stats.needs_person, "Those that somebody has to log in for.");
+    counter(m, "plexus_grant_refreshes", stats.refreshes, "Refreshes that were begun.");
+    counter(m, "plexus_grant_refreshes_failed", stats.failed, "Those that failed, and are tried again.");
+    counter(m, "plexus_grants_invalidated", stats.invalid,
+            "Grants that their provider does not know any more.");
+    gauge(m, "plexus_grant_refreshes_peak", stats.peak_per_s,
+          "The most refreshes that were begun within one second.");
+}
+
 /* ---- what carries it all ---- */
 
 static void loop(const struct px_daemon *d, struct px_metrics *m) {
@@ -292,6 +306,7 @@ void px_daemon_metrics(void *daemon, struct px_metrics *m) {
     calls(d, m);
     services(d, m);
     guards(d, m);
+    grants(d, m);
     loop(d, m);
     state(d, m);
     network(d, m);

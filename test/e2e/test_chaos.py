@@ -13,6 +13,7 @@ import time
 import pytest
 from chaos.server import Full, Upstream, closed_port, do, status
 from conftest import BUILD, Daemon, base_config, until
+from test_http_listener import metrics, one, port
 
 PLUGIN = BUILD / "test/abi/plugins/chaos.so"
 ATTEMPTS = 3  # the first one, and two more
@@ -32,7 +33,7 @@ def world():
     shutil.copy(PLUGIN, folder / "more" / "chaos.so")
     os.chmod(folder / "more" / "chaos.so", 0o644)
     upstream, full = Upstream(), Full()
-    config = base_config(folder, limits={"calls_per_principal": 500, "calls": 1000})
+    config = base_config(folder, http={"listen": "127.0.0.1:0"}, limits={"calls_per_principal": 500, "calls": 1000})
     config["plugin_dirs"].append(str(folder / "more"))
     for name, url in (("up", upstream.url), ("dead", closed_port()), ("full", full.url)):
         config["services"][name] = {"plugin": "chaos", "limits": LIMITS, "config": {"base_url": url}}
@@ -189,6 +190,26 @@ def test_no_connection(world, service, code):
     for kind, (_, out, result) in rows.items():
         assert out[:2] == (code, True), f"{kind}: {result}"
     assert guard(world, service)["retries"] - before == (ATTEMPTS - 1) * len(CLASSES)
+
+
+def test_metrics(world):
+    """What the guards count is what they did."""
+    at = port(world.daemon)
+    before = metrics(at)
+    world.upstream.script("counted", status(503), status(200, delay=0.2))
+    assert outcome(world.call("up_get", {"case": "counted"}))[0] == "ok"
+    assert outcome(world.call("up_post", {"case": "counted"}))[0] == "ok"
+    found = metrics(at)
+
+    def more(name, **labels):
+        return one(found, name, service="up", **labels) - before[name].get(tuple(sorted({"service": "up", **labels}.items())), 0)
+
+    assert (more("plexus_service_requests_total"), more("plexus_service_retries_total"), more("plexus_service_failures_total")) == (3, 1, 1)
+    assert one(found, "plexus_service_in_flight", service="up") == 0 and one(found, "plexus_service_waiting", service="up") == 0
+    assert one(found, "plexus_service_latency_seconds", service="up", quantile="0.99") >= 0.15
+    assert more("plexus_service_refused_total", reason="rate") == 0
+    assert one(found, "plexus_breaker_state", service="up", upstream="api") == 0
+    assert "counted" not in repr(found)
 
 
 # ---- limits: when to come back -------------------------------------------------------------------------------------------

@@ -161,6 +161,7 @@ def test_metrics(host):
     assert one(after, "plexus_loop_turns_total") > one(before, "plexus_loop_turns_total")
     assert one(after, "plexus_http_server_requests_total") == 2
     assert after["plexus_state_stall_seconds_count"]
+    assert one(after, "plexus_grants") == 0
     assert "no_such_tool" not in repr(after) and "uid" not in repr(after), "what a planner wrote is no label"
 
 

@@ -200,7 +200,11 @@ static void fetch(px_call_h call, const struct px_call_in *in) {
                                   .frame = (uint32_t)number_of(in->args_json, "/frame"),
                                   .body = text_of(scope, in->args_json, "/body"),
                                   .timeout_ns = (uint64_t)number_of(in->args_json, "/timeout_ms") * 1000000,
-                                  .max_bytes = (uint64_t)number_of(in->args_json, "/max_bytes")};
+                                  .max_bytes = (uint64_t)number_of(in->args_json, "/max_bytes"),
+                                  .idempotency_key = text_of(scope, in->args_json, "/key"),
+                                  .auth = text_of(scope, in->args_json, "/auth"),
+                                  .rate_group = PX_LIT("fetches"),
+                                  .cost = 2};
     if (host->json->at(in->args_json, PX_LIT("/args"), &value) == 0)
         req.args_json = value;
     int64_t many = number_of(in->args_json, "/many");
@@ -282,8 +286,10 @@ static void cancel_call(void *self, px_call_h call, void *user, uint32_t why) {
 }
 
 static const char api[] =
-    "{\"upstreams\":{\"api\":{\"base_url\":{\"$config\":\"/base_url\"},\"identity\":\"token\"}},"
-    "\"identities\":{\"token\":{\"kind\":\"bearer\",\"secret\":\"/token\",\"optional\":true}},"
+    "{\"upstreams\":{\"api\":{\"base_url\":{\"$config\":\"/base_url\"},\"identity\":\"token\","
+    "\"idempotency\":{\"header\":\"X-Key\"}}},"
+    "\"identities\":{\"token\":{\"kind\":\"bearer\",\"secret\":\"/token\",\"optional\":true},"
+    "\"other\":{\"kind\":\"api_key\",\"name\":\"X-Other\",\"secret\":\"/token\",\"optional\":true}},"
     "\"errors\":[{\"status\":418,\"code\":\"unavailable\",\"advice\":\"Ask for coffee elsewhere.\"}]}";
 
 static const struct px_tool tools[] = {

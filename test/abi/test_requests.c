@@ -54,6 +54,15 @@ static void whole(void **s) {
     assert_non_null(strcasestr(peer.last, "\r\nAuthorization: Bearer very-secret-token\r\n"));
     rig_expect("r_fetch", "{\"path\":\"/p\",\"method\":\"POST\",\"body\":\"{}\"}", 0, "http 200");
     assert_non_null(strcasestr(peer.last, "\r\nContent-Type: application/json\r\n"));
+    /* a write carries a key, its own or one that the host makes; what reads has none */
+    assert_non_null(strcasestr(peer.last, "\r\nX-Key: "));
+    rig_expect("r_fetch", "{\"path\":\"/p\",\"method\":\"POST\",\"key\":\"my-key\",\"auth\":\"other\"}", 0,
+               "http 200");
+    assert_non_null(strcasestr(peer.last, "\r\nX-Key: my-key\r\n"));
+    assert_non_null(strcasestr(peer.last, "\r\nX-Other: very-secret-token\r\n"));
+    assert_null(strcasestr(peer.last, "\r\nAuthorization:"));
+    rig_expect("r_fetch", "{\"path\":\"/p\",\"key\":\"my-key\"}", 0, "http 200");
+    assert_null(strcasestr(peer.last, "\r\nX-Key:"));
     /* judged */
     rig_expect("r_fetch", "{\"path\":\"/bad\"}", PX_FORBIDDEN, "keep out");
     rig_expect("r_fetch", "{\"path\":\"/lie\"}", PX_RATE_LIMITED, "classified: id 0, upstream api");

@@ -12,6 +12,7 @@
  *
  * One refresh of a grant is in flight; whoever needs its token waits for it. A new refresh token is committed (vault.h) before its access token is
  * used; the old one is kept until the new access token has worked, so that a crash at any instant loses no grant.
+ * README.md has the states, and what each instant of a crash leaves. needs_person: the token is used while it lives, unless its upstream has refused it.
  * Refresh: 5 minutes ahead of expiry, or a fifth of a shorter life, jittered. Loop thread only. */
 #ifndef PX_AUTH_GRANTS_H
 #define PX_AUTH_GRANTS_H
@@ -68,7 +69,8 @@ struct px_holder {
 struct px_token {
     px_str header,
         value; /* "Authorization", "Bearer …": borrowed until the loop turns; registered for redaction */
-    uint64_t account;    /* one number a grant, never 0, the same for as long as the process lives */
+    uint64_t
+        account; /* one number a grant, never 0; another after a login, or when it was put out of memory (10,000 are kept) and read again */
     uint64_t generation; /* of the token */
 };
 /** Exactly one of them: `token`, or `error` (unauthorized with the command to run; unavailable, with retry_after_ms, while the provider fails). */
@@ -92,7 +94,7 @@ bool px_auth_optional(const struct px_auth *auth);
  *  `visible` (may be NULL: all) chooses; `service` absent: every one. Shared and configured grants are listed as "none" when there is none yet. */
 void px_grants_status(struct px_grants *grants, px_str service, struct px_jw *w,
                       bool (*visible)(void *ctx, px_str service, px_str principal), void *ctx);
-/** The earliest next refresh of a service, for plexus/status; 0: none. */
+/** The earliest next refresh of a service in wall time, for plexus/status; 0: none. */
 int64_t px_grants_next_refresh(struct px_grants *grants, px_str service);
 /** Whether a service has a px_auth that needs a login which is missing; false: nothing is missing. */
 bool px_grants_needs_login(struct px_grants *grants, px_str service);

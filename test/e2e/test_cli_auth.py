@@ -185,6 +185,8 @@ def test_the_provider_says_no(begun):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(begun, host, number):
     provider, process, uri = begun
+    while "Waiting" not in process.stderr.readline():  # all of the notification has come: the host reads on
+        assert process.poll() is None
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 1 and "given up" in err

@@ -97,12 +97,23 @@ static void tell_found(struct px_call *call) {
     px_call_end(call);
 }
 
+/* Whoever was cut off by a timeout was, whatever is known since. */
+static bool was_timeout(const struct px_run *run) {
+    px_str cause;
+    return run->error.details_json.n &&
+           !px_json_slice_at(run->error.details_json, PX_LIT("/cause"), &cause) &&
+           px_str_is(cause, "\"timeout\"");
+}
+
 static int32_t first_code(const struct px_run *run) {
     if (run->answer == PX_RUN_NONE)
         return PX_TIMEOUT;
     switch (run->error.code) {
-    case PX_OK:
     case PX_OUTCOME_UNKNOWN:
+        if (was_timeout(run))
+            return PX_TIMEOUT;
+        return PX_UPSTREAM_ERROR;
+    case PX_OK:
     case PX_INTERNAL: return PX_UPSTREAM_ERROR;
     default: return run->error.code;
     }

@@ -28,7 +28,7 @@ static int wait_or_not(struct px_guard *guard, struct px_scope *scope, const str
     const struct px_lane *lane = guard->waiting ? px_guard_lane(guard, ask, &pass->to, label) : NULL;
     uint64_t ahead = lane ? lane->cost_in - lane->cost_out : 0;
     uint64_t until = px_guard_estimate(guard, &pass->to, lane, ahead, pass->cost, now, &at);
-    if (PX_MAX(until, due) > limit || limit <= now) {
+    if (px_pass_too_late(guard, pass, PX_MAX(until, due)) || limit <= now) {
         at = until > due ? at : NULL;
         return refused(guard, pass, at || due > now ? PX_GUARD_RATE : PX_GUARD_BUSY, at,
                        at || due > now ? PX_MAX(until, due) : 0, now, ret_answer);
@@ -76,6 +76,20 @@ int px_guard_enter(struct px_guard *guard, struct px_scope *scope, const struct 
     guard->refs++;
     px_guard_take(guard, pass, now);
     return 1;
+}
+
+uint64_t px_guard_held_ms(struct px_guard *guard, const struct px_guard_ask *ask) {
+    uint64_t now = guard ? px_loop_now(guard->loop) : 0, until = 0;
+    struct px_guard_targets to = {0};
+    struct px_limiter *at;
+    if (!guard || px_guard_upstream(guard, ask->upstream, &to.upstream) ||
+        px_guard_group(guard, ask->group, &to.group))
+        return 0;
+    px_guard_find_quotas(guard, px_guard_label(guard, ask->label), ask->account, &to);
+    if (px_breaker_ask(&to.upstream->breaker, to.upstream->limits, now) == PX_BREAKER_REFUSES)
+        until = px_breaker_until(&to.upstream->breaker, to.upstream->limits, now);
+    until = PX_MAX(until, px_guard_estimate(guard, &to, NULL, 0, ask->cost ? ask->cost : 1, now, &at));
+    return until > now ? (until - now) / PX_MS + ((until - now) % PX_MS != 0) : 0;
 }
 
 static void remember(struct px_guard *guard, px_str words, uint64_t now) {

@@ -123,9 +123,13 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
 
 /** May this request be tried again? `attempt`: those that were made, from 1. `after_ms`: what the upstream asked for; -1: nothing.
  *  True: one retry is taken from the budget, and *ret_at_ns is when (after_ms, and a backoff with full jitter behind it): enter with it as
- *  not_before_ns. False: the attempts or the budget are used up, or it would be later than the deadline; *ret_at_ns says when it would have been. */
+ *  not_before_ns. False: the attempts or the budget are used up, or it would be later than the deadline; *ret_at_ns says when it would have been
+ *  (which is of use to nobody else: px_guard_held_ms). */
 bool px_guard_retry(struct px_guard *guard, unsigned attempt, int64_t after_ms, uint64_t deadline_ns,
                     uint64_t *ret_at_ns);
+/** How long a request like this one would be held back if it entered now: by rates, by what the upstream said, by an open breaker (held
+ *  open by a person: 0, nobody knows). 0: not at all. For the answer of one that is not tried again. */
+uint64_t px_guard_held_ms(struct px_guard *guard, const struct px_guard_ask *ask);
 /** A read was answered by another's request. */
 void px_guard_count_shared(struct px_guard *guard);
 

@@ -158,6 +158,8 @@ void px_limiter_wake(void *limiter);
 void px_guard_look_again(struct px_guard *guard);
 void px_guard_again(void *guard);
 uint64_t px_pass_limit(const struct px_guard *guard, const struct px_guard_pass *pass);
+/** Would it be let in then? Not at its deadline: nothing can be done in no time. */
+bool px_pass_too_late(const struct px_guard *guard, const struct px_guard_pass *pass, uint64_t at_ns);
 
 /* say.c */
 /** `at`: who held it back, NULL: nobody; until_ns: 0: not known. */

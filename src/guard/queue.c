@@ -164,6 +164,10 @@ uint64_t px_pass_limit(const struct px_guard *guard, const struct px_guard_pass 
     return pass->deadline_ns ? PX_MIN(limit, pass->deadline_ns) : limit;
 }
 
+bool px_pass_too_late(const struct px_guard *guard, const struct px_guard_pass *pass, uint64_t at_ns) {
+    return at_ns > px_pass_limit(guard, pass) || (pass->deadline_ns && at_ns >= pass->deadline_ns);
+}
+
 /* Out of its lane, which may be gone then; the targets stay in pass->to. */
 static void dequeue(struct px_guard_pass *pass) {
     struct px_guard *guard = pass->guard;
@@ -244,7 +248,7 @@ static bool move_first(struct px_lane *lane, struct px_limiter *queued, uint64_t
     struct px_hold hold = px_guard_check(guard, &lane->to, pass->cost, now);
     if (hold.what == PX_HOLD_OPEN) {
         refuse(pass, PX_GUARD_OPEN, NULL, hold.until_ns);
-    } else if (hold.what == PX_HOLD_UNTIL && hold.until_ns > px_pass_limit(guard, pass)) {
+    } else if (hold.what == PX_HOLD_UNTIL && px_pass_too_late(guard, pass, hold.until_ns)) {
         refuse(pass, PX_GUARD_RATE, hold.at, hold.until_ns);
     } else if (hold.what == PX_HOLD_NOTHING && !queued) {
         let_in(pass, now);
@@ -375,6 +379,8 @@ static void give_up(struct px_guard_pass *pass, uint64_t now) {
         refuse(pass, PX_GUARD_OPEN, NULL, hold.until_ns);
     else if (hold.what == PX_HOLD_UNTIL)
         refuse(pass, PX_GUARD_RATE, hold.at, hold.until_ns);
+    else if (hold.what == PX_HOLD_NOTHING && at && (at->n_meters || at->kind == PX_OF_QUOTA))
+        refuse(pass, PX_GUARD_RATE, at, now); /* its turn would be now, when its time is over */
     else
         refuse(pass, PX_GUARD_BUSY, hold.at, 0);
     if (at && at->n_lanes)
@@ -412,7 +418,7 @@ static void refuse_late(struct px_guard *guard, struct px_list_node *list, const
         bool open = hold->what == PX_HOLD_OPEN;
         if (open && (!hold->until_ns || pass->not_before_ns < hold->until_ns))
             refuse(pass, PX_GUARD_OPEN, NULL, hold->until_ns);
-        else if (hold->what == PX_HOLD_UNTIL && hold->until_ns > px_pass_limit(guard, pass))
+        else if (hold->what == PX_HOLD_UNTIL && px_pass_too_late(guard, pass, hold->until_ns))
             refuse(pass, PX_GUARD_RATE, hold->at, hold->until_ns);
         else if (guard->new_limits)
             px_timer_arm(&pass->timer, px_loop_now(guard->loop));

@@ -31,7 +31,9 @@ static void say_rate(const struct px_guard *guard, const struct px_guard_targets
         bool named = told->kind != 'a' && told->name.n;
         int most = (int)PX_MIN(told->name.n, 40u);
         char amount[64] = "to wait";
-        if (!told->q.retry_ns && left >= 0)
+        if (!told->q.retry_ns && left >= 0 && told->q.limit < 0)
+            snprintf(amount, sizeof amount, "%lld are left", (long long)left);
+        else if (!told->q.retry_ns && left >= 0)
             snprintf(amount, sizeof amount, "%lld of %lld are left", (long long)left,
                      (long long)told->q.limit);
         snprintf(why, n, "%s said: %s%s%.*s%s", guard->service, amount, named ? " (" : "", named ? most : 0,

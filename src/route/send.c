@@ -285,7 +285,7 @@ static bool renews(struct px_send *send, const struct px_http_result *result,
 /* Another attempt is on its way: true; else this was the last, and `error` is the answer. */
 static bool again(struct px_send *send, const struct px_http_result *result,
                   const struct px_route_verdict *verdict) {
-    uint64_t at = 0, now = now_of(send);
+    uint64_t at = 0;
     int64_t after = verdict->retry_after_ms > 0 ? verdict->retry_after_ms : -1;
     bool repeats = px_send_may_repeat(send, result, verdict) &&
                    px_guard_retry(guard_of(send), send->attempts, after, send->opts.deadline_ns, &at);
@@ -300,8 +300,8 @@ static bool again(struct px_send *send, const struct px_http_result *result,
         step(send, go(send, at));
         return true;
     }
-    if (send->error.flags & PX_ERROR_RETRYABLE && !send->error.retry_after_ms && at > now)
-        send->error.retry_after_ms = (int64_t)((at - now + PX_MS - 1) / PX_MS);
+    if (send->error.flags & PX_ERROR_RETRYABLE && send->error.retry_after_ms <= 0)
+        send->error.retry_after_ms = (int64_t)px_guard_held_ms(guard_of(send), &send->ask);
     return false;
 }
 

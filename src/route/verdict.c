@@ -311,6 +311,11 @@ struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstrea
         px_jw_key(&w, "status");
         px_jw_i64(&w, result->status);
     }
+    if (verdict->code == PX_OUTCOME_UNKNOWN &&
+        (result->fail == PX_HTTP_TIMEOUT || px_status_meaning(result->status)->code == PX_TIMEOUT)) {
+        px_jw_key(&w, "cause"); /* what it is when it turns out not to have happened */
+        px_jw_str(&w, PX_LIT("timeout"));
+    }
     if (id.n) {
         px_jw_key(&w, "request_id");
         px_jw_str(&w, id);

@@ -158,6 +158,12 @@ def test_secrets_stay(plexusd, op):
         shown = planner.call("web_get", {"id": "me"}, {"plexus/verbose": True})
     token = re.search(r"Bearer ([^\s\"]+)", json.dumps(shown))
     assert not token or token[1].startswith("***") or "redacted" in token[1], token
+    issued = op.log()["issued"]
+    kept = [path for path in host.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(issued) >= 3 and any(path.name == "state.db" for path in kept)
+    texts = [(path, path.read_bytes()) for path in kept] + [("what is shown", (everything + json.dumps(shown)).encode())]
+    for where, text in texts:
+        assert not any(one.encode() in text for one in issued), where
     assert (host.folder / "state").stat().st_mode & 0o777 == 0o700
 
 

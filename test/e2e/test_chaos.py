@@ -122,9 +122,9 @@ LASTING = {
 }
 
 
-def settled(once, did):
-    """Where it can be looked for, the host says which."""
-    return once if once != UNKNOWN else OK if did else ("upstream_error", True)
+def settled(once, did, first="upstream_error"):
+    """Where it can be looked for, the host says which; what did not happen failed as the attempt did."""
+    return once if once != UNKNOWN else OK if did else (first, True)
 
 
 BROKEN = ("reset", "close", "reset_unread", "close_unread", "reset_after_head", "reset_in_body", "close_in_body")
@@ -135,7 +135,7 @@ def test_a_status_that_passes(world, code):
     """Repeated where that does no harm; a write without a key leaves once."""
     once = AGAIN[code][1]
     rows = run(world, f"{code}, {code}, 200", [status(code)] * 2)
-    check(rows, ATTEMPTS, OK, OK, once, settled(once, False))
+    check(rows, ATTEMPTS, OK, OK, once, settled(once, False, AGAIN[code][0][0]))
 
 
 @pytest.mark.parametrize("code", AGAIN)
@@ -146,7 +146,8 @@ def test_a_status_that_stays(world, code):
     if code == 500:  # an answer of the application: the same again, as far as it knows
         assert rows["post_key"][1][:2] == once
         rows.pop("post_key")
-    check(rows, ATTEMPTS, read, write, once, settled(once, False))
+    check(rows, ATTEMPTS, read, write, once, settled(once, False, read[0]))
+    assert all(out[2] is None for _, out, _ in rows.values()), "nobody asked for a wait: nobody is told one"
 
 
 @pytest.mark.parametrize("code", LASTING)
@@ -179,7 +180,7 @@ def test_no_http(world):
 @pytest.mark.parametrize("what", ("stall", "stall_in_body"))
 def test_timeouts(world, what):
     rows = run(world, what, [do(what)] * 9)
-    check(rows, ATTEMPTS, ("timeout", True), UNKNOWN, UNKNOWN, settled(UNKNOWN, False))
+    check(rows, ATTEMPTS, ("timeout", True), UNKNOWN, UNKNOWN, settled(UNKNOWN, False, "timeout"))
 
 
 @pytest.mark.parametrize("service, code", [("dead", "unavailable"), ("full", "timeout")])

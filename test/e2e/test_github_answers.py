@@ -182,6 +182,7 @@ def test_rate_limits(serve):
 
     def error(answer, tool="pulls_list", args=REPO):
         answers[:] = [answer]
+        planner.request("plexus/breaker", {"service": "github", "order": "reset"})  # what the one before said is forgotten
         return planner.error_of(f"github_{tool}", args)
 
     reset = str(int(time.time()) + 1000)
@@ -196,6 +197,65 @@ def test_rate_limits(serve):
     graphql = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit already exceeded for user ID 1."}]}
     got = error((200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}, graphql), "discussions_list")
     assert got["code"] == "rate_limited" and got["retry_after_ms"] > 990_000 and "already exceeded" in got["message"], got
+
+
+SEARCH = ("search_issues", {"query": "x"})
+PULLS = ("pulls_list", REPO)
+
+
+def quota(resource, remaining, seconds):
+    """What GitHub says with each answer. Its times are whole seconds."""
+    return {"x-ratelimit-limit": "30", "x-ratelimit-remaining": str(remaining), "x-ratelimit-resource": resource,
+            "x-ratelimit-reset": str(int(time.time()) + seconds)}
+
+
+@pytest.mark.parametrize("status", (200, 403, 429))
+def test_a_limit_holds_its_resource_and_no_other(serve, status):
+    """The header alone says which: searches are held back until their minute is over, nothing else is."""
+    def answer(request):
+        if "/search/" not in request.path:
+            return 200, quota("core", 4000, 1000), []
+        return status, quota("search", 0, 1000), {"message": "API rate limit exceeded", "total_count": 0, "items": []}
+
+    planner, github = serve(answer)
+    planner.call("github_" + PULLS[0], PULLS[1])
+    github.take()
+    first = planner.call("github_" + SEARCH[0], SEARCH[1], {"plexus/timeout_ms": 3000})
+    assert bool(first.get("isError")) == (status != 200), first
+    assert len(github.take()) == 1, "it is not sent again before its time"
+    began = time.monotonic()
+    error = planner.error_of("github_" + SEARCH[0], {"query": "y"}, {"plexus/timeout_ms": 3000})
+    assert error["code"] == "rate_limited" and 990_000 < error["retry_after_ms"] <= 1_001_000, error
+    assert time.monotonic() - began < 1 and not github.take()
+    assert not planner.call("github_" + PULLS[0], PULLS[1], {"plexus/timeout_ms": 3000}).get("isError")
+    assert len(github.take()) == 1
+
+
+def test_a_limit_is_waited_for(serve):
+    """A caller who has the time gets the answer: one request before, one after it."""
+    times = []
+
+    def answer(request):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            return 403, quota("search", 0, 3), {"message": "API rate limit exceeded"}
+        return 200, quota("search", 29, 60), {"total_count": 0, "incomplete_results": False, "items": []}
+
+    planner, _ = serve(answer)
+    assert not planner.call("github_" + SEARCH[0], SEARCH[1], {"plexus/timeout_ms": 20000}).get("isError")
+    assert len(times) == 2 and times[1] - times[0] > 1.9, times
+
+
+def test_a_secondary_limit_holds_everything(serve):
+    """It is of all that the token does, and of a minute when it does not say."""
+    planner, github = serve(lambda request: (403, {}, {"message": "You have exceeded a secondary rate limit. Please wait."}))
+    error = planner.error_of("github_" + SEARCH[0], SEARCH[1], {"plexus/timeout_ms": 3000})
+    assert error["code"] == "rate_limited" and 55_000 < error["retry_after_ms"] <= 60_000, error
+    assert len(github.take()) == 1
+    for tool, args in (PULLS, SEARCH):
+        error = planner.error_of("github_" + tool, args, {"plexus/timeout_ms": 3000})
+        assert error["code"] == "rate_limited" and 55_000 < error["retry_after_ms"] <= 60_000, error
+    assert not github.take()
 
 
 def test_refusals(serve):

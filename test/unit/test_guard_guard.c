@@ -71,6 +71,13 @@ static void rates_are_waited_for(void **state) {
     assert_int_equal(enter(&g, &r[4], &ask), -EAGAIN); /* the fifth would be in after 4 s */
     assert_int_equal(r[4].answer.verdict, PX_GUARD_RATE);
     assert_int_equal(r[4].answer.retry_after_ms, 4000);
+    ask.deadline_ns = start + 4 * PX_S; /* nor is there time for it when its time is over just then */
+    assert_int_equal(enter(&g, &r[4], &ask), -EAGAIN);
+    assert_int_equal(r[4].answer.verdict, PX_GUARD_RATE);
+    assert_string_equal(r[4].answer.why, "the limit of shop is used up: 1 in 1.0 s");
+    ask.deadline_ns = 0;
+    assert_int_equal(px_guard_held_ms(g.guard, &ask),
+                     2000); /* behind one of those who wait: it is somebody else */
     pass_time(&g, 10 * PX_S);
     for (int i = 1; i < 4; i++) {
         assert_int_equal(r[i].answered, 1);

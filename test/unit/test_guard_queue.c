@@ -497,6 +497,27 @@ static void retries_have_a_budget_and_a_deadline(void **state) {
     guard_close(&g);
 }
 
+static void a_limit_that_was_not_said_is_not_named(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct req r;
+    guard_open(&g, &limits);
+    struct px_guard_ask ask = ask_of("ann");
+    struct px_quota said = nothing_said();
+    said.remaining = 0, said.reset_ms = 10000, said.group = px_str_of("core");
+    ask.group = said.group;
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 0);
+    px_guard_told(g.guard, &ask, &said);
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 10000);
+    ask.deadline_ns = now_of(&g) + PX_S;
+    assert_int_equal(enter(&g, &r, &ask), -EAGAIN);
+    assert_string_equal(r.answer.why, "shop said: 0 are left (core)");
+    ask.group = px_str_of("search");
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 0);
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(principals_take_turns),
@@ -512,6 +533,7 @@ int main(void) {
         cmocka_unit_test(it_says_what_it_waits_for),
         cmocka_unit_test(costs_and_corrections),
         cmocka_unit_test(retries_have_a_budget_and_a_deadline),
+        cmocka_unit_test(a_limit_that_was_not_said_is_not_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -615,6 +615,20 @@ static void errors_say_where(void **state) {
     error = px_verdict_error(&arena, &upstream, &a.result, &verdict);
     assert_int_equal(error.flags, 0);
     assert_non_null(strstr(error.details_json.p, "\"request_id\":\"ray\""));
+    /* Why it is not known whether it happened: what is told once it is known that it did not. */
+    verdict.code = PX_OUTCOME_UNKNOWN;
+    const struct {
+        enum px_http_fail fail;
+        int status;
+        bool timeout;
+    } causes[] = {{PX_HTTP_TIMEOUT, 0, true}, {PX_HTTP_OK, 504, true},  {PX_HTTP_OK, 524, true},
+                  {PX_HTTP_RESET, 0, false},  {PX_HTTP_OK, 502, false}, {PX_HTTP_PROTOCOL, 0, false}};
+    for (size_t i = 0; i < PX_COUNT(causes); i++) {
+        a.result = (struct px_http_result){.fail = causes[i].fail, .status = causes[i].status};
+        error = px_verdict_error(&arena, NULL, &a.result, &verdict);
+        assert_int_equal(strstr(error.details_json.p, "\"cause\":\"timeout\"") != NULL, causes[i].timeout);
+    }
+    verdict.code = PX_RATE_LIMITED;
     a.result = (struct px_http_result){.fail = PX_HTTP_DNS};
     error = px_verdict_error(&arena, NULL, &a.result, &verdict);
     assert_text(error.details_json, "{}");

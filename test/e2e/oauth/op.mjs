@@ -6,7 +6,7 @@
 // made in the folder `keys`.
 //   - Refresh tokens are rotated at every use; one that is used again revokes the whole family (RFC 9700 section 4.14.2). With grace_ms the old one
 //     may be used again for that long.
-//   - GET  ISSUER/_test/log    what happened: {"tokens": [each token request], "authorizations", "refreshes", "revoked_families", "revocations", …}
+//   - GET  ISSUER/_test/log    what happened: {"tokens": [each token request], "authorizations", "refreshes", "revoked_families", "revocations", "issued": [each token], …}
 //   - POST ISSUER/_test/fail   {"times": 3, "status": 503, "headers": {…}}: the next token requests are answered so, before the provider sees them
 //   - ANY  API/…               401 without a token of this provider's that lives; else 200 with whose it is
 import * as http from 'node:http';
@@ -103,13 +103,13 @@ provider.registerGrantType(BEARER, async ctx => {
 }, ['assertion', 'scope']);
 
 // ---- what happened ----
-const log = { tokens: [], authorizations: [], refreshes: 0, refreshes_refused: 0, revoked_families: 0, revocations: 0, reused: 0, errors: [], api: [] };
+const log = { tokens: [], authorizations: [], refreshes: 0, refreshes_refused: 0, revoked_families: 0, revocations: 0, reused: 0, errors: [], api: [], issued: [] };
 let fail = { times: 0 };
 const note = (ctx, error) => {
   const { params, client } = ctx.oidc;
   log.tokens.push({ grant_type: params?.grant_type, client: client?.clientId, auth: client?.clientAuthMethod, resource: params?.resource, pkce: !!params?.code_verifier, error: error?.error, detail: error?.error_detail });
 };
-provider.on('grant.success', ctx => { note(ctx); if (ctx.oidc.params.grant_type === REFRESH) log.refreshes++; });
+provider.on('grant.success', ctx => { note(ctx); log.issued.push(...['access_token', 'refresh_token', 'id_token'].map(name => ctx.body[name]).filter(Boolean)); if (ctx.oidc.params.grant_type === REFRESH) log.refreshes++; });
 provider.on('grant.error', (ctx, error) => {
   note(ctx, error);
   if (ctx.oidc.params?.grant_type === REFRESH) log.refreshes_refused++;

@@ -126,10 +126,10 @@ static void wrote(const struct px_send *send) {
 void px_share_leave(struct px_send *send) {
     struct px_send *leader = send->leader, *next;
     wrote(send);
+    send->leader = NULL;
+    px_list_remove(&send->flight); /* also out of the list of those who are being told */
     if (!leader)
         return;
-    send->leader = NULL;
-    px_list_remove(&send->flight);
     if (leader != send || px_list_empty(&send->followers))
         return;
     next = px_list_entry(send->followers.next, struct px_send, flight);

@@ -228,7 +228,8 @@ struct told {
     char progress[32][64];
     unsigned n_progress;
     bool close_in_done, close_in_progress, close_in_classify;
-    int32_t classify_as; /* PX_OK: leave it */
+    struct px_scope **other_in_classify; /* closed too; NULL: nobody's */
+    int32_t classify_as;                 /* PX_OK: leave it */
     unsigned classified;
 };
 
@@ -274,6 +275,8 @@ static inline void told_classify(void *user, px_str upstream, const struct px_ht
         *verdict = (struct px_route_verdict){.code = told->classify_as, .message = PX_LIT("classified")};
     if (told->close_in_classify)
         px_scope_close(&told->scope);
+    if (told->other_in_classify)
+        px_scope_close(told->other_in_classify);
 }
 
 static const struct px_route_sink told_sink = {told_done, told_progress, told_classify};

@@ -186,6 +186,26 @@ static void ended_meanwhile(void **state) {
     flow_close(&f);
 }
 
+/* One who is told may end others who are being told, and they are told nothing. */
+static void ended_by_another(void **state) {
+    (void)state;
+    const struct answer answers[] = {slow};
+    struct told told[4] = {{0}};
+    struct flow_rig f;
+    send_open(&f, ONE, "{'path':'/a'}", EASY, true, answers, 1);
+    for (int i = 0; i < 4; i++)
+        call_begin(&f, &told[i], NULL, NULL);
+    told[1].other_in_classify = &told[2].scope;
+    call_wait(&f, &told[0]);
+    call_wait(&f, &told[1]);
+    call_wait(&f, &told[3]);
+    assert_int_equal(told[2].times, 0);
+    assert_int_equal(told[2].classified, 0);
+    for (int i = 0; i < 4; i++)
+        told_free(&told[i]);
+    flow_close(&f);
+}
+
 /* What was read before a write is not given to who reads after it. */
 static void reads_after_writes(void **state) {
     (void)state;
@@ -226,6 +246,7 @@ int main(void) {
         cmocka_unit_test(deadlines),
         cmocka_unit_test(failures),
         cmocka_unit_test(ended_meanwhile),
+        cmocka_unit_test(ended_by_another),
         cmocka_unit_test(reads_after_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,7 +123,7 @@ static struct px_http_file look_at(const char *path) {
 }
 
 int px_http_create(const struct px_http_opts *opts, struct px_http **ret, struct px_err *err) {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (px_http_global_init())
         return px_err_set(err, -ENOMEM, "the HTTP library cannot be initialised");
     struct px_http *http = calloc(1, sizeof *http);
     if (!http) {

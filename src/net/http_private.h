@@ -14,6 +14,7 @@
  *   http_urls.c   the URLs that were read last
  *   http_time.c   the four timeouts
  *   http_words.c  failures, in words
+ *   http_memory.c curl's memory, wiped
  */
 #ifndef PX_NET_HTTP_PRIVATE_H
 #define PX_NET_HTTP_PRIVATE_H
@@ -26,6 +27,9 @@
 #include "reactor/loop.h"
 #include "reactor/timer.h"
 #include <curl/curl.h>
+
+/** curl_global_init; curl_global_cleanup undoes it. -ENOMEM. */
+int px_http_global_init(void);
 
 /* ---- trust: what belongs to one egress ---- */
 

@@ -13,6 +13,7 @@ import urllib.parse
 import pytest
 
 from conftest import RpcError, until
+from test_secrets_store import in_memory
 from oauth_support import Browser, Login, Op, Scripted, auth_config, plexus
 
 SCOPES = ["openid", "offline_access", "profile", "api:read"]
@@ -143,7 +144,7 @@ def test_the_person_says_no(plexusd, op):
 
 
 def test_secrets_stay(plexusd, op):
-    """Neither the planner, nor the logs, nor the state's file in the clear, nor the page has a token."""
+    """Neither the planner, nor the logs, nor any file in the clear, nor the page has a token; nor, when it has been forgotten, memory."""
     host = start(plexusd, {"web": web(op)})
     login = Login(host, "web")
     back, _ = Browser().walk(login.url())
@@ -164,6 +165,10 @@ def test_secrets_stay(plexusd, op):
     texts = [(path, path.read_bytes()) for path in kept] + [("what is shown", (everything + json.dumps(shown)).encode())]
     for where, text in texts:
         assert not any(one.encode() in text for one in issued), where
+    if os.geteuid() == 0:  # the process is not dumpable: its memory is root's
+        assert any(in_memory(host.pid, one) for one in issued), "the test can see them"
+        assert plexus(host, "auth", "logout", "web").returncode == 0
+        until(lambda: not any(in_memory(host.pid, one) for one in issued), "nothing of a grant that is gone is left in memory")
     assert (host.folder / "state").stat().st_mode & 0o777 == 0o700
 
 

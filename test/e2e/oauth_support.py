@@ -199,9 +199,10 @@ def plexus(host, *args, env=None):
 class Login:
     """`plexus auth login`, and what it prints as it comes."""
 
-    def __init__(self, host, *args, options=()):
-        self.process = subprocess.Popen([str(PLEXUS), "--socket", str(host.socket), *map(str, options), "auth", "login", *map(str, args)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, host, *args, options=(), program=PLEXUS, uid=None):
+        process = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+        self.process = subprocess.Popen([str(program), "--socket", str(host.socket), *map(str, options), "auth", "login", *map(str, args)],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **process)
         self.said = ""
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

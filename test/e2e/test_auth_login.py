@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import RpcError, until
+from conftest import PLEXUS, RpcError, until
 from test_secrets_store import in_memory
 from oauth_support import Browser, Login, Op, Scripted, auth_config, plexus
 
@@ -92,6 +93,8 @@ def test_code(plexusd, op, client, secret, folder):
         assert error["code"] == "unauthorized" and "plexus auth login web" in error["advice"] + error["message"]
         # and nobody else is stopped
         assert not planner.call("demo_echo", {"text": "x"}).get("isError")
+        shown = next(one for one in planner.status()["services"] if one["name"] == "web")
+        assert shown["needs_login"] is True and shown["next_refresh_unix_ms"] is None
     before = len(op.log()["tokens"])
     said = connect(host, "web")
     assert said == {"service": "web", "identity": "token", "account": "alice@example.test", "scopes": SCOPES}
@@ -106,6 +109,10 @@ def test_code(plexusd, op, client, secret, folder):
     assert grant["state"] == "fresh" and grant["account"] == "alice@example.test"
     assert grant["expires_unix_ms"] > time.time() * 1000
     assert grant["next_refresh_unix_ms"] < grant["expires_unix_ms"]
+    with host.planner() as planner:
+        shown = {one["name"]: one for one in planner.status()["services"]}
+    assert shown["web"]["needs_login"] is False and abs(shown["web"]["next_refresh_unix_ms"] - grant["next_refresh_unix_ms"]) < 50
+    assert shown["open"]["needs_login"] is False and shown["open"]["next_refresh_unix_ms"] is None
 
 
 def test_a_random_path(plexusd, op):
@@ -293,6 +300,36 @@ def test_who_may(plexusd, op):
 
 
 # ---- with a code ----
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_a_grant_for_each_user(plexusd, op):
+    """Two users of the machine, each with an account of their own: nobody gets the other's, by a call, by a repeat at once, or by logging out."""
+    other = 65534
+    host = start(plexusd, {"own": web(op, grant="per_principal")}, socket={"path": "planner.sock", "mode": "0666"},
+                 principals={"uid:0": {"policy": "all", "admin": True}, f"uid:{other}": {"policy": "all"}},
+                 policies={"all": {"allow": ["*"], "labels": "allow"}})
+    host.folder.chmod(0o711)
+    program = shutil.copy(PLEXUS, host.folder / "plexus")
+    os.seteuid(other)
+    try:
+        theirs = host.planner()
+    finally:
+        os.seteuid(0)
+    with theirs, host.planner() as mine:
+        assert connect(host, "own", user="alice")["account"] == "alice@example.test"
+        assert mine.data_of("own_get", {"id": "me"})["who"] == "alice"
+        assert theirs.error_of("own_get", {"id": "me"})["code"] == "unauthorized"
+        assert connect(host, "own", user="bob", program=program, uid=other)["account"] == "bob@example.test"
+        ids = [(planner, planner.begin_call("own_get", {"id": "me"})) for _ in range(10) for planner in (mine, theirs)]
+        for planner, id in ids:  # the same request at once: each user's is shared with nobody else's
+            answer = planner.answer(id)["result"]["structuredContent"]
+            assert answer["who"] == ("alice" if planner is mine else "bob"), answer
+        accounts = {grant.get("account") for grant in theirs.request("plexus/auth/status")["grants"]}
+        assert "bob@example.test" in accounts and "alice@example.test" not in accounts
+        theirs.request("plexus/auth/logout", {"service": "own"})
+        assert theirs.error_of("own_get", {"id": "me"})["code"] == "unauthorized"
+        assert mine.data_of("own_get", {"id": "me"})["who"] == "alice"
+
 
 def test_device(plexusd, op):
     host = start(plexusd, {"web": web(op, "device", flow="device", redirect_path=None)})

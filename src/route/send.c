@@ -184,6 +184,13 @@ static void on_token(void *user, const struct px_token *token, const struct px_e
     step(send, send->pass.state == PX_PASS_INSIDE ? transfer(send) : enter(send, 0));
 }
 
+/* A little before the caller's: that there is no token says more than that the time is over. */
+static uint64_t token_deadline(const struct px_send *send) {
+    uint64_t now = now_of(send), deadline = send->opts.deadline_ns;
+    uint64_t left = deadline > now ? deadline - now : 0;
+    return deadline - PX_MIN(left / 8, 100 * PX_MS);
+}
+
 /* 1: it is there, or none is needed; 0: it is waited for, or its want will be told; -errno. */
 static int take_token(struct px_send *send) {
     const struct px_credential *fresh = send->opts.fresh;
@@ -193,8 +200,8 @@ static int take_token(struct px_send *send) {
     if (!fresh || send->without || send->holds)
         return 1;
     send->state = PX_SEND_TOKEN;
-    int r = px_auth_token(fresh->auth, send->scope, &who, send->opts.deadline_ns, on_token, send,
-                          &send->inner, &token, &error);
+    int r = px_auth_token(fresh->auth, send->scope, &who, token_deadline(send), on_token, send, &send->inner,
+                          &token, &error);
     if (r == 0)
         stand_last(send);
     if (r == 1)

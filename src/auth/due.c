@@ -131,7 +131,7 @@ static bool serve(struct px_grants *grants, struct px_lane *lane, uint64_t now) 
         start(grants, lane, &lane->urgent);
         return true;
     }
-    if (px_list_empty(&lane->background) || now < grants->next_background_ns)
+    if (px_list_empty(&lane->background) || grants->draining || now < grants->next_background_ns)
         return false;
     grants->next_background_ns = now + PX_GRANTS_SPACING_MS * PX_MS;
     start(grants, lane, &lane->background);
@@ -155,7 +155,7 @@ static void on_pump(void *user) {
             some |= serve(grants, lane, now);
         }
     }
-    if (grants->n_background && grants->in_flight < PX_GRANTS_IN_FLIGHT)
+    if (grants->n_background && !grants->draining && grants->in_flight < PX_GRANTS_IN_FLIGHT)
         px_timer_arm(&grants->pace, PX_MAX(grants->next_background_ns, now + PX_MS));
 }
 
@@ -202,6 +202,15 @@ static void on_clocks(void *user) {
         }
     }
     px_timer_arm_in(&grants->clocks, CLOCKS_S * PX_S);
+}
+
+void px_grants_drain(struct px_grants *grants) {
+    grants->draining = true;
+    px_timer_disarm(&grants->pace);
+}
+
+bool px_grants_drained(const struct px_grants *grants) {
+    return grants->in_flight == 0;
 }
 
 void px_due_init(struct px_grants *grants) {

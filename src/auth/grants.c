@@ -391,8 +391,11 @@ bool px_auth_refused(struct px_auth *auth, uint64_t account, uint64_t generation
         return false;
     if (grant->generation != generation)
         return true;
-    if (grant->state == PX_GRANT_INVALID || grant->state == PX_GRANT_NONE || grant->stuck || !grant->auth ||
-        grant->frozen) {
+    if (grant->state == PX_GRANT_INVALID) { /* whoever asks again is told who has to do what */
+        grant->refused_generation = generation;
+        return true;
+    }
+    if (grant->state == PX_GRANT_NONE || grant->stuck || !grant->auth || grant->frozen) {
         grant->refused_generation = generation;
         return false;
     }
@@ -424,6 +427,7 @@ void px_auth_worked(struct px_auth *auth, uint64_t account, uint64_t generation)
         return;
     if (px_grant_busy(grant) || grant->frozen)
         return; /* the next record leaves it out anyway */
+    px_crash_point("refresh/worked");
     px_token_drop(&grant->tokens.previous);
     /* If this is not written, an old token stays a little longer: the next record leaves it out. */
     if (px_record_put(grant, &grant->tokens, grant->grants->opts.scope, on_forgotten, grant->grants))

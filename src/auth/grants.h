@@ -80,8 +80,12 @@ typedef void (*px_auth_cb)(void *user, const struct px_token *token, const struc
 PX_MUSTCHECK int px_auth_token(struct px_auth *auth, struct px_scope *scope, const struct px_holder *who,
                                uint64_t deadline_ns, px_auth_cb cb, void *user, struct px_op **ret_op,
                                struct px_token *ret_token, struct px_error *ret_error);
-/** The upstream answered 401 to this token. True: it is not the newest any more, or a refresh of it begins now: ask for a token once
- *  more. False: there is nothing to refresh it with, or it was just refreshed: 401 is the answer. */
+/** The host is ending: nothing is refreshed ahead of time any more; what a call waits for still is. */
+void px_grants_drain(struct px_grants *grants);
+/** No refresh is under way. The answer to one may hold the only refresh token that there is. */
+bool px_grants_drained(const struct px_grants *grants);
+/** The upstream answered 401 to this token. True: it is not the newest any more, a refresh of it begins now, or the provider has
+ *  refused the grant: ask for a token once more, and that brings one, or the words that say what to do. False: there is nothing to refresh it with, or it was just refreshed: 401 is the answer. */
 bool px_auth_refused(struct px_auth *auth, uint64_t account, uint64_t generation);
 /** The upstream took this token. Cheap when that is known. */
 void px_auth_worked(struct px_auth *auth, uint64_t account, uint64_t generation);

@@ -104,6 +104,7 @@ struct px_grants {
     struct px_work pump;
     struct px_timer pace, clocks;
     unsigned in_flight, n_urgent, n_background;
+    bool draining;
     uint64_t next_background_ns;
     uint64_t second_ns, in_second;
     uint64_t clocks_ns;

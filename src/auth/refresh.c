@@ -144,7 +144,9 @@ void px_refresh_commit(struct px_grant *grant) {
     if (r) {
         grant->begun_ms = begun;
         commit_failed(grant, r);
+        return;
     }
+    px_crash_point("refresh/committing");
 }
 
 /* ---- the answer ---- */
@@ -246,6 +248,7 @@ void px_refresh_begin(struct px_grant *grant) {
         ask(grant);
         return;
     }
+    px_crash_point("refresh/begin");
     grant->state = PX_GRANT_BEGINNING;
     grant->begun_ms = px_grants_wall_ms(grants);
     r = px_record_put(grant, &grant->tokens, grant->scope, on_begun, grant);

@@ -1,9 +1,9 @@
-/* The end: no new planners, no new calls, a time for those that run; then everything closes. */
+/* The end: no new planners, no new calls, a time for those that run and for refreshes that have begun; then everything closes. */
 #include "base/log.h"
 #include "daemon/daemon.h"
 
 static bool over(const struct px_daemon *d) {
-    return d->hurry || (d->left && px_services_drained(d->services));
+    return d->hurry || (d->left && px_services_drained(d->services) && px_grants_drained(d->grants));
 }
 
 static void planners_left(void *user) {
@@ -32,6 +32,7 @@ static void begin(struct px_daemon *d) {
     px_notify_send(&d->notify, "STOPPING=1\nSTATUS=Waiting for %u calls", calls.in_flight);
     px_front_drain(d->front, planners_left, d);
     px_services_drain(d->services);
+    px_grants_drain(d->grants);
     px_timer_arm_in(&d->deadline,
                     d->config->drain_ns + PX_S); /* services end theirs at drain_ns; answers leave then */
     d->watch = (struct px_hook){.name = "daemon/drain", .order = 0, .fn = watch, .user = d};

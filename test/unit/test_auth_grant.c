@@ -244,7 +244,9 @@ static void refused_and_then_invalid(void **state) {
     assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 0);
     world_pass(&w, PX_S);
     assert_int_equal(waits.code, PX_UNAUTHORIZED); /* not the token that was refused */
-    assert_false(px_auth_refused(auth, c.account, c.generation));
+    assert_true(px_auth_refused(auth, c.account, c.generation));
+    assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 1);
+    assert_int_equal(waits.code, PX_UNAUTHORIZED); /* the command, not the 401 */
     px_auth_close(&auth);
     grants_close(&w);
 }

@@ -40,14 +40,29 @@ class Op:
         ready = json.loads(line)
         self.issuer, self.api = ready["issuer"], ready["api"]
 
-    def log(self):
-        with urllib.request.urlopen(self.issuer + "/_test/log", timeout=WAIT) as answer:
+    def control(self, what, wish=None):
+        data = None if wish is None else json.dumps(wish).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.issuer + "/_test/" + what, data), timeout=WAIT) as answer:
             return json.load(answer)
 
+    def log(self):
+        return self.control("log")
+
     def fail(self, times, status=503, headers=None, body=None):
-        """The next token requests are answered so."""
-        data = json.dumps({"times": times, "status": status, "headers": headers or {}, **({"body": body} if body else {})}).encode()
-        urllib.request.urlopen(urllib.request.Request(self.issuer + "/_test/fail", data, method="POST"), timeout=WAIT).close()
+        """The next token requests are answered so; status 0: the connection is closed."""
+        self.control("fail", {"times": times, "status": status, "headers": headers or {}, **({"body": body} if body else {})})
+
+    def gate(self, at, drop=False):
+        """Token requests wait "before" the provider, or their answers "after" it; None: they go on, or their connections are closed."""
+        self.control("gate", {"at": at, "drop": drop})
+
+    def end(self, *kinds):
+        """The provider forgets all its AccessToken, RefreshToken."""
+        self.control("end", kinds)
+
+    def says(self, expires_in):
+        """How long tokens live from now on, if its answers are to be believed."""
+        self.control("options", {"expires_in": expires_in})
 
     def stop(self):
         self.process.stdin.close()

@@ -7,7 +7,12 @@
 //   - Refresh tokens are rotated at every use; one that is used again revokes the whole family (RFC 9700 section 4.14.2). With grace_ms the old one
 //     may be used again for that long.
 //   - GET  ISSUER/_test/log    what happened: {"tokens": [each token request], "authorizations", "refreshes", "revoked_families", "revocations", "issued": [each token], …}
-//   - POST ISSUER/_test/fail   {"times": 3, "status": 503, "headers": {…}}: the next token requests are answered so, before the provider sees them
+//   - POST ISSUER/_test/fail   {"times": 3, "status": 503, "headers": {…}}: the next token requests are answered so, before the provider sees them;
+//     status 0: not at all, the connection is closed
+//   - POST ISSUER/_test/gate   {"at": "before"}: token requests wait before the provider sees them; "after": its answers wait; null: they go on, or with
+//     "drop" their connections are closed
+//   - POST ISSUER/_test/end    ["AccessToken", "RefreshToken"]: the provider forgets its tokens of these kinds
+//   - POST ISSUER/_test/options  {"expires_in": 2}: from now on. expires_in is what answers say of a token's life, instead of access_ttl
 //   - ANY  API/…               401 without a token of this provider's that lives; else 200 with whose it is
 import * as http from 'node:http';
 import * as crypto from 'node:crypto';
@@ -103,7 +108,8 @@ provider.registerGrantType(BEARER, async ctx => {
 }, ['assertion', 'scope']);
 
 // ---- what happened ----
-const log = { tokens: [], authorizations: [], refreshes: 0, refreshes_refused: 0, revoked_families: 0, revocations: 0, reused: 0, errors: [], api: [], issued: [] };
+const log = { tokens: [], authorizations: [], refreshes: 0, refreshes_refused: 0, revoked_families: 0, revocations: 0, reused: 0, requests: 0, errors: [], api: [], issued: [] };
+const used = new Set(); // the tokens that the API has taken
 let fail = { times: 0 };
 const note = (ctx, error) => {
   const { params, client } = ctx.oidc;
@@ -114,6 +120,13 @@ provider.on('grant.error', (ctx, error) => {
   note(ctx, error);
   if (ctx.oidc.params?.grant_type === REFRESH) log.refreshes_refused++;
   if (error.error_detail === 'refresh token already used') log.reused++;
+});
+const alive = { AccessToken: new Map(), RefreshToken: new Map() };
+provider.on('access_token.saved', token => alive.AccessToken.set(token.jti, token));
+provider.on('refresh_token.saved', token => alive.RefreshToken.set(token.jti, token));
+provider.use(async (ctx, next) => {
+  await next();
+  if (ctx.path === '/token' && ctx.body?.expires_in && options.expires_in) ctx.body.expires_in = options.expires_in;
 });
 provider.on('grant.revoked', () => { log.revoked_families++; });
 provider.on('authorization.success', ctx => {
@@ -127,13 +140,46 @@ const send = (res, status, value, headers = {}) => {
   res.writeHead(status, { 'content-type': 'application/json', ...headers });
   res.end(JSON.stringify(value));
 };
+let gate = null, waiting = [];
+const controls = {
+  log: () => ({ ...log, waiting: waiting.length, tokens_used: used.size }),
+  fail: wish => { fail = wish; return {}; },
+  gate: wish => {
+    gate = wish.at;
+    for (const { res, go } of waiting.splice(0)) {
+      if (wish.drop) res.socket?.destroy();
+      else go();
+    }
+    return {};
+  },
+  end: async kinds => {
+    for (const kind of kinds) {
+      for (const token of alive[kind].values()) await token.destroy();
+      alive[kind].clear();
+    }
+    return {};
+  },
+  options: wish => Object.assign(options, wish),
+};
 const oidc = provider.callback();
 handlers.issuer = async (req, res) => {
-  if (req.url === '/_test/log') return send(res, 200, log);
-  if (req.url === '/_test/fail') { fail = JSON.parse(await text(req)); return send(res, 200, {}); }
-  if (req.url === '/token' && fail.times > 0) {
-    fail.times--;
-    return send(res, fail.status, fail.body ?? { error: 'temporarily_unavailable' }, fail.headers);
+  const control = controls[/^\/_test\/(\w+)$/.exec(req.url)?.[1]];
+  if (control) {
+    const wish = await text(req);
+    return send(res, 200, await control(wish ? JSON.parse(wish) : null));
+  }
+  if (req.url === '/token') {
+    log.requests++;
+    if (fail.times > 0) {
+      fail.times--;
+      if (!fail.status) return req.socket.destroy();
+      return send(res, fail.status, fail.body ?? { error: 'temporarily_unavailable' }, fail.headers);
+    }
+    if (gate === 'before') await new Promise(go => waiting.push({ res, go }));
+    if (gate === 'after') {
+      const end = res.end.bind(res);
+      res.end = (...args) => { waiting.push({ res, go: () => end(...args) }); return res; };
+    }
   }
   if (req.url === '/token/revocation') log.revocations++;
   return oidc(req, res);
@@ -142,6 +188,7 @@ handlers.api = async (req, res) => {
   const value = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1];
   const token = value && (await provider.AccessToken.find(value) ?? await provider.ClientCredentials.find(value));
   await text(req);
+  if (token) used.add(value);
   log.api.push({ method: req.method, path: req.url, ok: !!token });
   if (!token) return send(res, 401, { message: 'Bad credentials' }, { 'www-authenticate': 'Bearer error="invalid_token"' });
   return send(res, 200, { who: token.accountId ?? token.clientId, client: token.clientId, audience: token.aud ?? null, scope: token.scope ?? null, path: req.url });

@@ -160,6 +160,20 @@ def test_a_network_that_changes_replaces_the_service(host, upstream):
         assert upstream.seen[-1][1] == "/v1/items/c"
 
 
+def test_the_groups_and_costs_of_requests(host, upstream):
+    """What a plugin's code sends names its group and its cost; what is used up there holds nothing else back."""
+    config = host.config
+    config["services"]["web"]["limits"] = {"groups": {"fetches": {"rates": [{"kind": "fixed", "requests": 5, "per_ms": 600000}]}}}
+    host.reload(config)
+    with host.planner() as planner:
+        fetch = "web_fetch", {"upstream": "api", "path": "/a"}, {"plexus/timeout_ms": 3000}
+        results = [planner.call(*fetch) for _ in range(3)]
+        refused = ["fetches is used up: 5 in 10 min" in one["content"][0]["text"] for one in results]
+        assert refused == [False, False, True], results
+        assert len(upstream.seen) == 2
+        assert planner.data_of("web_get", {"id": "a"})["id"] == 7
+
+
 def test_check_says_what_is_wrong_with_a_plugin():
     bad = PLUGIN.with_name("data_bad.so")
     done = subprocess.run([str(PLEXUS), "plugin", "check", str(bad)], capture_output=True, text=True)

@@ -232,6 +232,22 @@ static void a_person_is_needed(void **state) {
     }
 }
 
+static void the_host_ends(void **state) {
+    (void)state;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    px_grants_drain(w.grants);
+    world_pass(&w, 3601 * PX_S);
+    assert_int_equal(provider.refreshes, 0); /* nobody waits for it */
+    assert_true(px_grants_drained(w.grants));
+    assert_string_equal(token_of(&w, auth, NULL), "Bearer at-2-1-access");
+    assert_int_equal(provider.refreshes, 1);
+    assert_true(px_grants_drained(w.grants));
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 static void refused_and_then_invalid(void **state) {
     (void)state;
     struct caller c, waits;
@@ -365,6 +381,7 @@ int main(void) {
                                        cmocka_unit_test(a_token_is_borrowed_for_a_turn),
                                        cmocka_unit_test(a_person_is_needed),
                                        cmocka_unit_test(refused_and_then_invalid),
+                                       cmocka_unit_test(the_host_ends),
                                        cmocka_unit_test(the_previous_is_tried_once),
                                        cmocka_unit_test(an_answer_that_was_lost),
                                        cmocka_unit_test(what_passes),

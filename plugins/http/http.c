@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char api[] = "{\"upstreams\":{\"web\":{"
+/* Its one upstream is many hosts: a breaker that the dead ones opened would keep everybody from the others. */
+static const char api[] = "{\"limits\":{\"breaker\":{\"enabled\":false}},\"upstreams\":{\"web\":{"
                           "\"origins\":{\"$config\":\"/origins\",\"default\":[]},"
                           "\"hosts\":{\"$config\":\"/hosts\",\"default\":[]},"
                           "\"ports\":{\"$config\":\"/ports\"},"

@@ -43,14 +43,15 @@ class World:
         secure = [peer.origin for peer in self.tls.values()]
         at = self.peer.port
         common = {"timeout_ms": TIMEOUT_MS, "max_bytes": 1 << 20}
+        once = {"limits": {"retry": {"attempts": 0}}}  # what one request meets; test_chaos.py has the retries
         services = {
             "fast": {"plugin": "http", "config": {"origins": [self.healthy.origin]}},
             "web": {"plugin": "http", "config": {"origins": [self.peer.origin, self.closed, *secure], "hosts": ["*.test"], "ports": [at],
-                                                 "plain_http": True, **common}},
-            "open": {"plugin": "http", "config": {"origins": [self.peer.origin], "hosts": ["*"], "plain_http": True, **common}},
-            "sure": {"plugin": "http", "config": {"origins": secure, **common}, "network": {"ca_file": str(tls / "known.pem")}},
+                                                 "plain_http": True, **common}, **once},
+            "open": {"plugin": "http", "config": {"origins": [self.peer.origin], "hosts": ["*"], "plain_http": True, **common}, **once},
+            "sure": {"plugin": "http", "config": {"origins": secure, **common}, "network": {"ca_file": str(tls / "known.pem")}, **once},
             "named": {"plugin": "http", "config": {"origins": [f"http://{name}.test:{at}" for name in ("flip", "cut", "own", "slow")],
-                                                   **common}, "network": {"allow_private": True}},
+                                                   **common}, "network": {"allow_private": True}, **once},
         }
         self.host = plexusd(config=base_config(folder, services=services, network={"dns_servers": [self.names.server]}), env=ENV).start()
 

@@ -80,9 +80,9 @@ def wait_for(connect, process, seconds=15):
     raise SystemExit(f"{process.args[0]} does not answer")
 
 
-def run(*command):
+def run(*command, fails=False):
     out = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 60)
-    if out.returncode:
+    if out.returncode and not fails:
         raise SystemExit(f"{command[0]} failed: {out.stderr}{out.stdout}")
     return out.stdout
 
@@ -139,8 +139,13 @@ class Host:
         limits = {"coalesce": False, "in_flight": 10000, "queue": 10000}
         service = {"plugin": "web", "limits": limits,
                    "config": {"base_url": web.base(False), "slow_url": f"http://127.0.0.1:{silent}"}}
+        # With nothing that the guard can do without, and with one of everything, none of which is ever reached.
+        plain = {**limits, "spacing_percent": 0, "retry": {"attempts": 0}, "breaker": {"enabled": False}}
+        rate = {"requests": 1000000000, "per_ms": 3600000}
+        guarded = {**limits, "rates": [{"kind": kind, **rate} for kind in ("bucket", "sliding", "fixed")],
+                   "upstreams": {"web": {"in_flight": 10000, "rates": [{"kind": "sliding", **rate}]}}}
         config = {"state_dir": os.path.join(folder, "state"), "socket": self.socket, "plugin_dirs": [plugins],
-                  "services": {"web": service,
+                  "services": {"web": service, "plain": {**service, "limits": plain}, "guarded": {**service, "limits": guarded},
                                "tls": {"plugin": "web", "limits": limits, "config": {"base_url": web.base(True)},
                                        "network": {"ca_file": web.ca(True)}}},
                   "log": {"level": "warning"}, "limits": {"calls_per_principal": 1024}}
@@ -163,9 +168,12 @@ class Host:
             s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}).encode() + b"\n")
             return json.loads(s.makefile().readline())["result"]
 
-    def load(self, tool, args, in_flight):
-        out = run(f"{TOOLS}/tool_load", self.socket, tool, json.dumps(args), str(in_flight), str(SECONDS))
-        return json.loads(out)
+    def load(self, tool, args, in_flight, refused=False):
+        out = run(f"{TOOLS}/tool_load", self.socket, tool, json.dumps(args), str(in_flight), str(SECONDS), fails=refused)
+        told = json.loads(out)
+        if refused and told["wrong"] < told["calls"]:
+            raise SystemExit(f"{tool}: {told['calls'] - told['wrong']} calls were not refused")
+        return told
 
     def stop(self):
         self.process.terminate()
@@ -197,6 +205,22 @@ def compare(host, web, what, tls, tool, name, in_flights):
             f"ratio {ratio:.2f} (budget 0.8); wrk {most:,.0f}/s; httpx {people:,.0f}/s: {ours['per_s'] / people:.1f} times",
             in_flight=in_flight, per_s=ours["per_s"], p50_us=ours["p50_us"], p99_us=ours["p99_us"], bare_per_s=least["per_s"],
             ratio=round(ratio, 3), wrk_per_s=most, httpx_per_s=round(people))
+
+
+def what_the_guard_costs(host):
+    """The same calls with everything on and with everything off, in turns; then those that a breaker answers."""
+    off, on = [], []
+    for _ in range(3):
+        off.append(host.load("plain_item", {"name": "item.json"}, 64)["per_s"])
+        on.append(host.load("guarded_item", {"name": "item.json"}, 64)["per_s"])
+    off, on = sorted(off)[1], sorted(on)[1]
+    say("the guard, 64 in flight", f"{on:,.0f}/s with everything on, {off:,.0f}/s off: ratio {on / off:.2f}",
+        on_per_s=on, off_per_s=off, ratio=round(on / off, 3))
+    host.request("plexus/breaker", {"service": "guarded", "order": "open"})
+    refused = host.load("guarded_item", {"name": "item.json"}, 64, refused=True)
+    host.request("plexus/breaker", {"service": "guarded", "order": "reset"})
+    say("through an open breaker", f"{refused['per_s']:,.0f} answers/s (p50 {refused['p50_us']:,.0f} us): "
+        f"{refused['per_s'] / off:.1f} times those of calls that are made", per_s=refused["per_s"], p50_us=refused["p50_us"])
 
 
 def beside_a_hang(host):
@@ -243,6 +267,7 @@ def main():
                 compare(host, web, "2 KB of JSON", False, "web_item", "item.json", (1, 16, 64, 256))
                 compare(host, web, "2 KB of JSON over TLS", True, "tls_item", "item.json", (1, 16, 64, 256))
                 compare(host, web, "1 MB of JSON, selected", False, "web_list", "list.json", (1, 16))
+                what_the_guard_costs(host)
                 beside_a_hang(host)
             finally:
                 host.stop()

@@ -183,12 +183,14 @@ int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access, 
     if (!grant)
         return r ? r : -ENOENT;
     struct px_op *op = NULL;
-    px_refresh_stop(grant);
     r = px_vault_remove(auth->grants->opts.vault, auth->grants->opts.scope, grant->key, NULL, NULL, &op);
-    if (r)
+    if (r) /* it goes on as if nobody had asked */
         return r;
-    *ret_access = hand_over(&grant->tokens.access);
-    *ret_refresh = hand_over(&grant->tokens.refresh);
+    px_refresh_stop(grant);
+    bool ours = px_grant_fits(
+        grant, auth); /* else they are another provider's, or client's: this one is not shown them */
+    *ret_access = ours ? hand_over(&grant->tokens.access) : (px_str){0};
+    *ret_refresh = ours ? hand_over(&grant->tokens.refresh) : (px_str){0};
     px_log(PX_LOG_NOTICE, "auth", "a grant was taken away", PX_KS("service", auth->service),
            PX_KS("holder", grant->principal));
     px_grant_free(grant);

@@ -83,7 +83,8 @@ static void next(struct logout *logout) {
     else if (logout->access.n)
         ask_to_revoke(logout, logout->access, PX_LIT("access_token"));
     else
-        finish(logout, logout->asked ? (px_str){0} : PX_LIT("there was no token to revoke"));
+        finish(logout,
+               logout->asked ? (px_str){0} : PX_LIT("there was no token of this provider's to revoke"));
 }
 
 static void on_discovered(void *user, const struct px_error *error) {

@@ -65,9 +65,10 @@ struct px_auth {
 PX_MUSTCHECK int px_auth_spec_read(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err);
 /** Also of what was read in half. */
 void px_auth_spec_finish(struct px_auth *auth);
-/** Whether a request may go there: https; http to this machine, or with allow_private. -EINVAL with words: `what` names the member. `origin` (may be NULL): in auth->arena. */
-PX_MUSTCHECK int px_auth_endpoint_check(struct px_auth *auth, const char *what, px_str url,
-                                        px_str *ret_origin, struct px_err *err);
+/** Whether a request may go there: https; http to this machine, or with allow_private. -EINVAL with words: `what` names the member. `ret_origin` (may be NULL): in
+ *  `arena`. */
+PX_MUSTCHECK int px_auth_endpoint_check(const struct px_auth *auth, struct px_arena *arena, const char *what,
+                                        px_str url, px_str *ret_origin, struct px_err *err);
 /** An egress to the origins of all endpoints that are known now, in place of the one that was. */
 PX_MUSTCHECK int px_auth_egress_make(struct px_auth *auth, struct px_err *err);
 
@@ -161,7 +162,8 @@ struct px_auth *px_auth_find(struct px_grants *grants, px_str service,
 PX_MUSTCHECK int px_grant_install(struct px_auth *auth, struct px_scope *scope, px_str principal,
                                   const struct px_ask_answer *answer, px_str account,
                                   void (*cb)(void *user, int status), void *user, struct px_op **ret_op);
-/** Take a grant out of use and out of the vault. The tokens are handed over (for revoking), locked: give them back with px_locked_drop. -ENOENT. */
+/** Take a grant out of use and out of the vault. The tokens are handed over (for revoking), locked: give them back with px_locked_drop; absent when it
+ *  was made with another client or at another provider. -ENOENT; errors of px_vault_remove: it is as it was. */
 PX_MUSTCHECK int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access,
                                  px_str *ret_refresh);
 

@@ -20,6 +20,7 @@ static struct {
     int fail;                    /* from now on: what a put comes to */
     unsigned fail_nth;           /* only the n-th put from now, 1 is the next; 0: as `fail` says, always */
     bool hold;                   /* commits do not come */
+    int refuse;                  /* writes do not even begin */
 } vault = {.index = {.cap = 8192}, .pending = {&vault.pending, &vault.pending}};
 
 struct put {
@@ -67,6 +68,10 @@ static inline void put_cancel(struct px_op *op) {
 static const struct px_op_kind put_kind = {"test/put", put_cancel};
 static inline int vault_write(struct px_scope *scope, px_str name, char *value, px_vault_cb cb, void *user,
                               struct px_op **ret_op) {
+    if (vault.refuse) {
+        free(value);
+        return vault.refuse;
+    }
     help_begins();
     struct put *put = calloc(1, sizeof *put);
     assert_non_null(put);

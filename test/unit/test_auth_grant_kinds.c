@@ -127,6 +127,46 @@ static void status_and_logout(void **state) {
     grants_close(&w);
 }
 
+/* What cannot be taken out of the vault is as it was: whoever waits gets their token. */
+static void a_logout_that_fails(void **state) {
+    (void)state;
+    struct caller waits;
+    px_str access, refresh;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    w.wall_ms += 3600 * 1000;
+    provider.after_ns = PX_S;
+    assert_int_equal(caller_ask(&waits, &w, auth, NULL, NULL, 0), 0);
+    world_pass(&w, PX_S / 2);
+    vault.refuse = -ENOBUFS;
+    assert_int_equal(px_grant_remove(auth, (px_str){0}, &access, &refresh), -ENOBUFS);
+    vault.refuse = 0;
+    world_pass(&w, PX_S);
+    assert_string_equal(waits.value, "Bearer at-2-1-access");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
+/* A configuration with another provider: what the first one gave is forgotten, and not sent to the second to be revoked. */
+static void a_logout_elsewhere(void **state) {
+    (void)state;
+    px_str access = PX_LIT("?"), refresh = PX_LIT("?");
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    px_auth_close(&auth);
+    auth = auth_open(&w, "git",
+                     "{\"kind\":\"oauth2\",\"client_id\":\"c\",\"token_url\":\"https://other.example/token\","
+                     "\"authorization_url\":\"https://other.example/a\"}");
+    assert_int_equal(px_grant_remove(auth, (px_str){0}, &access, &refresh), 0);
+    assert_true(!access.p && !refresh.p);
+    assert_null(vault_text("grant/git/user/shared"));
+    assert_int_equal(px_grant_remove(auth, (px_str){0}, &access, &refresh), -ENOENT);
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 /* A login while a refresh is in flight: the old answer is nobody's. */
 static void a_login_replaces(void **state) {
     (void)state;
@@ -414,11 +454,12 @@ static void endpoints_are_looked_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(never_anothers),    cmocka_unit_test(a_record_says_whose_it_is),
-        cmocka_unit_test(status_and_logout), cmocka_unit_test(a_login_replaces),
-        cmocka_unit_test(a_closed_service),  cmocka_unit_test(client_credentials),
-        cmocka_unit_test(service_account),   cmocka_unit_test(a_jwt_is_the_token),
-        cmocka_unit_test(github_apps),       cmocka_unit_test(many_owners),
-        cmocka_unit_test(one_installation),  cmocka_unit_test(endpoints_are_looked_up)};
+        cmocka_unit_test(never_anothers),     cmocka_unit_test(a_record_says_whose_it_is),
+        cmocka_unit_test(status_and_logout),  cmocka_unit_test(a_logout_that_fails),
+        cmocka_unit_test(a_logout_elsewhere), cmocka_unit_test(a_login_replaces),
+        cmocka_unit_test(a_closed_service),   cmocka_unit_test(client_credentials),
+        cmocka_unit_test(service_account),    cmocka_unit_test(a_jwt_is_the_token),
+        cmocka_unit_test(github_apps),        cmocka_unit_test(many_owners),
+        cmocka_unit_test(one_installation),   cmocka_unit_test(endpoints_are_looked_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

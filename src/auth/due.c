@@ -138,6 +138,18 @@ static bool serve(struct px_grants *grants, struct px_lane *lane, uint64_t now) 
     return true;
 }
 
+/* Somebody's turn comes with time alone. Who waits for room is looked at when something that is in flight ends. */
+static bool waits_for_time(const struct px_grants *grants) {
+    if (grants->draining || grants->in_flight >= PX_GRANTS_IN_FLIGHT)
+        return false;
+    PX_LIST_EACH (node, &grants->ring) {
+        const struct px_lane *lane = px_list_entry(node, struct px_lane, in_ring);
+        if (lane->in_flight < PX_GRANTS_LANE && !px_list_empty(&lane->background))
+            return true;
+    }
+    return false;
+}
+
 static void on_pump(void *user) {
     struct px_grants *grants = user;
     uint64_t now = px_loop_now(grants->opts.loop);
@@ -155,7 +167,7 @@ static void on_pump(void *user) {
             some |= serve(grants, lane, now);
         }
     }
-    if (grants->n_background && !grants->draining && grants->in_flight < PX_GRANTS_IN_FLIGHT)
+    if (waits_for_time(grants))
         px_timer_arm(&grants->pace, PX_MAX(grants->next_background_ns, now + PX_MS));
 }
 

@@ -191,6 +191,31 @@ static void a_token_is_borrowed_for_a_turn(void **state) {
     grants_close(&w);
 }
 
+/* A provider that does not answer: those that wait for room at its origin do not keep the loop awake. */
+static void waiting_for_room_costs_nothing(void **state) {
+    (void)state;
+    enum { SERVICES = 20 };
+    struct px_auth *auths[SERVICES];
+    struct px_loop_stats before, after;
+    char name[16];
+    grants_open(&w);
+    for (int i = 0; i < SERVICES; i++) {
+        snprintf(name, sizeof name, "git%d", i);
+        auths[i] = auth_open(&w, name, SPEC);
+        assert_int_equal(login(&w, auths[i], NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    }
+    provider.hang = true;
+    world_pass(&w, 3600 * PX_S);
+    assert_int_equal(w.in_flight, 8);
+    px_loop_stats_get(w.loop, &before);
+    world_pass(&w, 10 * PX_S);
+    px_loop_stats_get(w.loop, &after);
+    assert_in_range(after.callbacks - before.callbacks, 0, 50);
+    for (int i = 0; i < SERVICES; i++)
+        px_auth_close(&auths[i]);
+    grants_close(&w);
+}
+
 static void a_person_is_needed(void **state) {
     (void)state;
     static const char *const codes[] = {"invalid_grant", "invalid_client", "unauthorized_client"};
@@ -380,6 +405,7 @@ int main(void) {
                                        cmocka_unit_test(refused_while_the_provider_is_away),
                                        cmocka_unit_test(a_token_is_borrowed_for_a_turn),
                                        cmocka_unit_test(a_person_is_needed),
+                                       cmocka_unit_test(waiting_for_room_costs_nothing),
                                        cmocka_unit_test(refused_and_then_invalid),
                                        cmocka_unit_test(the_host_ends),
                                        cmocka_unit_test(the_previous_is_tried_once),

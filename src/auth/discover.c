@@ -62,38 +62,54 @@ px_str px_discover_url(struct px_arena *arena, px_str issuer, unsigned n) {
 
 /* ---- what an answer gives ---- */
 
-static int keep(struct px_auth *auth, px_str json, const char *name, px_str *to, struct px_err *err) {
-    px_str raw, text;
-    if (to->p || px_json_slice_get(json, px_str_of(name), &raw) || px_json_slice_type(raw) != PX_JSON_STRING)
-        return 0;
-    if (px_json_slice_text(&auth->arena, raw, &text))
-        return px_err_set(err, -ENOMEM, "out of memory");
-    int r = px_auth_endpoint_check(auth, name, text, NULL, err);
-    if (r)
-        return r;
-    *to = px_arena_str(&auth->arena, text);
-    return to->p ? 0 : px_err_set(err, -ENOMEM, "out of memory");
+enum { ENDPOINTS = 5 };
+
+/* Those that the specification does not give, checked. Texts in `tmp`: a provider that is wrong for months costs no memory. */
+static int read_endpoints(const struct px_auth *auth, struct px_arena *tmp, px_str json,
+                          px_str *const kept[ENDPOINTS], px_str ret[ENDPOINTS], struct px_err *err) {
+    static const char *const names[ENDPOINTS] = {"authorization_endpoint", "token_endpoint",
+                                                 "device_authorization_endpoint", "revocation_endpoint",
+                                                 "userinfo_endpoint"};
+    px_str raw;
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        ret[i] = (px_str){0};
+        if (kept[i]->p || px_json_slice_get(json, px_str_of(names[i]), &raw) ||
+            px_json_slice_type(raw) != PX_JSON_STRING)
+            continue;
+        if (px_json_slice_text(tmp, raw, &ret[i]))
+            return px_err_set(err, -ENOMEM, "out of memory");
+        int r = px_auth_endpoint_check(auth, tmp, names[i], ret[i], NULL, err);
+        if (r)
+            return r;
+    }
+    return 0;
 }
 
-static int take(struct px_auth *auth, px_str json, struct px_err *err) {
+static int take(struct px_auth *auth, struct px_arena *tmp, px_str json, struct px_err *err) {
     struct px_auth_spec *spec = &auth->spec, was = *spec;
-    px_str raw;
+    px_str *const kept[ENDPOINTS] = {&spec->authorization_url, &spec->token_url, &spec->device_url,
+                                     &spec->revocation_url, &spec->account_url};
+    px_str found[ENDPOINTS], raw;
     if (px_json_slice_get(json, PX_LIT("issuer"), &raw) || !px_json_slice_is(raw, spec->issuer))
         return px_err_set(err, -EINVAL,
                           "the metadata is another issuer's: it must say exactly " PX_FMT " (RFC 8414 §3.3)",
                           PX_ARG(spec->issuer));
-    int r = keep(auth, json, "authorization_endpoint", &spec->authorization_url, err);
-    r = r ? r : keep(auth, json, "token_endpoint", &spec->token_url, err);
-    r = r ? r : keep(auth, json, "device_authorization_endpoint", &spec->device_url, err);
-    r = r ? r : keep(auth, json, "revocation_endpoint", &spec->revocation_url, err);
-    r = r ? r : keep(auth, json, "userinfo_endpoint", &spec->account_url, err);
+    int r = read_endpoints(auth, tmp, json, kept, found, err);
+    for (size_t i = 0; !r && i < ENDPOINTS; i++)
+        *kept[i] = found[i].p ? found[i] : *kept[i];
     if (!r && !spec->token_url.p)
         r = px_err_set(err, -EINVAL, "the metadata has no token_endpoint");
     r = r ? r : px_auth_egress_make(auth, err);
-    if (r)
+    for (size_t i = 0; !r && i < ENDPOINTS; i++) {
+        if (!found[i].p)
+            continue;
+        *kept[i] = px_arena_str(&auth->arena, found[i]);
+        r = kept[i]->p ? 0 : px_err_set(err, -ENOMEM, "out of memory");
+    }
+    if (r) {
         *spec = was;
-    if (r)
         return r;
+    }
     bool says = px_json_slice_get(json, PX_LIT("authorization_response_iss_parameter_supported"), &raw) == 0;
     auth->iss_required = says && px_json_slice_type(raw) == PX_JSON_TRUE;
     auth->discovered = true;
@@ -114,7 +130,7 @@ static void on_answer(void *user, const struct px_send_answer *answer) {
     struct discovery *d = user;
     struct px_err err = {0};
     if (answer->status >= 200 && answer->status <= 299 && answer->json.p) {
-        int r = take(d->auth, answer->json, &err);
+        int r = take(d->auth, &d->inner->arena, answer->json, &err);
         if (!r) {
             finish(d, true);
             return;

@@ -265,10 +265,10 @@ static bool this_machine(const struct px_url *url) {
            (url->host.n > tail.n && px_str_eq(px_str_n(url->host.p + url->host.n - tail.n, tail.n), tail));
 }
 
-int px_auth_endpoint_check(struct px_auth *auth, const char *what, px_str url, px_str *ret_origin,
-                           struct px_err *err) {
+int px_auth_endpoint_check(const struct px_auth *auth, struct px_arena *arena, const char *what, px_str url,
+                           px_str *ret_origin, struct px_err *err) {
     struct px_url parsed;
-    int e = px_url_parse(&auth->arena, url, &parsed, err);
+    int e = px_url_parse(arena, url, &parsed, err);
     if (e)
         return px_err_prefix(err, e, "%s: ", what);
     if (!parsed.https && !this_machine(&parsed) && !auth->opts.allow_private)
@@ -281,7 +281,7 @@ int px_auth_endpoint_check(struct px_auth *auth, const char *what, px_str url, p
     return 0;
 }
 
-int px_auth_egress_make(struct px_auth *auth, struct px_err *err) {
+static int make_egress(struct px_auth *auth, struct px_arena *tmp, struct px_err *err) {
     const struct px_auth_spec *spec = &auth->spec;
     const struct {
         const char *what;
@@ -292,29 +292,37 @@ int px_auth_egress_make(struct px_auth *auth, struct px_err *err) {
     px_str origins[PX_COUNT(endpoints)];
     size_t n = 0;
     for (size_t i = 0; i < PX_COUNT(endpoints); i++) {
-        int e = endpoints[i].url.p
-                    ? px_auth_endpoint_check(auth, endpoints[i].what, endpoints[i].url, &origins[n], err)
-                    : 0;
+        if (!endpoints[i].url.p)
+            continue;
+        int e = px_auth_endpoint_check(auth, tmp, endpoints[i].what, endpoints[i].url, &origins[n++], err);
         if (e)
             return e;
-        n += endpoints[i].url.p ? 1 : 0;
     }
     /* The browser goes there, not we; but what it brings back is worth a token. */
-    if (spec->authorization_url.p &&
-        px_auth_endpoint_check(auth, "authorization_url", spec->authorization_url, NULL, err))
-        return -EINVAL;
+    int e = spec->authorization_url.p
+                ? px_auth_endpoint_check(auth, tmp, "authorization_url", spec->authorization_url, NULL, err)
+                : 0;
     struct px_egress *egress = NULL;
     const struct px_egress_conf conf = {.origins = origins,
                                         .n_origins = n,
                                         .allow_private = auth->opts.allow_private,
                                         .proxy = auth->opts.proxy,
                                         .ca_file = auth->opts.ca_file};
-    int e = n ? px_egress_create(&conf, &egress, err) : 0;
+    if (!e && n)
+        e = px_egress_create(&conf, &egress, err);
     if (e)
         return e;
     px_egress_unref(auth->egress);
     auth->egress = egress;
     return 0;
+}
+
+int px_auth_egress_make(struct px_auth *auth, struct px_err *err) {
+    struct px_arena tmp;
+    px_arena_init_small(&tmp, 1 << 20);
+    int e = make_egress(auth, &tmp, err);
+    px_arena_finish(&tmp);
+    return e;
 }
 
 /* ---- digests ---- */

@@ -144,6 +144,21 @@ static void refused(void **state) {
     }
 }
 
+/* Metadata that cannot be used, however often it is looked at, leaves no room taken. */
+static void wrong_for_months(void **state) {
+    (void)state;
+    open_it("https://id.example/t", false);
+    statuses[0] = 200;
+    bodies[0] = META("https://id.example/t", "http://tokens.example/t");
+    look();
+    assert_int_equal(code, PX_UPSTREAM_ERROR);
+    size_t used = auth.arena.used;
+    for (int i = 0; i < 10; i++)
+        look();
+    assert_int_equal(auth.arena.used, used);
+    close_it();
+}
+
 static void what_is_given_stays(void **state) {
     (void)state;
     open_it("https://id.example/t", false);
@@ -175,8 +190,11 @@ static void cancelled(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(where_it_stands), cmocka_unit_test(found),
-                                       cmocka_unit_test(refused), cmocka_unit_test(what_is_given_stays),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(where_it_stands),
+                                       cmocka_unit_test(found),
+                                       cmocka_unit_test(refused),
+                                       cmocka_unit_test(wrong_for_months),
+                                       cmocka_unit_test(what_is_given_stays),
                                        cmocka_unit_test(cancelled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,18 +75,17 @@ static bool passing_code(px_str error) {
     return px_str_is(error, "temporarily_unavailable") || px_str_is(error, "server_error");
 }
 
+/* -1: not said. A token that never lived would be of use to nobody: 0 is how some say that it has no end. */
 static int64_t lifetime(struct ask *ask, px_str json) {
     px_str raw, text;
     int64_t s = -1;
     uint64_t n = 0;
     if (px_json_slice_get(json, PX_LIT("expires_in"), &raw))
         return -1;
-    if (px_json_slice_i64(raw, &s) == 0)
-        return s < 0 ? 0 : PX_MIN(s, (int64_t)10 * 365 * 86400);
-    if (px_json_slice_text(&ask->scope->arena, raw, &text) == 0 &&
+    if (px_json_slice_i64(raw, &s) && px_json_slice_text(&ask->scope->arena, raw, &text) == 0 &&
         px_str_u64(text, &n) == 0) /* some quote it */
-        return (int64_t)PX_MIN(n, (uint64_t)10 * 365 * 86400);
-    return -1;
+        s = (int64_t)PX_MIN(n, (uint64_t)INT64_MAX);
+    return s <= 0 ? -1 : PX_MIN(s, (int64_t)10 * 365 * 86400);
 }
 
 static void take_tokens(struct ask *ask, struct px_ask_answer *answer, bool *failed) {

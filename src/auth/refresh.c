@@ -87,11 +87,18 @@ static bool permanent(px_str error) {
 /* ---- the commit ---- */
 
 static void in_use(struct px_grant *grant) {
-    bool failed = grant->failures != 0;
+    unsigned failures = grant->failures;
     px_grant_adopt(grant);
     grant->stuck = false;
     grant->grants->stats.refreshes++;
-    if (failed)
+    if (px_grant_left(grant, &grant->tokens) ==
+        0) { /* whoever waits would ask for the next one, without end */
+        grant->failures = failures;
+        put_off(grant, PX_LIT("the provider's tokens live for less time than it takes to get one"), false,
+                false, -1);
+        return;
+    }
+    if (failures)
         px_log(PX_LOG_NOTICE, "auth", "a token is fresh again",
                PX_KS("service", grant->using ? grant->using->service : PX_LIT("")),
                PX_KS("holder", grant->principal.p ? grant->principal : grant->owner));

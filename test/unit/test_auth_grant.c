@@ -396,6 +396,32 @@ static void a_token_without_an_end(void **state) {
     grants_close(&w);
 }
 
+/* A provider that is slower than its tokens live: it is asked now and then, not as often as it answers. */
+static void a_token_that_is_over_when_it_comes(void **state) {
+    (void)state;
+    struct caller c;
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 1), 0);
+    provider.life_s = 1;
+    provider.after_ns = 2 * PX_S;
+    world_pass(&w, 2 * PX_S);
+    for (int i = 0; i < 300; i++) {
+        int r = caller_ask(&c, &w, auth, NULL, NULL, PX_S);
+        world_pass(&w, 2 * PX_S);
+        assert_int_equal(c.ends, r == 0 ? 1 : c.ends);
+        assert_int_equal(c.code, PX_UNAVAILABLE);
+    }
+    assert_in_range(provider.refreshes, 5, 25);
+    assert_false(provider.burnt);
+    provider.life_s = 3600;
+    world_pass(&w, 120 * PX_S);
+    assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
+    assert_true(c.token);
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(nobody_has_logged_in),
                                        cmocka_unit_test(a_login_and_its_refreshes),
@@ -411,6 +437,7 @@ int main(void) {
                                        cmocka_unit_test(the_previous_is_tried_once),
                                        cmocka_unit_test(an_answer_that_was_lost),
                                        cmocka_unit_test(what_passes),
-                                       cmocka_unit_test(a_token_without_an_end)};
+                                       cmocka_unit_test(a_token_without_an_end),
+                                       cmocka_unit_test(a_token_that_is_over_when_it_comes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,6 +114,7 @@ struct px_refit {
     uint32_t places;
     struct px_upstream *up; /* whose breaker has these limits from now on; NULL: not an upstream */
     const struct px_breaker_limits *breaker;
+    uint64_t window_ns; /* its breaker's, so far */
 };
 
 static int refit(struct px_refit *to, struct px_limiter *at, const struct px_rates *rates, uint32_t places,
@@ -132,6 +133,7 @@ static int refit_all(struct px_guard *guard, const struct px_limits *limits, str
         const struct px_upstream_limits *own = upstream_limits(limits, up->name);
         if (!r && !(r = refit(&to[*n], &up->at, own ? &own->rates : &none, own ? own->in_flight : 0, now))) {
             to[*n].up = up;
+            to[*n].window_ns = up->limits->window_ns;
             to[(*n)++].breaker = own ? &own->breaker : NULL;
         }
     }
@@ -151,8 +153,7 @@ static void refit_done(struct px_guard *guard, struct px_refit *to, uint64_t now
     at->places = to->places;
     if (to->up) {
         const struct px_breaker_limits *limits = to->breaker ? to->breaker : &guard->limits.breaker;
-        px_tally_look(&to->up->breaker.tally, limits->window_ns, now);
-        px_tally_move(&to->up->breaker.tally, limits->window_ns, now);
+        px_tally_move(&to->up->breaker.tally, to->window_ns, limits->window_ns, now);
         to->up->limits = limits;
     }
 }
@@ -177,8 +178,8 @@ static int configure(struct px_guard *guard, const struct px_limits *limits) {
         free(to);
         return r;
     }
-    if (guard->limits.retry.budget_window_ns != copy.retry.budget_window_ns)
-        px_tally_move(&guard->budget.tally, copy.retry.budget_window_ns, now);
+    px_tally_move(&guard->budget.tally, guard->limits.retry.budget_window_ns, copy.retry.budget_window_ns,
+                  now);
     guard->limits = copy;
     for (size_t i = 0; i < n; i++)
         refit_done(guard, &to[i], now);

@@ -3,9 +3,6 @@
 #include "base/clock.h"
 #include "json/schema_own.h"
 
-extern const unsigned char px_limits_schema_text[];
-extern const size_t px_limits_schema_size;
-
 enum { TREE_BYTES = 4 << 20 };
 
 static struct px_schema_own schema = {px_limits_schema_text, &px_limits_schema_size, NULL};

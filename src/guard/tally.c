@@ -33,11 +33,12 @@ void px_tally_add(struct px_tally *t, uint64_t window_ns, uint64_t now, uint32_t
     t->some += some;
 }
 
-void px_tally_move(struct px_tally *t, uint64_t window_ns, uint64_t now) {
-    uint64_t all = t->all, some = t->some;
-    *t = (struct px_tally){.slot = number(window_ns, now), .all = all, .some = some};
-    t->slots[t->slot % PX_TALLY_SLOTS].all = (uint32_t)PX_MIN(all, UINT32_MAX);
-    t->slots[t->slot % PX_TALLY_SLOTS].some = (uint32_t)PX_MIN(some, UINT32_MAX);
-    t->all = t->slots[t->slot % PX_TALLY_SLOTS].all;
-    t->some = t->slots[t->slot % PX_TALLY_SLOTS].some;
+void px_tally_move(struct px_tally *t, uint64_t from_ns, uint64_t to_ns, uint64_t now) {
+    if (from_ns == to_ns)
+        return;
+    px_tally_look(t, from_ns, now);
+    uint32_t all = (uint32_t)PX_MIN(t->all, UINT32_MAX), some = (uint32_t)PX_MIN(t->some, UINT32_MAX);
+    *t = (struct px_tally){.slot = number(to_ns, now), .all = all, .some = some};
+    t->slots[t->slot % PX_TALLY_SLOTS].all = all;
+    t->slots[t->slot % PX_TALLY_SLOTS].some = some;
 }

@@ -15,7 +15,7 @@ struct px_tally {             /* zeroed is empty */
 /** Forget what is older than the window (to a 32nd of it); then `all` and `some` hold. */
 void px_tally_look(struct px_tally *t, uint64_t window_ns, uint64_t now);
 void px_tally_add(struct px_tally *t, uint64_t window_ns, uint64_t now, uint32_t all, uint32_t some);
-/** The window has another length from now on: what was counted counts as of now. */
-void px_tally_move(struct px_tally *t, uint64_t window_ns, uint64_t now);
+/** The window has another length from now on: what counts in the old one counts as of now. The same length: nothing changes. */
+void px_tally_move(struct px_tally *t, uint64_t from_ns, uint64_t to_ns, uint64_t now);
 
 #endif

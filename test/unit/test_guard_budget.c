@@ -26,7 +26,7 @@ static void a_tally_is_a_window(void **state) {
         px_tally_look(&t, window, now + window + slot);
         assert_true(t.all == 0 && t.some == 0);
         px_tally_add(&t, window, now + 10 * window, 5, 2);
-        px_tally_move(&t, 3 * window, now + 10 * window);
+        px_tally_move(&t, window, 3 * window, now + 10 * window);
         px_tally_look(&t, 3 * window, now + 12 * window);
         assert_true(t.all == 5 && t.some == 2);
         px_tally_look(&t, 3 * window, now + 14 * window);

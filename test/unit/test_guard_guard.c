@@ -146,6 +146,42 @@ static void retry_after_wins(void **state) {
     guard_close(&g);
 }
 
+static void fail_times(struct guard_rig *g, int n) {
+    const struct px_guard_ask ask = ask_of("a");
+    struct req r;
+    while (n--) {
+        assert_int_equal(enter(g, &r, &ask), 1);
+        leave_failed(&r);
+    }
+}
+
+/* Other limits: what a breaker has counted stays, and no longer than its window. */
+static void limits_change_and_counts_stay(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct req r;
+    const struct px_guard_ask ask = ask_of("a");
+    struct px_limits limits = plain_limits();
+    limits.breaker.consecutive = 0;
+    guard_open(&g, &limits);
+    fail_times(&g, 19);
+    limits.breaker.window_ns = 10 * PX_S;
+    assert_int_equal(px_guard_configure(g.guards, px_str_of("shop"), &limits), 0);
+    fail_times(&g, 1); /* the twentieth */
+    assert_int_equal(enter(&g, &r, &ask), -EAGAIN);
+    assert_int_equal(r.answer.verdict, PX_GUARD_OPEN);
+    guard_close(&g);
+
+    limits.breaker.window_ns = 30 * PX_S;
+    guard_open(&g, &limits);
+    fail_times(&g, 19);
+    pass_time(&g, 29 * PX_S);
+    assert_int_equal(px_guard_configure(g.guards, px_str_of("shop"), &limits), 0);
+    pass_time(&g, 3 * PX_S);
+    fail_times(&g, 2); /* the others are forgotten */
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_for_everybody_in_turn),
@@ -153,6 +189,7 @@ int main(void) {
         cmocka_unit_test(rates_are_waited_for),
         cmocka_unit_test(an_open_breaker_answers_at_once),
         cmocka_unit_test(retry_after_wins),
+        cmocka_unit_test(limits_change_and_counts_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,10 @@ struct px_loop *px_grants_loop(const struct px_grants *grants) {
     return grants->opts.loop;
 }
 
+struct px_logins *px_grants_logins(struct px_grants *grants) {
+    return &grants->logins;
+}
+
 int64_t px_grants_wall_ms(const struct px_grants *grants) {
     return grants->opts.wall_ms ? grants->opts.wall_ms() : px_clock_unix_ms();
 }
@@ -39,6 +43,7 @@ int px_grants_create(const struct px_grants_opts *opts, struct px_grants **ret, 
     px_map_init(&grants->by_key, MAP_MAX);
     px_map_init(&grants->by_account, MAP_MAX);
     px_headers_init(grants);
+    px_logins_init(&grants->logins);
     px_wait_init(grants);
     px_due_init(grants);
     *ret = grants;
@@ -83,13 +88,18 @@ static bool same_names(const struct px_auth *a, const struct px_auth *b) {
     return px_str_eq(a->names, b->names);
 }
 
+/* Whether it can go on with that specification: a login's as long as client and provider are the same; what can be had again at any time, as
+ * long as all of it is. */
+static bool goes_on(const struct px_grant *grant, const struct px_auth *auth) {
+    return grant->kept ? px_grant_fits(grant, auth)
+                       : memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) == 0;
+}
+
 /* The one that a grant of `auth` goes on with. */
 static struct px_auth *successor(struct px_auth *auth, const struct px_grant *grant) {
     PX_LIST_EACH (node, &auth->grants->auths) {
         struct px_auth *other = px_list_entry(node, struct px_auth, node);
-        bool same = grant->kept ? px_grant_fits(grant, other)
-                                : memcmp(grant->whole, other->spec.whole, sizeof grant->whole) == 0;
-        if (other != auth && same && same_names(auth, other))
+        if (other != auth && goes_on(grant, other) && same_names(auth, other))
             return other;
     }
     return NULL;
@@ -105,8 +115,10 @@ static void take_over(struct px_grant *grant, struct px_auth *auth) {
         grant->state = PX_GRANT_READY;
         grant->grants->stats.needs_person--;
     }
-    if (changed)
-        grant->failures = 0, grant->retry_ns = 0;
+    if (changed) {
+        grant->failures = 0;
+        grant->retry_ns = 0;
+    }
     if (!px_grant_busy(grant))
         px_due_arm(grant);
 }
@@ -114,9 +126,7 @@ static void take_over(struct px_grant *grant, struct px_auth *auth) {
 static void adopt_from(struct px_list_node *list, struct px_auth *auth) {
     PX_LIST_EACH_SAFE (node, list) {
         struct px_grant *grant = px_list_entry(node, struct px_grant, in_auth);
-        bool same = grant->kept ? px_grant_fits(grant, auth)
-                                : memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) == 0;
-        if (same && px_str_starts(grant->key, auth->names))
+        if (goes_on(grant, auth) && px_str_starts(grant->key, auth->names))
             take_over(grant, auth);
     }
 }
@@ -175,14 +185,10 @@ static void on_name(void *ctx, px_str name, int64_t changed_unix_ms) {
         (void)load(auth, name, principal, &r);
 }
 
-static bool has_login(const struct px_auth *auth) {
-    return auth->spec.kind == PX_AUTH_OAUTH2 && auth->spec.flow != PX_FLOW_CLIENT;
-}
-
 static int load_all(struct px_auth *auth) {
     struct px_buf prefix;
     int r = 0;
-    if (!has_login(auth) || !auth->grants->opts.vault)
+    if (!px_auth_has_login(auth) || !auth->grants->opts.vault)
         return 0;
     px_buf_init(&prefix, 4096);
     px_buf_str(&prefix, auth->names);
@@ -282,7 +288,7 @@ bool px_auth_optional(const struct px_auth *auth) {
 
 static bool lacks_login(const struct px_auth *auth) {
     struct px_grant *shared = NULL;
-    if (!has_login(auth) || auth->spec.per_principal)
+    if (!px_auth_has_login(auth) || auth->spec.per_principal)
         return false;
     PX_LIST_EACH (node, &auth->holders)
         shared = px_list_entry(node, struct px_grant, in_auth);
@@ -299,7 +305,7 @@ struct px_auth *px_auth_find(struct px_grants *grants, px_str service, px_str id
         if (identity.p || lacks_login(auth))
             return auth;
         first = first ? first : auth;
-        login = login || !has_login(auth) ? login : auth;
+        login = login || !px_auth_has_login(auth) ? login : auth;
     }
     return login ? login : first;
 }
@@ -357,7 +363,7 @@ struct px_grant *px_grants_of(struct px_auth *auth, const struct px_holder *who,
     px_buf_init(&key, 8192);
     int r = px_record_key(&key, auth, principal, owner);
     struct px_grant *grant = r ? NULL : px_map_get(&auth->grants->by_key, px_buf_view(&key));
-    if (!r && !grant && has_login(auth))
+    if (!r && !grant && px_auth_has_login(auth))
         grant = load(auth, px_buf_view(&key), principal, &r);
     else if (!r && !grant)
         grant = make_unkept(auth, px_buf_view(&key), owner, &r);

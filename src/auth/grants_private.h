@@ -90,6 +90,7 @@ struct px_grant {
 struct px_grants {
     struct px_grants_opts opts;
     struct px_list_node auths, detached, lru, installs;
+    struct px_logins logins;
     struct px_map by_key, by_account;
     unsigned n_kept;
     uint64_t next_account;

@@ -177,7 +177,7 @@ static px_str hand_over(px_str *token) {
 int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access, px_str *ret_refresh) {
     const struct px_holder who = {.principal = principal};
     int r = 0;
-    if (auth->spec.kind != PX_AUTH_OAUTH2 || auth->spec.flow == PX_FLOW_CLIENT)
+    if (!px_auth_has_login(auth))
         return -ENOENT;
     struct px_grant *grant = px_grants_of(auth, &who, &r);
     if (!grant)

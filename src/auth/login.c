@@ -4,13 +4,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Every login of the process, the oldest first. */
-static struct px_list_node logins = {&logins, &logins};
-static uint32_t n_logins;
-
 enum { ARENA = 256 << 10, WORDS = 600 };
 
 /* ---- beginning and end ---- */
+
+void px_logins_init(struct px_logins *all) {
+    *all = (struct px_logins){.n = 0};
+    px_list_init(&all->logins);
+    px_list_init(&all->logouts);
+}
 
 static void forget(px_str secret) {
     if (secret.n)
@@ -24,7 +26,7 @@ static void release(struct px_login *login) {
     px_timer_disarm(&login->life);
     px_timer_disarm(&login->poll);
     px_list_remove(&login->node);
-    n_logins--;
+    login->all->n--;
     forget(px_str_of(login->verifier));
     forget(login->code);
     forget(login->device_code);
@@ -81,7 +83,7 @@ void px_login_stop(struct px_login *login, int32_t code, px_str words) {
 }
 
 void px_logins_end(struct px_auth *auth) {
-    PX_LIST_EACH_SAFE (node, &logins) {
+    PX_LIST_EACH_SAFE (node, &px_grants_logins(auth->grants)->logins) {
         struct px_login *login = px_list_entry(node, struct px_login, node);
         if (login->auth != auth)
             continue;
@@ -244,7 +246,7 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
 
 static int check_flow(const struct px_auth *auth, bool device, struct px_err *err) {
     const struct px_auth_spec *spec = &auth->spec;
-    if (spec->kind != PX_AUTH_OAUTH2 || spec->flow == PX_FLOW_CLIENT)
+    if (!px_auth_has_login(auth))
         return px_err_set(err, -EINVAL, PX_FMT " needs no login: the host gets its tokens by itself",
                           PX_ARG(auth->service));
     if (device && !spec->device_url.n && !spec->issuer.n)
@@ -304,16 +306,18 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
         r = px_err_set(err, -EINVAL, "a login that is one principal's own needs to know whose");
     if (r)
         return r;
-    if (n_logins >= PX_LOGINS)
+    struct px_logins *all = px_grants_logins(grants);
+    if (all->n >= PX_LOGINS)
         return px_err_set(err, -EBUSY, "%d logins are waiting already", PX_LOGINS);
     struct px_login *login = calloc(1, sizeof *login);
     if (!login)
         return px_err_set(err, -ENOMEM, "no memory for a login");
+    login->all = all;
     login->auth = auth;
     login->cb = cb;
     login->user = user;
-    px_list_add(&logins, &login->node);
-    n_logins++;
+    px_list_add(&all->logins, &login->node);
+    all->n++;
     px_work_init(&login->go, "auth/login", on_go, login);
     px_work_init(&login->stop, "auth/login", on_stop, login);
     px_timer_init(&login->life, scope->loop, "auth/login", on_life, login);

@@ -25,8 +25,9 @@ enum px_login_state {
 };
 struct px_login {
     struct px_op op;
-    struct px_list_node node; /* of every login */
-    struct px_auth *auth;
+    struct px_list_node node; /* in all->logins */
+    struct px_logins *all;
+    struct px_auth *auth;          /* NULL: it was closed */
     struct px_scope *scope, *step; /* its own; of one request, because tokens pass through it */
     struct px_op *asking;
     struct px_work go;   /* the beginning; and on, when the code is there */

@@ -19,8 +19,6 @@ struct logout {
     bool revoked, asked;
 };
 
-static struct px_list_node logouts = {&logouts, &logouts};
-
 static void release(struct logout *logout) {
     px_work_cancel(&logout->go);
     px_timer_disarm(&logout->life);
@@ -114,7 +112,7 @@ static void on_life(void *user) {
 }
 
 void px_logouts_end(struct px_auth *auth) {
-    PX_LIST_EACH_SAFE (node, &logouts) {
+    PX_LIST_EACH_SAFE (node, &px_grants_logins(auth->grants)->logouts) {
         struct logout *logout = px_list_entry(node, struct logout, node);
         if (logout->auth != auth)
             continue;
@@ -135,7 +133,7 @@ int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, 
     logout->auth = auth;
     logout->cb = cb;
     logout->user = user;
-    px_list_add(&logouts, &logout->node);
+    px_list_add(&px_grants_logins(grants)->logouts, &logout->node);
     px_work_init(&logout->go, "auth/logout", on_go, logout);
     px_timer_init(&logout->life, scope->loop, "auth/logout", on_life, logout);
     int r = px_scope_open(scope->loop, scope, "logout", 0, &logout->scope);

@@ -61,6 +61,10 @@ struct px_auth {
     px_str lane;                 /* the origin that refreshes go to */
     px_str names;                /* "grant/SERVICE/IDENTITY/": what its grants' names begin with */
 };
+/** Whether its grants begin with a person's login; the others the host gets by itself, at any time. */
+static inline bool px_auth_has_login(const struct px_auth *auth) {
+    return auth->spec.kind == PX_AUTH_OAUTH2 && auth->spec.flow != PX_FLOW_CLIENT;
+}
 /** Owns nothing but what is in auth->arena, the key, the egress, and redactions. */
 PX_MUSTCHECK int px_auth_spec_read(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err);
 /** Also of what was read in half. */
@@ -168,11 +172,18 @@ PX_MUSTCHECK int px_grant_remove(struct px_auth *auth, px_str principal, px_str 
                                  px_str *ret_refresh);
 
 /* ---- login.c ---- */
+/** Those of the host that go on, the oldest first. */
+struct px_logins {
+    struct px_list_node logins, logouts;
+    uint32_t n; /* logins */
+};
+void px_logins_init(struct px_logins *all);
 /** The px_auth is about to be closed: what logs in with it is told so, from the loop; what logs out is cut off. */
 void px_logins_end(struct px_auth *auth);
 
 /* What the files above use of px_grants. */
 struct px_loop *px_grants_loop(const struct px_grants *grants);
+struct px_logins *px_grants_logins(struct px_grants *grants);
 int64_t px_grants_wall_ms(const struct px_grants *grants);
 int px_grants_start(struct px_grants *grants, struct px_scope *scope, const struct px_http_req *req,
                     px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err);

@@ -20,7 +20,7 @@ int px_record_key(struct px_buf *to, const struct px_auth *auth, px_str principa
     } else {
         px_buf_text(to, "/shared");
     }
-    if (auth->spec.kind != PX_AUTH_OAUTH2 || auth->spec.flow == PX_FLOW_CLIENT) {
+    if (!px_auth_has_login(auth)) {
         px_buf_char(to, '/'); /* in memory only: one for each specification */
         px_hex_add(to, px_str_n((const char *)auth->spec.whole, sizeof auth->spec.whole));
     }

@@ -69,14 +69,13 @@ static void write_grant(struct px_jw *w, const struct px_grant *grant) {
 static void write_none(struct px_jw *w, struct px_auth *auth) {
     struct px_buf key;
     px_buf_init(&key, 4096);
-    bool login = auth->spec.kind == PX_AUTH_OAUTH2 && auth->spec.flow != PX_FLOW_CLIENT;
     bool other = !px_record_key(&key, auth, (px_str){0}, (px_str){0}) &&
                  px_map_get(&auth->grants->by_key, px_buf_view(&key));
     px_buf_finish(&key);
     begin(w, auth, (px_str){0});
     px_jw_text(w, "none");
     text(w, "scopes", auth->spec.scopes);
-    if (login && other)
+    if (px_auth_has_login(auth) && other)
         text(
             w, "error",
             PX_LIT(

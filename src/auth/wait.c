@@ -24,14 +24,10 @@ static void say(struct px_error *ret, int code, uint32_t flags, px_str message, 
                              .advice = advice};
 }
 
-static bool has_login(const struct px_auth *auth) {
-    return auth->spec.kind == PX_AUTH_OAUTH2 && auth->spec.flow != PX_FLOW_CLIENT;
-}
-
 static void unauthorized(const struct px_auth *auth, struct px_arena *arena, px_str why, bool client,
                          struct px_error *ret) {
     px_str message = px_arena_fmt(arena, PX_FMT ": " PX_FMT, PX_ARG(auth->service), PX_ARG(why));
-    px_str advice = has_login(auth) && !client
+    px_str advice = px_auth_has_login(auth) && !client
                         ? px_arena_fmt(arena, "Run: plexus auth login " PX_FMT, PX_ARG(auth->service))
                         : px_arena_fmt(arena, "Ask an administrator to look at services." PX_FMT ".auth",
                                        PX_ARG(auth->service));

@@ -27,6 +27,7 @@ struct asked {
 static struct world {
     struct rig rig;
     struct px_auth auth;
+    struct px_logins logins;
     struct asked ask, account, install, discover;
     bool must_discover, present;
     unsigned n_asks, n_installs, n_removed;
@@ -116,6 +117,11 @@ static inline void discovered(const struct px_error *error) {
     w.discover.discover_cb(w.discover.user, error);
 }
 
+struct px_logins *px_grants_logins(struct px_grants *grants) {
+    (void)grants;
+    return &w.logins;
+}
+
 struct px_auth *px_auth_find(struct px_grants *grants, px_str service, px_str identity) {
     (void)grants, (void)identity;
     return px_str_is(service, "svc") ? &w.auth : NULL;
@@ -196,6 +202,7 @@ static inline void pass(uint64_t s) {
 static inline void open_world(void) {
     w = (struct world){0};
     rig_open(&w.rig, true);
+    px_logins_init(&w.logins);
     w.auth = (struct px_auth){.service = PX_LIT("svc"), .identity = PX_LIT("user")};
     w.auth.spec = (struct px_auth_spec){.kind = PX_AUTH_OAUTH2,
                                         .flow = PX_FLOW_CODE,

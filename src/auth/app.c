@@ -1,4 +1,5 @@
 #include "auth/grants_private.h"
+#include "base/date.h"
 #include "json/slice.h"
 #include <stdio.h>
 
@@ -125,7 +126,7 @@ static void on_token(void *user, const struct px_send_answer *sent) {
         failed(grant, &strange, NULL, PX_LIT("the answer has no token"));
         return;
     }
-    if (expires.p && px_time_rfc3339(expires, &at) == 0) /* by its clock; ours may differ */
+    if (expires.p && px_date_rfc3339(expires, &at) == 0) /* by its clock; ours may differ */
         answer.expires_in_s = PX_MAX(
             PX_MIN((at - px_grants_wall_ms(grant->grants)) / 1000, (int64_t)LONGEST_S), (int64_t)SHORTEST_S);
     px_refresh_answer(grant, &answer);

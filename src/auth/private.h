@@ -133,8 +133,6 @@ px_str px_secret_member(struct px_scope *scope, px_str json, const char *name, b
 px_str px_send_clean(struct px_arena *arena, px_str text);
 /** Retry-After (RFC 9110 §10.2.3): seconds or a date; -1: neither. At most a day. */
 int64_t px_retry_after_ms(px_str value, int64_t wall_ms);
-/** "2026-11-23T10:00:00Z" (RFC 3339, any offset, fractions) in ms since 1970; -EINVAL. */
-PX_MUSTCHECK int px_time_rfc3339(px_str text, int64_t *ret_unix_ms);
 
 /* ---- ask.c: one POST of a form to an endpoint of the provider ---- */
 struct px_ask_answer {

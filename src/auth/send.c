@@ -1,4 +1,5 @@
 #include "auth/private.h"
+#include "base/date.h"
 #include "base/redact.h"
 #include "json/scan.h"
 #include "json/slice.h"
@@ -80,97 +81,15 @@ px_str px_send_clean(struct px_arena *arena, px_str text) {
     return clean;
 }
 
-/* ---- dates ---- */
-
-/* Exactly `n` digits. */
-static bool digits(px_str *s, size_t n, int *ret) {
-    int value = 0;
-    if (s->n < n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (s->p[i] < '0' || s->p[i] > '9')
-            return false;
-        value = value * 10 + (s->p[i] - '0');
-    }
-    *s = px_str_n(s->p + n, s->n - n);
-    *ret = value;
-    return true;
-}
-
-static bool skip(px_str *s, const char *literal) {
-    px_str l = px_str_of(literal);
-    if (!px_str_starts(*s, l))
-        return false;
-    *s = px_str_n(s->p + l.n, s->n - l.n);
-    return true;
-}
-
-/* Days since 1970-01-01 in the Gregorian calendar. */
-static int64_t days(int year, int month, int day) {
-    int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static bool when(int year, int month, int day, int hour, int minute, int second, int64_t *ret_s) {
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
-        return false;
-    *ret_s = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
-    return true;
-}
-
-int px_time_rfc3339(px_str text, int64_t *ret_unix_ms) {
-    int year, month, day, hour, minute, second, off_h = 0, off_m = 0, sign = 0;
-    int64_t s;
-    px_str t = text;
-    if (!digits(&t, 4, &year) || !skip(&t, "-") || !digits(&t, 2, &month) || !skip(&t, "-") ||
-        !digits(&t, 2, &day) || !(skip(&t, "T") || skip(&t, "t") || skip(&t, " ")) || !digits(&t, 2, &hour) ||
-        !skip(&t, ":") || !digits(&t, 2, &minute) || !skip(&t, ":") || !digits(&t, 2, &second))
-        return -EINVAL;
-    if (skip(&t, ".")) {
-        int digit;
-        if (!digits(&t, 1, &digit))
-            return -EINVAL;
-        while (digits(&t, 1, &digit))
-            ;
-    }
-    sign = skip(&t, "+") ? 1 : skip(&t, "-") ? -1 : 0;
-    if (sign ? !digits(&t, 2, &off_h) || !skip(&t, ":") || !digits(&t, 2, &off_m)
-             : !skip(&t, "Z") && !skip(&t, "z"))
-        return -EINVAL;
-    if (t.n || !when(year, month, day, hour, minute, second, &s))
-        return -EINVAL;
-    *ret_unix_ms = (s - sign * (off_h * 3600 + off_m * 60)) * 1000;
-    return 0;
-}
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7); the other two forms are of the last century. */
-static bool http_date(px_str text, int64_t *ret_s) {
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    int day, year, hour, minute, second, month = 0;
-    if (text.n != 29)
-        return false;
-    px_str t = px_str_n(text.p + 5, text.n - 5);
-    if (!digits(&t, 2, &day) || !skip(&t, " "))
-        return false;
-    for (int i = 0; i < 12; i++)
-        if (memcmp(t.p, names + (size_t)i * 3, 3) == 0)
-            month = i + 1;
-    t = px_str_n(t.p + 3, t.n - 3);
-    return skip(&t, " ") && digits(&t, 4, &year) && skip(&t, " ") && digits(&t, 2, &hour) && skip(&t, ":") &&
-           digits(&t, 2, &minute) && skip(&t, ":") && digits(&t, 2, &second) && skip(&t, " GMT") && !t.n &&
-           when(year, month, day, hour, minute, second, ret_s);
-}
-
 int64_t px_retry_after_ms(px_str value, int64_t wall_ms) {
     uint64_t s = 0;
     int64_t at = 0;
     int r = px_str_u64(value, &s);
     if (r == 0 || r == -ERANGE)
         return r || s > RETRY_MAX_S ? (int64_t)RETRY_MAX_S * 1000 : (int64_t)s * 1000;
-    if (!http_date(value, &at))
+    if (px_date_http(value, wall_ms, &at))
         return -1;
-    int64_t ms = at * 1000 - wall_ms;
+    int64_t ms = at - wall_ms;
     return ms < 0 ? 0 : PX_MIN(ms, (int64_t)RETRY_MAX_S * 1000);
 }
 

@@ -385,9 +385,7 @@ const struct px_status_meaning *px_status_meaning(int status);
 /** What to do about a code; NULL: nothing can be said. */
 const char *px_code_advice(int32_t code);
 
-/** Three forms of HTTP dates (RFC 9110 §5.6.7); -EINVAL. after.c. */
-PX_MUSTCHECK int px_http_date(px_str text, int64_t now_unix_ms, int64_t *ret_unix_ms);
-/** The answer's own Date, so that the two clocks need not agree; else ours. */
+/** The answer's own Date, so that the two clocks need not agree; else ours. after.c. */
 int64_t px_after_now(const struct px_http_result *result);
 /** A decimal number, perhaps with a fraction or an exponent; no sign in front. */
 bool px_number_of(px_str text, double *ret);

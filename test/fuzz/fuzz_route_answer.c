@@ -1,6 +1,7 @@
 /* Any answer: a status, headers and a body, for routes of every kind. What is judged has words and a bounded wait; what is read
  * becomes valid JSON without a key twice, within the budget that was reckoned; cursors open to what was sealed.
  * The input: a byte that says which route, one that says which status, lines of headers, an empty line, the body. */
+#include "base/date.h"
 #include "route/private.h"
 #include "json/scan.h"
 #include <sodium.h>
@@ -174,8 +175,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (verdict.code == PX_OK)
         check_answer(&arena, route, &result, json);
     int64_t ms;
-    if (px_http_date(result.body, 0, &ms) == 0)
+    if (px_date_http(result.body, 0, &ms) == 0)
         CHECK(ms >= -62200000000000 && ms < 253402300801000);
+    if (px_date_rfc3339(result.body, &ms) == 0) /* and an offset of 99:99 */
+        CHECK(ms >= -62600000000000 && ms < 253402800801000);
     px_arena_finish(&arena);
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "auth/grants_private.h"
 #include "base/log.h"
 #include "base/redact.h"
+#include <assert.h>
 
 /* ---- tokens ---- */
 
@@ -86,6 +87,7 @@ static void on_retire(void *user) {
 void px_headers_init(struct px_grants *grants) {
     px_list_init(&grants->retired);
     px_list_init(&grants->retired_before);
+    px_list_init(&grants->kept);
     px_timer_init(&grants->retire, grants->opts.loop, "auth/retire", on_retire, grants);
 }
 
@@ -93,15 +95,35 @@ void px_headers_finish(struct px_grants *grants) {
     px_timer_disarm(&grants->retire);
     free_all(&grants->retired);
     free_all(&grants->retired_before);
+    assert(px_list_empty(&grants->kept));
+}
+
+static void retire(struct px_header *header) {
+    struct px_grants *grants = header->grants;
+    px_list_remove(&header->node);
+    px_list_add(header->keeps ? &grants->kept : &grants->retired, &header->node);
+    if (!header->keeps && !grants->retire.armed)
+        px_timer_arm_in(&grants->retire, 0);
 }
 
 void px_header_drop(struct px_header **header) {
     struct px_header *old = px_take(header);
     if (!old)
         return;
-    px_list_add(&old->grants->retired, &old->node);
-    if (!old->grants->retire.armed)
-        px_timer_arm_in(&old->grants->retire, 0);
+    old->replaced = true;
+    retire(old);
+}
+
+static void on_kept_closed(void *user) {
+    struct px_header *header = user;
+    if (--header->keeps == 0 && header->replaced)
+        retire(header);
+}
+
+int px_auth_keep(const struct px_token *token, struct px_scope *scope) {
+    int r = px_scope_on_close(scope, on_kept_closed, token->kept);
+    token->kept->keeps += r == 0;
+    return r;
 }
 
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {

@@ -42,7 +42,7 @@ struct px_grants_opts {
 };
 PX_MUSTCHECK int px_grants_create(const struct px_grants_opts *opts, struct px_grants **ret,
                                   struct px_err *err);
-/** Every px_auth has been closed. Clears; NULL is fine. */
+/** Every px_auth has been closed, and every scope that keeps a token. Clears; NULL is fine. */
 void px_grants_destroy(struct px_grants **grants);
 
 struct px_auth_opts {
@@ -71,7 +71,8 @@ struct px_token {
         value; /* "Authorization", "Bearer …": borrowed until the loop turns; registered for redaction */
     uint64_t
         account; /* one number a grant, never 0; another after a login, or when it was put out of memory (10,000 are kept) and read again */
-    uint64_t generation; /* of the token */
+    uint64_t generation;    /* of the token */
+    struct px_header *kept; /* for px_auth_keep */
 };
 /** Exactly one of them: `token`, or `error` (unauthorized with the command to run; unavailable, with retry_after_ms, while the provider fails). */
 typedef void (*px_auth_cb)(void *user, const struct px_token *token, const struct px_error *error);
@@ -80,6 +81,9 @@ typedef void (*px_auth_cb)(void *user, const struct px_token *token, const struc
 PX_MUSTCHECK int px_auth_token(struct px_auth *auth, struct px_scope *scope, const struct px_holder *who,
                                uint64_t deadline_ns, px_auth_cb cb, void *user, struct px_op **ret_op,
                                struct px_token *ret_token, struct px_error *ret_error);
+/** In the turn in which it was given: it stays redacted until this scope closes, though another may take its place meanwhile. What an upstream answers
+ *  to a token may hold it, and is told when the call ends. -ENOMEM, -ESHUTDOWN. */
+PX_MUSTCHECK int px_auth_keep(const struct px_token *token, struct px_scope *scope);
 /** The host is ending: nothing is refreshed ahead of time any more; what a call waits for still is. */
 void px_grants_drain(struct px_grants *grants);
 /** No refresh is under way. The answer to one may hold the only refresh token that there is. */

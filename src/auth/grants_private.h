@@ -33,9 +33,12 @@ enum px_grant_state {
     PX_GRANT_INVALID /* the provider does not take it any more: a person is needed */
 };
 
-/* What a call sends: prefix and access token, locked. It is borrowed until the loop turns, so it stays for that long when it is replaced. */
+/* What a call sends: prefix and access token, locked. It is borrowed until the loop turns, so it stays for that long when it is replaced; and
+ * for as long as somebody keeps it. */
 struct px_header {
-    struct px_list_node node; /* in grants->retired or ->retired_before, then */
+    struct px_list_node node; /* replaced: in grants->retired, ->retired_before, or ->kept */
+    unsigned keeps;
+    bool replaced;
     struct px_grants *grants;
     px_str value;
     size_t secret_at; /* where the token begins in it */
@@ -97,7 +100,7 @@ struct px_grants {
     uint64_t random;
     struct px_grants_stats stats;
 
-    struct px_list_node retired, retired_before; /* headers */
+    struct px_list_node retired, retired_before, kept; /* headers */
     struct px_timer retire;
 
     struct px_map lanes;

@@ -69,7 +69,8 @@ static int give(struct px_grant *grant, const struct px_auth *auth, struct px_ar
     *ret = (struct px_token){.header = auth->spec.header,
                              .value = grant->tokens.header->value,
                              .account = grant->account,
-                             .generation = grant->generation};
+                             .generation = grant->generation,
+                             .kept = grant->tokens.header};
     grant->used = true;
     if (!grant->handed_out) {
         grant->handed_out = true;

@@ -95,6 +95,7 @@ static void ask_page(struct px_flow *flow) {
         .group = route->group,
         .cost = route->cost,
         .keyed = flow->request.keyed,
+        .keep = flow->scope->parent,
         .deadline_ns = deadline_of(flow),
         .classify = &flow->sink,
         .classify_user = flow->user};

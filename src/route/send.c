@@ -156,11 +156,15 @@ static void stand_last(struct px_send *send) {
 
 /* ---- the credential ---- */
 
-static void hold(struct px_send *send, const struct px_token *token) {
+static int hold(struct px_send *send, const struct px_token *token) {
+    int r = px_auth_keep(token, send->opts.keep ? send->opts.keep : send->scope);
+    if (r)
+        return r;
     send->account = token->account;
     send->generation = token->generation;
     send->opts.credentials[send->n_credentials] = (px_pair){token->header, token->value};
     send->holds = true;
+    return 0;
 }
 
 static bool may_go_without(struct px_send *send) {
@@ -179,9 +183,10 @@ static void on_token(void *user, const struct px_token *token, const struct px_e
         end_unsent(send);
         return;
     }
-    if (token)
-        hold(send, token);
-    step(send, send->pass.state == PX_PASS_INSIDE ? transfer(send) : enter(send, 0));
+    int r = token ? hold(send, token) : 0;
+    if (!r)
+        r = send->pass.state == PX_PASS_INSIDE ? transfer(send) : enter(send, 0);
+    step(send, r);
 }
 
 /* A little before the caller's: that there is no token says more than that the time is over. */
@@ -205,8 +210,8 @@ static int take_token(struct px_send *send) {
     if (r == 0)
         stand_last(send);
     if (r == 1)
-        hold(send, &token);
-    else if (r == 0 && send->sink->waiting && send->renewed)
+        return (r = hold(send, &token)) ? r : 1;
+    if (r == 0 && send->sink->waiting && send->renewed)
         send->sink->waiting(send->user, PX_LIT("refreshing the credential"));
     else if (r == -EACCES && may_go_without(send))
         return 1;

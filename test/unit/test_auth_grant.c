@@ -396,6 +396,45 @@ static void a_token_without_an_end(void **state) {
     grants_close(&w);
 }
 
+/* What an upstream echoed is told when the call ends, and the token may have been replaced by then: it is redacted for as long as the call lives. */
+static void a_token_is_kept_by_a_call(void **state) {
+    (void)state;
+    struct px_token token;
+    struct px_error error;
+    struct px_op *op = NULL;
+    struct px_scope *calls[2];
+    const struct px_holder who = {.principal = PX_LIT("u1")};
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(px_scope_open(w.loop, w.rig.scope, "test/call", 0, &calls[i]), 0);
+        assert_int_equal(px_auth_token(auth, calls[i], &who, 0, on_token, NULL, &op, &token, &error), 1);
+        assert_int_equal(px_auth_keep(&token, calls[i]), 0);
+        assert_int_equal(px_auth_keep(&token, calls[i]), 0); /* another attempt */
+    }
+    assert_true(px_auth_refused(auth, token.account, token.generation));
+    world_pass(&w, 60 * PX_S);
+    assert_string_equal(token_of(&w, auth, NULL), "Bearer at-2-1-access");
+    assert_true(px_redact_hits(PX_LIT("you sent at-1-access")));
+    px_scope_close(&calls[0]);
+    world_pass(&w, PX_MS);
+    assert_true(px_redact_hits(PX_LIT("you sent at-1-access")));
+    px_scope_close(&calls[1]);
+    world_pass(&w, PX_MS);
+    assert_false(px_redact_hits(PX_LIT("you sent at-1-access")));
+    /* and one that is not replaced outlives the call that kept it */
+    assert_int_equal(px_scope_open(w.loop, w.rig.scope, "test/call", 0, &calls[0]), 0);
+    assert_int_equal(px_auth_token(auth, calls[0], &who, 0, on_token, NULL, &op, &token, &error), 1);
+    assert_int_equal(px_auth_keep(&token, calls[0]), 0);
+    px_scope_close(&calls[0]);
+    assert_int_equal(px_auth_keep(&token, w.rig.scope), 0); /* until the host ends */
+    world_pass(&w, PX_MS);
+    assert_string_equal(token_of(&w, auth, NULL), "Bearer at-2-1-access");
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 /* A provider that is slower than its tokens live: it is asked now and then, not as often as it answers. */
 static void a_token_that_is_over_when_it_comes(void **state) {
     (void)state;
@@ -438,6 +477,7 @@ int main(void) {
                                        cmocka_unit_test(an_answer_that_was_lost),
                                        cmocka_unit_test(what_passes),
                                        cmocka_unit_test(a_token_without_an_end),
+                                       cmocka_unit_test(a_token_is_kept_by_a_call),
                                        cmocka_unit_test(a_token_that_is_over_when_it_comes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 static struct fake {
     char spec[2048];
     int token_is; /* what px_auth_token returns */
-    unsigned tokens, refused, worked, opened, closed;
+    unsigned tokens, kept, refused, worked, opened, closed;
     uint64_t generation, takes_ns;
     bool renewable, optional;
     int open_is;
@@ -47,7 +47,14 @@ void px_auth_close(struct px_auth **auth) {
 }
 static struct px_token token(void) {
     snprintf(fake.value, sizeof fake.value, "Bearer token-%u", (unsigned)fake.generation);
-    return (struct px_token){PX_LIT("Authorization"), px_str_of(fake.value), 77, fake.generation};
+    return (struct px_token){PX_LIT("Authorization"), px_str_of(fake.value), 77, fake.generation, NULL};
+}
+/* Until the call is over and told, not only until the flow is. */
+int px_auth_keep(const struct px_token *token, struct px_scope *scope) {
+    assert_int_equal(token->generation, fake.generation);
+    assert_string_not_equal(scope->name, "route/call");
+    fake.kept++;
+    return 0;
 }
 static void token_cancel(struct px_op *op) {
     (void)op;
@@ -170,6 +177,7 @@ static void refused(void **state) {
         assert_true(carried(&f, 0, "token-1\n") && carried(&f, 1, "token-2\n"));
         assert_int_equal(fake.refused, 1);
         assert_int_equal(fake.worked, 1);
+        assert_int_equal(fake.kept, 2);
         flow_close(&f);
         open_it(&f, OAUTH, NULL, routes[i], i == 0, bad, 2);
         fails(&f, NULL, PX_UNAUTHORIZED, "401");

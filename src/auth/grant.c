@@ -1,5 +1,6 @@
 #include "auth/grants_private.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/redact.h"
 #include <assert.h>
 
@@ -158,11 +159,7 @@ int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {
 /* ---- one grant ---- */
 
 uint64_t px_grants_random(struct px_grants *grants, uint64_t below) {
-    uint64_t x = grants->random += 0x9e3779b97f4a7c15ull; /* splitmix64: jitter, nothing secret */
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    x ^= x >> 31;
-    return below ? x % below : 0;
+    return below ? px_random_next(&grants->random) % below : 0;
 }
 
 static void on_due(void *user) {

@@ -153,20 +153,13 @@ static struct px_grant *load(struct px_auth *auth, px_str key, px_str principal,
     return NULL;
 }
 
-static int hex(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
+/* What px_percent_add wrote. */
 static bool decode(px_str text, char *to, size_t room, px_str *ret) {
     size_t n = 0;
     for (size_t i = 0; i < text.n && n < room; i++) {
-        int high = text.p[i] == '%' && i + 2 < text.n ? hex(text.p[i + 1]) : -1,
-            low = high < 0 ? -1 : hex(text.p[i + 2]);
-        to[n++] = (char)(low < 0 ? text.p[i] : high << 4 | low);
-        i += low < 0 ? 0 : 2;
+        int byte = text.p[i] == '%' && text.n - i > 2 ? px_hex_byte(text.p + i + 1) : -1;
+        to[n++] = (char)(byte < 0 ? text.p[i] : byte);
+        i += byte < 0 ? 0 : 2;
     }
     *ret = px_str_n(to, n);
     return n > 0;

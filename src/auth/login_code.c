@@ -131,10 +131,6 @@ struct answer {
     bool twice;
 };
 
-static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
-}
-
 /* application/x-www-form-urlencoded; text with a NUL, or a % without its digits, is none. */
 static bool decode(struct px_arena *arena, px_str text, px_str *ret) {
     char *to = px_arena_alloc(arena, text.n + 1);
@@ -143,12 +139,11 @@ static bool decode(struct px_arena *arena, px_str text, px_str *ret) {
         to[n] = text.p[i] == '+' ? ' ' : text.p[i];
         if (text.p[i] != '%')
             continue;
-        if (text.n - i < 3 || !px_is_hex(text.p[i + 1]) || !px_is_hex(text.p[i + 2]))
+        int byte = text.n - i > 2 ? px_hex_byte(text.p + i + 1) : -1;
+        if (byte <= 0)
             return false;
-        to[n] = (char)(hex(text.p[i + 1]) * 16 + hex(text.p[i + 2]));
+        to[n] = (char)byte;
         i += 2;
-        if (!to[n])
-            return false;
     }
     *ret = px_str_n(to, n);
     return to != NULL;

@@ -1,4 +1,5 @@
 /* In and out. */
+#include "base/random.h"
 #include "base/redact.h"
 #include "guard/private.h"
 #include <errno.h>
@@ -118,7 +119,7 @@ static void leave(struct px_guard_pass *pass, enum px_guard_outcome outcome, px_
         if (pass->to.quotas[i])
             px_quota_leave(&pass->to.quotas[i]->q, pass->cost, pass->readings[i], outcome != PX_GUARD_NEUTRAL,
                            now);
-    uint64_t random = outcome == PX_GUARD_FAILED ? px_guard_random(guard->guards) : 0;
+    uint64_t random = outcome == PX_GUARD_FAILED ? px_random_next(&guard->guards->random) : 0;
     if (px_breaker_left(&up->breaker, up->limits, pass->probe, outcome, now, random))
         px_guard_look_again(guard);
     for (size_t i = 0; i < n && guard->waiting; i++)

@@ -1,18 +1,11 @@
 /* The guards of all services. */
+#include "base/random.h"
 #include "guard/private.h"
 #include <assert.h>
 #include <errno.h>
 #include <sys/random.h>
 
 enum { LIMITS_BYTES = 1 << 20 };
-
-/* SplitMix64. */
-uint64_t px_guard_random(struct px_guards *guards) {
-    uint64_t z = guards->random += 0x9e3779b97f4a7c15ull;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-}
 
 int px_guards_create(const struct px_guards_opts *opts, struct px_guards **ret, struct px_err *err) {
     struct px_guards *guards = calloc(1, sizeof *guards);
@@ -258,7 +251,8 @@ bool px_guard_retry(struct px_guard *guard, unsigned attempt, int64_t after_ms, 
     uint64_t now = px_loop_now(guard->loop), after;
     if (after_ms < 0 || __builtin_mul_overflow((uint64_t)after_ms, PX_MS, &after))
         after = after_ms < 0 ? 0 : PX_NEVER;
-    *ret_at_ns = px_ns_add(px_ns_add(now, after), px_backoff(retry, attempt, px_guard_random(guard->guards)));
+    *ret_at_ns =
+        px_ns_add(px_ns_add(now, after), px_backoff(retry, attempt, px_random_next(&guard->guards->random)));
     if (attempt > retry->attempts || (deadline_ns && *ret_at_ns >= deadline_ns))
         return false;
     if (!px_budget_take(&guard->budget, retry, now))

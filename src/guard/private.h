@@ -115,8 +115,6 @@ struct px_hold {
     uint64_t until_ns;     /* UNTIL; OPEN: when to come back, 0: not known */
 };
 
-uint64_t px_guard_random(struct px_guards *guards);
-
 /* things.c: upstreams, groups, quotas, labels */
 PX_MUSTCHECK int px_guard_upstream(struct px_guard *guard, px_str name, struct px_upstream **ret);
 PX_MUSTCHECK int px_guard_group(struct px_guard *guard, px_str name, struct px_group **ret);

@@ -1,4 +1,5 @@
 #include "json/uri.h"
+#include "base/codec.h"
 #include "json/text.h"
 
 struct uri {
@@ -125,24 +126,13 @@ px_str px_uri_without_fragment(px_str uri, px_str *ret_fragment) {
     return front;
 }
 
-static int hex_byte(const char *p) {
-    int value = 0;
-    for (int i = 0; i < 2; i++) {
-        char c = p[i], letter = (char)(c | 32);
-        if (!px_is_digit(c) && (letter < 'a' || letter > 'f'))
-            return -1;
-        value = value << 4 | (px_is_digit(c) ? c - '0' : letter - 'a' + 10);
-    }
-    return value;
-}
-
 px_str px_uri_decode(struct px_arena *arena, px_str text) {
     char *out = px_arena_raw(arena, text.n + 1);
     size_t n = 0;
     if (!out)
         return (px_str){0};
     for (size_t i = 0; i < text.n; i++) {
-        int byte = text.p[i] == '%' && text.n - i > 2 ? hex_byte(text.p + i + 1) : -1;
+        int byte = text.p[i] == '%' && text.n - i > 2 ? px_hex_byte(text.p + i + 1) : -1;
         out[n++] = byte >= 0 ? (char)byte : text.p[i];
         i += byte >= 0 ? 2 : 0;
     }
@@ -208,7 +198,7 @@ static bool made_of(px_str s, const char *more, bool iri) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '%') {
-            if (s.n - i < 3 || hex_byte(s.p + i + 1) < 0)
+            if (s.n - i < 3 || px_hex_byte(s.p + i + 1) < 0)
                 return false;
             i += 2;
         } else if ((unsigned char)c >= 0x80) {

@@ -129,18 +129,7 @@ static void answer_failed(struct px_mcp_req *req, const struct px_error *error) 
     px_buf_init(&data, 1 << 20);
     px_jw_init(&w, &data);
     px_jw_object(&w);
-    px_jw_key(&w, "code");
-    px_jw_text(&w, px_code_name(error->code));
-    px_jw_key(&w, "retryable");
-    px_jw_bool(&w, error->flags & PX_ERROR_RETRYABLE);
-    if (error->retry_after_ms > 0) {
-        px_jw_key(&w, "retry_after_ms");
-        px_jw_i64(&w, error->retry_after_ms);
-    }
-    if (error->advice.n) {
-        px_jw_key(&w, "advice");
-        px_jw_str(&w, error->advice);
-    }
+    px_mcp_put_error(&w, error->code, error);
     px_jw_object_end(&w);
     px_mcp_error(req->peer, req->batch, req->id, req->version, PX_MCP_OWN + error->code, error->message,
                  px_mcp_whole(&data));

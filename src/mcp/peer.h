@@ -266,6 +266,8 @@ void px_mcp_req_end(struct px_mcp_req *req);
 
 /** What a call tells the request that it was made for (result.c). `user`: the px_mcp_req. */
 extern const struct px_call_sink px_mcp_call_sink;
+/** Members of an error's `data`: code, retryable, retry_after_ms, advice. result.c. */
+void px_mcp_put_error(struct px_jw *w, int32_t code, const struct px_error *error);
 
 /* ---- changes and watches ---- */
 

@@ -249,6 +249,21 @@ static int code_of(const struct px_mcp_req *req, int32_t code) {
     }
 }
 
+void px_mcp_put_error(struct px_jw *w, int32_t code, const struct px_error *error) {
+    px_jw_key(w, "code");
+    px_jw_text(w, px_code_name(code));
+    px_jw_key(w, "retryable");
+    px_jw_bool(w, error->flags & PX_ERROR_RETRYABLE);
+    if (error->retry_after_ms > 0) {
+        px_jw_key(w, "retry_after_ms");
+        px_jw_i64(w, error->retry_after_ms);
+    }
+    if (error->advice.n) {
+        px_jw_key(w, "advice");
+        px_jw_str(w, error->advice);
+    }
+}
+
 static void answer_failure(struct px_mcp_req *req, const struct px_result *result) {
     const struct px_error *error = &result->error;
     struct px_buf data;
@@ -256,18 +271,7 @@ static void answer_failure(struct px_mcp_req *req, const struct px_result *resul
     px_buf_init(&data, 1 << 20);
     px_jw_init(&w, &data);
     px_jw_object(&w);
-    px_jw_key(&w, "code");
-    px_jw_text(&w, px_code_name(result->code));
-    px_jw_key(&w, "retryable");
-    px_jw_bool(&w, error->flags & PX_ERROR_RETRYABLE);
-    if (error->retry_after_ms > 0) {
-        px_jw_key(&w, "retry_after_ms");
-        px_jw_i64(&w, error->retry_after_ms);
-    }
-    if (error->advice.n) {
-        px_jw_key(&w, "advice");
-        px_jw_str(&w, error->advice);
-    }
+    px_mcp_put_error(&w, result->code, error);
     if (req->kind == PX_MCP_REQ_READ && req->own) {
         px_jw_key(&w, "uri");
         px_jw_str(&w, px_str_of(req->own));

@@ -1,6 +1,5 @@
 /* What a plugin declares of the rate limits that answers tell: JSON -> px_quota_rules. */
 #include "route/read.h"
-#include <stdio.h>
 
 /* "unit" of a date is that of an HTTP date or RFC 3339, which are known by their look. */
 static int read_unit(struct px_read *r, void *into, px_str value) {
@@ -79,29 +78,17 @@ static const struct px_read_key rule_keys[] = {
     KEY("retry_after", read_retry_after),
 };
 
+static int read_rule(struct px_read *r, void *into, px_str value) {
+    struct px_quota_rule *rule = into;
+    rule->when = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
+    return px_read_object(r, value, rule_keys, PX_COUNT(rule_keys), rule);
+}
+
 int px_read_quotas(struct px_read *r, px_str array, struct px_quota_rules *ret) {
-    uint64_t pos = 0;
-    px_str value;
-    size_t n;
-    int e = px_read_count(r, array, PX_JSON_ARRAY, &n);
-    if (e)
-        return e;
-    ret->list = px_arena_alloc(r->arena, n * sizeof *ret->list);
-    if (!ret->list)
-        return px_read_no_memory(r);
-    for (ret->n = 0; ret->n < n; ret->n++) {
-        struct px_quota_rule *rule = &ret->list[ret->n];
-        char digits[24];
-        snprintf(digits, sizeof digits, "%zu", ret->n);
-        size_t before = px_read_enter(r, px_str_of(digits));
-        rule->when = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
-        if (px_json_slice_next(array, &pos, NULL, &value) <= 0)
-            return px_read_fail(r, "not valid JSON");
-        if ((e = px_read_object(r, value, rule_keys, PX_COUNT(rule_keys), rule)))
-            return e;
-        px_read_leave(r, before);
-    }
-    return 0;
+    void *list = NULL;
+    int e = px_read_array(r, array, sizeof *ret->list, read_rule, &list, &ret->n);
+    ret->list = list;
+    return e;
 }
 
 int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header) {

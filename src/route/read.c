@@ -187,6 +187,31 @@ int px_read_pointers(struct px_read *r, px_str array, px_str **ret, size_t *ret_
     return 0;
 }
 
+int px_read_array(struct px_read *r, px_str array, size_t size, px_read_fn read, void **ret, size_t *ret_n) {
+    uint64_t pos = 0;
+    px_str value;
+    size_t n;
+    int e = px_read_count(r, array, PX_JSON_ARRAY, &n);
+    if (e)
+        return e;
+    char *list = px_arena_alloc(r->arena, n * size);
+    if (!list)
+        return px_read_no_memory(r);
+    for (size_t i = 0; i < n; i++) {
+        char digits[24];
+        snprintf(digits, sizeof digits, "%zu", i);
+        size_t before = px_read_enter(r, px_str_of(digits));
+        if (px_json_slice_next(array, &pos, NULL, &value) <= 0)
+            return px_read_fail(r, "not valid JSON");
+        if ((e = read(r, list + i * size, value)))
+            return e;
+        px_read_leave(r, before);
+    }
+    *ret = list;
+    *ret_n = n;
+    return 0;
+}
+
 static int read_scaled(struct px_read *r, px_str value, uint64_t scale, uint64_t *ret) {
     uint64_t number = 0;
     int e = read_number(r, value, UINT32_MAX, &number);

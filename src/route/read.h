@@ -56,6 +56,9 @@ PX_MUSTCHECK int px_read_object(struct px_read *r, px_str object, const struct p
                                 void *into);
 PX_MUSTCHECK int px_read_value(struct px_read *r, const struct px_read_key *key, px_str value, void *into);
 PX_MUSTCHECK int px_read_pointers(struct px_read *r, px_str array, px_str **ret, size_t *ret_n);
+/** Every element of an array, by `read` into one of `size` bytes (zeroed, in the arena), with its number in the words of an error. */
+PX_MUSTCHECK int px_read_array(struct px_read *r, px_str array, size_t size, px_read_fn read, void **ret,
+                               size_t *ret_n);
 /** How many members; -EINVAL: not of this type. */
 PX_MUSTCHECK int px_read_count(struct px_read *r, px_str container, enum px_json_type type, size_t *ret);
 /** A member's key, decoded. */

@@ -1,6 +1,5 @@
 /* Error rules: JSON -> px_rules. The same in the api, its upstreams and routes. */
 #include "route/read.h"
-#include <stdio.h>
 
 static int status_add(struct px_read *r, struct px_status_set *set, px_str value) {
     uint64_t status = 0;
@@ -160,29 +159,16 @@ int px_read_conditions(struct px_read *r, px_str object, struct px_rule *ret) {
     return px_read_object(r, object, rule_keys, CONDITIONS, ret);
 }
 
+static int read_rule(struct px_read *r, void *into, px_str value) {
+    struct px_rule *rule = into;
+    *rule = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
+    int e = px_read_object(r, value, rule_keys, PX_COUNT(rule_keys), rule);
+    return e ? e : rule->code < 0 ? px_read_fail(r, "a rule needs a \"code\"") : 0;
+}
+
 int px_read_rules(struct px_read *r, px_str array, struct px_rules *ret) {
-    uint64_t pos = 0;
-    px_str value;
-    size_t n;
-    int e = px_read_count(r, array, PX_JSON_ARRAY, &n);
-    if (e)
-        return e;
-    ret->list = px_arena_alloc(r->arena, n * sizeof *ret->list);
-    if (!ret->list)
-        return px_read_no_memory(r);
-    for (ret->n = 0; ret->n < n; ret->n++) {
-        struct px_rule *rule = &ret->list[ret->n];
-        char digits[24];
-        snprintf(digits, sizeof digits, "%zu", ret->n);
-        size_t before = px_read_enter(r, px_str_of(digits));
-        *rule = (struct px_rule){.code = -1, .retryable = -1, .status.any = true};
-        if (px_json_slice_next(array, &pos, NULL, &value) <= 0)
-            return px_read_fail(r, "not valid JSON");
-        if ((e = px_read_object(r, value, rule_keys, PX_COUNT(rule_keys), rule)))
-            return e;
-        if (rule->code < 0)
-            return px_read_fail(r, "a rule needs a \"code\"");
-        px_read_leave(r, before);
-    }
-    return 0;
+    void *list = NULL;
+    int e = px_read_array(r, array, sizeof *ret->list, read_rule, &list, &ret->n);
+    ret->list = list;
+    return e;
 }

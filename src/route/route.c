@@ -70,6 +70,10 @@ bool px_route_safe(const struct px_route *route) {
     return route->safe;
 }
 
+bool px_route_repeatable(const struct px_route *route) {
+    return route->safe || route->idempotent || route->idempotency.p;
+}
+
 bool px_route_paged(const struct px_route *route) {
     return route->page.kind != PX_PAGE_NONE;
 }

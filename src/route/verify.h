@@ -23,8 +23,6 @@ typedef void (*px_route_verify_cb)(void *user, enum px_verified verified, px_str
 
 /** Whether the route has a `verify`. */
 bool px_route_verifies(const struct px_route *route);
-/** Whether a write of this route may be sent again when nobody knows if it was done: doing it twice is as good as once. */
-bool px_route_repeatable(const struct px_route *route);
 /** -ENOTSUP: it has none; -ENOMEM, -ESHUTDOWN. */
 PX_MUSTCHECK int px_route_verify(struct px_scope *scope, const struct px_route_verify_opts *opts,
                                  px_route_verify_cb cb, void *user, struct px_op **ret_op,

@@ -70,7 +70,7 @@ static uint64_t spaced(const struct px_quota_state *q, uint64_t free, uint64_t n
     return last + (uint64_t)((wide)(q->reset_ns - last) * (ahead + need) / (free + need));
 }
 
-uint64_t px_quota_wait(const struct px_quota_state *told, unsigned spacing_percent, uint64_t cost,
+uint64_t px_quota_held(const struct px_quota_state *told, unsigned spacing_percent, uint64_t cost,
                        uint64_t ahead, uint64_t now) {
     struct px_quota_state q = *told;
     look(&q, now);
@@ -89,8 +89,17 @@ uint64_t px_quota_wait(const struct px_quota_state *told, unsigned spacing_perce
     return until - now;
 }
 
+uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent, uint64_t cost,
+                       uint64_t ahead, uint64_t now) {
+    uint64_t held = px_quota_held(q, spacing_percent, cost, ahead, now);
+    uint64_t probe = px_ns_add(PX_MAX(q->heard_ns, q->last_ns), PX_QUOTA_BELIEVED_NS);
+    return PX_MIN(held, probe > now ? probe - now : 0);
+}
+
 void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now) {
     look(q, now);
+    if (px_quota_held(q, 0, cost, 0, now))
+        q->probe_ns = now;
     q->in_flight += (int64_t)cost;
     q->running++;
     q->last_ns = now;
@@ -102,6 +111,11 @@ void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, 
     q->running--;
     if (q->left >= 0 && answered && q->readings == readings)
         q->left = PX_MAX(q->left - (int64_t)cost, 0);
+    if (!q->probe_ns || q->running)
+        return;
+    if (answered && q->heard_ns < q->probe_ns) /* it was taken, and nothing is said of a limit any more */
+        px_quota_forget(q);
+    q->probe_ns = 0;
 }
 
 static void read_left(struct px_quota_state *q, const struct px_quota *said, uint64_t sent_ns, uint64_t now) {
@@ -137,8 +151,13 @@ void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64
         read_left(q, said, sent_ns, now);
     else if (said->cost >= 0 && q->left >= 0)
         q->left = cut(q->left - (cut(said->cost, AMOUNT_MAX) - (int64_t)taken), AMOUNT_MAX);
-    if (said->retry_after_ms >= 0)
+    if (q->probe_ns && sent_ns >= q->probe_ns && q->retry_told_ns < q->probe_ns)
+        q->retry_ns = 0; /* a probe has its answer: that from before is over, whatever this one says */
+    if (said->retry_after_ms >= 0) {
         q->retry_ns = PX_MAX(q->retry_ns, px_ns_add(now, ns_of(said->retry_after_ms)));
+        q->retry_told_ns = now;
+    }
+    q->heard_ns = now;
 }
 
 int64_t px_quota_left(const struct px_quota_state *told, uint64_t now) {

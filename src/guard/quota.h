@@ -2,11 +2,17 @@
  *
  * What is left is what the last reading said, less what is in flight: whether the upstream had counted those yet is not known. Readings
  * overtake each other: within one window a reading only lowers what is left, unless its request had entered after the last reading came
- * (then it is newer for sure). A reading of a later window is believed, one of an earlier window is not. */
+ * (then it is newer for sure). A reading of a later window is believed, one of an earlier window is not.
+ *
+ * Nothing is believed for longer than PX_QUOTA_BELIEVED_NS without being looked at again, because one wrong header (a date in the year 9999, milliseconds
+ * where seconds belong) would lock a service out for a year: when that much time has passed since something was told or let in, one request
+ * is let in, as a probe. What its answer says holds from then on; when it says nothing, what was told is forgotten. */
 #ifndef PX_GUARD_QUOTA_H
 #define PX_GUARD_QUOTA_H
 
 #include "guard/bucket.h"
+
+#define PX_QUOTA_BELIEVED_NS (3600 * PX_S)
 
 /** What an answer said; -1: not said. Amounts are costs. */
 struct px_quota {
@@ -23,18 +29,23 @@ struct px_quota {
 };
 
 struct px_quota_state {
-    int64_t limit, left;        /* -1: not known; left: as of at_ns, with what is in flight */
-    int64_t restore_milli;      /* 0: it is not restored bit by bit */
-    uint64_t at_ns, part;       /* restored up to here; part: of the next one, in 10^12ths */
-    uint64_t reset_ns;          /* 0: not known */
-    uint64_t retry_ns;          /* 0: none */
-    uint64_t last_ns, told_ns;  /* the last that was let in; the last reading */
-    int64_t in_flight;          /* costs of those that have not left */
-    uint32_t running, readings; /* how many those are; times that `remaining` was said */
+    int64_t limit, left;              /* -1: not known; left: as of at_ns, with what is in flight */
+    int64_t restore_milli;            /* 0: it is not restored bit by bit */
+    uint64_t at_ns, part;             /* restored up to here; part: of the next one, in 10^12ths */
+    uint64_t reset_ns;                /* 0: not known */
+    uint64_t retry_ns;                /* 0: none */
+    uint64_t last_ns, told_ns;        /* the last that was let in; the last reading */
+    uint64_t heard_ns, retry_told_ns; /* when anything was told; when retry_ns was */
+    uint64_t probe_ns;                /* 0: none; when one was let in although it would have to wait */
+    int64_t in_flight;                /* costs of those that have not left */
+    uint32_t running, readings;       /* how many those are; times that `remaining` was said */
 };
 
 void px_quota_init(struct px_quota_state *q);
-/** As px_bucket_wait. Less than `spacing_percent` of the limit left: requests are spread over the time until more is there. */
+/** How long what was told holds back a request, however long ago that was. */
+uint64_t px_quota_held(const struct px_quota_state *q, unsigned spacing_percent, uint64_t cost,
+                       uint64_t ahead, uint64_t now);
+/** As px_bucket_wait: the same, but for probes. Less than `spacing_percent` of the limit left: requests are spread over the time until more is there. */
 uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent, uint64_t cost,
                        uint64_t ahead, uint64_t now);
 void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now);

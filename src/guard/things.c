@@ -1,4 +1,5 @@
 /* What requests name, found or made: upstreams, groups, and what was told of accounts. */
+#include "base/log.h"
 #include "guard/private.h"
 #include <errno.h>
 #include <string.h>
@@ -220,6 +221,17 @@ static void correct(struct px_limiter *at, int64_t more, uint64_t now) {
         px_meter_take(&at->meters[i], more, now);
 }
 
+/* An upstream that shuts us out for longer than is believed: an administrator hears of it, once for each time. */
+static void say_long(const struct px_guard *guard, const struct px_told *told, uint64_t before,
+                     uint64_t after) {
+    if (before > PX_QUOTA_BELIEVED_NS || after <= PX_QUOTA_BELIEVED_NS)
+        return;
+    px_log(PX_LOG_WARNING, "guard", "an upstream says to wait for long: it is asked again once an hour",
+           PX_KV("service", guard->service), PX_KS("quota", told->name),
+           PX_KI("hours", after / (3600 * PX_S)),
+           PX_KV("advice", "if that is wrong: plexus breaker SERVICE reset forgets it"));
+}
+
 void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const struct px_quota *said) {
     uint64_t now = px_loop_now(guard->loop), taken = ask->cost ? ask->cost : 1;
     struct px_upstream *up = px_map_get(&guard->upstreams, ask->upstream);
@@ -246,7 +258,9 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
         return;
     unsigned spacing = guard->limits.spacing_percent;
     uint64_t before = px_quota_wait(&told->q, spacing, 1, 0, now);
+    uint64_t held = px_quota_held(&told->q, 0, 1, 0, now);
     px_quota_told(&told->q, said, taken, ask->sent_ns, now);
+    say_long(guard, told, held, px_quota_held(&told->q, 0, 1, 0, now));
     if (!guard->waiting)
         return;
     if (told->at.n_lanes)

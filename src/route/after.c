@@ -26,12 +26,17 @@ bool px_number_of(px_str text, double *ret) {
     return *end == 0 && isfinite(*ret);
 }
 
+/* Seconds, or, some thousand years from now, what can only be milliseconds. */
+static double unix_ms(double number) {
+    return number < 1e11 ? number * 1000 : number;
+}
+
 int64_t px_after_ms(px_str text, px_str unit, int64_t now_unix_ms) {
     double number, ms;
     int64_t at;
     if (px_number_of(text, &number))
         ms = px_str_is(unit, "ms")     ? number
-             : px_str_is(unit, "unix") ? number * 1000 - (double)now_unix_ms
+             : px_str_is(unit, "unix") ? unix_ms(number) - (double)now_unix_ms
                                        : number * 1000;
     else if (px_date_http(text, now_unix_ms, &at) == 0 || px_date_rfc3339(text, &at) == 0)
         ms = (double)(at - now_unix_ms);

@@ -243,6 +243,58 @@ static void play(uint64_t seed, int64_t limit, uint64_t window, unsigned silent,
     }
 }
 
+/* One request an hour, whatever was told; its answer holds. */
+static void nothing_is_believed_for_a_year(void **state) {
+    (void)state;
+    static const uint64_t hour = PX_QUOTA_BELIEVED_NS;
+    struct px_quota retry = said(-1, -1, -1), left = said(100, 0, INT64_MAX), slow = said(100, 0, -1),
+                    good = said(100, 50, 60000);
+    retry.retry_after_ms = INT64_MAX;
+    slow.restore_milli = 1;
+    const struct px_quota *const bans[] = {&retry, &left, &slow};
+    for (size_t i = 0; i < PX_COUNT(bans); i++) {
+        struct px_quota_state q;
+        uint64_t at = T + hour;
+        px_quota_init(&q);
+        px_quota_told(&q, bans[i], 1, 0, T);
+        wait_is(&q, 100, T, hour);
+        assert_true(px_quota_held(&q, 0, 100, 0, T) > hour);
+        /* the probe: no other one with it, nor behind it when it has no answer, or the same one */
+        px_quota_enter(&q, 100, at);
+        wait_is(&q, 100, at, hour);
+        px_quota_leave(&q, 100, q.readings, false, at + PX_S);
+        wait_is(&q, 100, at + PX_S, hour - PX_S);
+        at += hour;
+        uint32_t readings = q.readings;
+        px_quota_enter(&q, 100, at);
+        px_quota_told(&q, bans[i], 100, at, at + PX_S);
+        px_quota_leave(&q, 100, readings, true, at + PX_S);
+        wait_is(&q, 100, at + PX_S, hour);
+        /* another one */
+        at += hour + PX_S;
+        readings = q.readings;
+        px_quota_enter(&q, 1, at);
+        px_quota_told(&q, &good, 1, at, at + PX_S);
+        px_quota_leave(&q, 1, readings, true, at + PX_S);
+        wait_is(&q, 1, at + PX_S, 0);
+        /* nothing */
+        px_quota_told(&q, bans[i], 1, 0, at + 2 * PX_S);
+        at += hour + 2 * PX_S;
+        readings = q.readings;
+        px_quota_enter(&q, 100, at);
+        px_quota_leave(&q, 100, readings, true, at + PX_S);
+        wait_is(&q, 100, at + PX_S, 0);
+        /* several rules of one answer: that of retry-after is not undone by the next */
+        px_quota_told(&q, &retry, 1, 0, at + PX_S);
+        at += hour + PX_S;
+        px_quota_enter(&q, 1, at);
+        px_quota_told(&q, &retry, 1, at, at + PX_S);
+        px_quota_told(&q, &good, 1, at, at + PX_S);
+        px_quota_leave(&q, 1, readings, true, at + PX_S);
+        wait_is(&q, 1, at + PX_S, hour);
+    }
+}
+
 static void limits_are_met_not_hit(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 6; seed++) {
@@ -263,6 +315,7 @@ int main(void) {
         cmocka_unit_test(a_leaky_bucket_is_restored_exactly),
         cmocka_unit_test(little_left_is_spread),
         cmocka_unit_test(nonsense_is_cut),
+        cmocka_unit_test(nothing_is_believed_for_a_year),
         cmocka_unit_test(limits_are_met_not_hit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ static void counts_from_now(void **state) {
     after("250", "ms", 250);
     after("1700000060", "unix", 60000);
     after("1699999999", "unix", 0);
+    after("1700000060000", "unix", 60000); /* milliseconds, whatever was declared */
     after("Tue, 14 Nov 2023 22:13:50 GMT", NULL, 30000);
     after("Tue, 14 Nov 2023 22:13:50 GMT", "unix", 30000);
     after("Tue, 14 Nov 2023 22:13:00 GMT", NULL, 0);

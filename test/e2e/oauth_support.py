@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -127,6 +128,65 @@ class Browser:
         assert text is None, text
         _, _, page = self.ask(back)
         return page
+
+
+class Answering:
+    """A server whose every answer a test makes: `answer(request)` gives (status, body[, headers]) or "reset". What went wrong in it is in `errors`."""
+
+    class Request:
+        def __init__(self, handler, body):
+            self.method, self.target, self.body = handler.command, handler.path, body
+            self.path, _, query = self.target.partition("?")
+            self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+            self.headers = {name.lower(): value for name, value in handler.headers.items()}
+
+        @property
+        def form(self):
+            return dict(urllib.parse.parse_qsl(self.body.decode(), strict_parsing=True))
+
+        def __repr__(self):
+            return f"{self.method} {self.target}"
+
+    def __init__(self, answer):
+        served = self
+        self.answer, self.requests, self.errors = answer, [], []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def any(self):
+                request = Answering.Request(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                served.requests.append(request)
+                try:
+                    given = served.answer(request)
+                except Exception as error:  # an assertion, a signature that does not fit
+                    served.errors.append(f"{request}: {type(error).__name__}: {error}")
+                    given = (500, {"message": "the test's server is not content"})
+                if given == "reset":
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                status, body, headers = (*given, {})[:3]
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else data)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = any
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Scripted:

@@ -1,7 +1,8 @@
 #include "auth/private.h"
 #include "json/slice.h"
 
-/* Asks at the first place, then at the second; what one failed with is told when the other fails too. */
+/* Asks at the first place, then at the second. When both fail, the one is told that says more. */
+enum telling { NOTHING_THERE, AWAY, WRONG };
 struct discovery {
     struct px_op op;
     struct px_scope *inner;
@@ -13,6 +14,7 @@ struct discovery {
     unsigned at; /* which place */
     bool transient;
     int64_t retry_after_ms;
+    enum telling telling;
     char words[240];
 };
 
@@ -62,6 +64,26 @@ px_str px_discover_url(struct px_arena *arena, px_str issuer, unsigned n) {
 
 /* ---- what an answer gives ---- */
 
+/* What the configuration names literally may be any address; what an answer names is no configuration. So it names addresses, and this machine, only where its
+ * issuer is the same. What names resolve to, the egress looks at. */
+static int check_place(const struct px_auth *auth, struct px_arena *tmp, const char *name, px_str text,
+                       struct px_err *err) {
+    struct px_url url, issuer;
+    int r = px_auth_endpoint_check(auth, tmp, name, text, NULL, err);
+    if (r)
+        return r;
+    if (px_url_parse(tmp, text, &url, NULL) || px_url_parse(tmp, auth->spec.issuer, &issuer, NULL))
+        return px_err_set(err, -ENOMEM, "out of memory");
+    bool here = px_auth_this_machine(&url);
+    if ((!url.literal && !here) || px_str_eq(url.host, issuer.host) ||
+        (here && px_auth_this_machine(&issuer)))
+        return 0;
+    return px_err_set(err, -EINVAL,
+                      "%s: the metadata of " PX_FMT " points to " PX_FMT
+                      ", an address that only the configuration may name",
+                      name, PX_ARG(issuer.origin), PX_ARG(url.origin));
+}
+
 enum { ENDPOINTS = 5 };
 
 /* Those that the specification does not give, checked. Texts in `tmp`: a provider that is wrong for months costs no memory. */
@@ -78,7 +100,7 @@ static int read_endpoints(const struct px_auth *auth, struct px_arena *tmp, px_s
             continue;
         if (px_json_slice_text(tmp, raw, &ret[i]))
             return px_err_set(err, -ENOMEM, "out of memory");
-        int r = px_auth_endpoint_check(auth, tmp, names[i], ret[i], NULL, err);
+        int r = check_place(auth, tmp, names[i], ret[i], err);
         if (r)
             return r;
     }
@@ -120,8 +142,11 @@ static int take(struct px_auth *auth, struct px_arena *tmp, px_str json, struct 
 
 static int ask_next(struct discovery *d);
 
-static void note(struct discovery *d, const char *words, bool transient, int64_t retry_after_ms) {
-    px_str_copy(d->words, sizeof d->words, px_str_of(words));
+static void note(struct discovery *d, enum telling telling, const char *words, bool transient,
+                 int64_t retry_after_ms) {
+    if (telling >= d->telling)
+        px_str_copy(d->words, sizeof d->words, px_str_of(words));
+    d->telling = PX_MAX(d->telling, telling);
     d->transient |= transient;
     d->retry_after_ms = PX_MAX(d->retry_after_ms, retry_after_ms);
 }
@@ -135,12 +160,12 @@ static void on_answer(void *user, const struct px_send_answer *answer) {
             finish(d, true);
             return;
         }
-        note(d, err.msg, r == -ENOMEM, -1);
+        note(d, WRONG, err.msg, r == -ENOMEM, -1);
     } else if (answer->status >= 200 && answer->status <= 299) {
-        note(d, "the metadata of the provider is not a JSON object", true, -1);
+        note(d, AWAY, "the metadata of the provider is not a JSON object", true, -1);
     } else {
         px_err_set(&err, -EIO, "the endpoints of the provider: " PX_FMT, PX_ARG(answer->words));
-        note(d, err.msg, answer->transient, answer->retry_after_ms);
+        note(d, answer->transient ? AWAY : NOTHING_THERE, err.msg, answer->transient, answer->retry_after_ms);
     }
     if (ask_next(d))
         finish(d, false);
@@ -159,7 +184,7 @@ static void begin(void *user) {
     struct discovery *d = user;
     if (ask_next(d) == 0)
         return;
-    note(d, "the provider's endpoints cannot be looked up: out of memory", true, -1);
+    note(d, WRONG, "the provider's endpoints cannot be looked up: out of memory", true, -1);
     finish(d, false);
 }
 

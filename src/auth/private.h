@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "net/url.h"
 #include "reactor/timer.h"
 
 /* ---- spec.c ---- */
@@ -73,6 +74,8 @@ void px_auth_spec_finish(struct px_auth *auth);
  *  `arena`. */
 PX_MUSTCHECK int px_auth_endpoint_check(const struct px_auth *auth, struct px_arena *arena, const char *what,
                                         px_str url, px_str *ret_origin, struct px_err *err);
+/** Whether a URL names this machine: a loopback address, localhost, a name under it. */
+bool px_auth_this_machine(const struct px_url *url);
 /** An egress to the origins of all endpoints that are known now, in place of the one that was. */
 PX_MUSTCHECK int px_auth_egress_make(struct px_auth *auth, struct px_err *err);
 

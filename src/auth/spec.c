@@ -256,7 +256,7 @@ static int check(const struct px_auth_spec *spec, struct px_err *err) {
 
 /* ---- endpoints ---- */
 
-static bool this_machine(const struct px_url *url) {
+bool px_auth_this_machine(const struct px_url *url) {
     struct px_addr addr;
     if (url->literal && !px_addr_parse(url->host, 0, &addr))
         return px_addr_kind(&addr) == PX_ADDR_LOOPBACK;
@@ -271,7 +271,7 @@ int px_auth_endpoint_check(const struct px_auth *auth, struct px_arena *arena, c
     int e = px_url_parse(arena, url, &parsed, err);
     if (e)
         return px_err_prefix(err, e, "%s: ", what);
-    if (!parsed.https && !this_machine(&parsed) && !auth->opts.allow_private)
+    if (!parsed.https && !px_auth_this_machine(&parsed) && !auth->opts.allow_private)
         return px_err_set(err, -EINVAL,
                           "%s: tokens go over https only (http to this machine, or with "
                           "network.allow_private): " PX_FMT,

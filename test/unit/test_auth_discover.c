@@ -106,6 +106,32 @@ static void found(void **state) {
     }
 }
 
+/* What an issuer may say of itself. */
+static void its_own_address(void **state) {
+    (void)state;
+    static const struct {
+        const char *issuer, *body;
+        bool allow_private, fine;
+    } table[] = {
+        {"https://10.1.2.3/t", META("https://10.1.2.3/t", "https://10.1.2.3:8443/t"), false, true},
+        {"https://10.1.2.3/t", META("https://10.1.2.3/t", "https://10.1.2.4/t"), false, false},
+        {"https://10.1.2.3/t", META("https://10.1.2.3/t", "http://localhost/t"), true, false},
+        {"http://localhost:1/t", META("http://localhost:1/t", "http://127.0.0.1:2/t"), false, true},
+        {"http://127.0.0.1:1/t", META("http://127.0.0.1:1/t", "http://169.254.169.254/t"), true, false},
+        {"https://id.corp/t", META("https://id.corp/t", "https://169.254.169.254/t"), true, false},
+        {"https://id.corp/t", META("https://id.corp/t", "http://tokens.corp/t"), true, true}};
+    for (size_t i = 0; i < PX_COUNT(table); i++) {
+        open_it(table[i].issuer, table[i].allow_private);
+        statuses[0] = 200;
+        bodies[0] = table[i].body;
+        look();
+        print_message("%zu: %s\n", i, words);
+        assert_int_equal(code, table[i].fine ? 0 : PX_UPSTREAM_ERROR);
+        assert_int_equal(!!auth.spec.token_url.p, table[i].fine);
+        close_it();
+    }
+}
+
 static void refused(void **state) {
     (void)state;
     static const struct {
@@ -117,6 +143,16 @@ static void refused(void **state) {
         {META("https://id.example/t/", "https://tokens.example/t"), "another issuer", 200, PX_UPSTREAM_ERROR},
         {META("https://id.example/t", "http://tokens.example/t"), "https only", 200, PX_UPSTREAM_ERROR},
         {META("https://id.example/t", "https://u@tokens.example/t"), "token_endpoint", 200,
+         PX_UPSTREAM_ERROR},
+        {META("https://id.example/t", "https://169.254.169.254/t"), "only the configuration may name", 200,
+         PX_UPSTREAM_ERROR},
+        {META("https://id.example/t", "https://[::1]/t"), "only the configuration may name", 200,
+         PX_UPSTREAM_ERROR},
+        {META("https://id.example/t", "http://127.1:631/t"), "only the configuration may name", 200,
+         PX_UPSTREAM_ERROR},
+        {META("https://id.example/t", "http://a.localhost/t"), "only the configuration may name", 200,
+         PX_UPSTREAM_ERROR},
+        {META("https://id.example/t", "https://10.1.2.3/t"), "only the configuration may name", 200,
          PX_UPSTREAM_ERROR},
         {"{\"issuer\":\"https://id.example/t\"}", "no token_endpoint", 200, PX_UPSTREAM_ERROR},
         {"{\"token_endpoint\":\"https://id.example/t\"}", "another issuer", 200, PX_UPSTREAM_ERROR},
@@ -190,11 +226,10 @@ static void cancelled(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(where_it_stands),
-                                       cmocka_unit_test(found),
-                                       cmocka_unit_test(refused),
-                                       cmocka_unit_test(wrong_for_months),
-                                       cmocka_unit_test(what_is_given_stays),
-                                       cmocka_unit_test(cancelled)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_it_stands),  cmocka_unit_test(found),
+        cmocka_unit_test(its_own_address),  cmocka_unit_test(refused),
+        cmocka_unit_test(wrong_for_months), cmocka_unit_test(what_is_given_stays),
+        cmocka_unit_test(cancelled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,8 +69,9 @@ struct px_holder {
 struct px_token {
     px_str header,
         value; /* "Authorization", "Bearer …": borrowed until the loop turns; registered for redaction */
-    uint64_t
-        account; /* one number a grant, never 0; another after a login, or when it was put out of memory (10,000 are kept) and read again */
+    /* one number a grant, never 0; another after a login, or when it was put out of memory (10,000 are
+     * kept) and read again */
+    uint64_t account;
     uint64_t generation;    /* of the token */
     struct px_header *kept; /* for px_auth_keep */
 };

@@ -43,8 +43,8 @@ struct px_login_about {
     px_str identity; /* lives as long as the service's px_auth */
     bool device;     /* only the device flow */
     bool per_principal;
-    uint16_t
-        redirect_port; /* code: the port and path of the redirect that the provider wants; 0 and absent: any */
+    /* code: the port and path of the redirect that the provider wants; 0 and absent: any */
+    uint16_t redirect_port;
     px_str redirect_path;
 };
 /** -ENOENT, -EINVAL as above. */

@@ -47,8 +47,8 @@ struct px_auth {
     struct px_arena arena; /* texts of names and spec; wiped */
     px_str service, identity;
     struct px_auth_spec spec;
-    struct px_egress
-        *egress; /* to the origins of its endpoints, and of what discovery gives; NULL: it asks nobody */
+    /* to the origins of its endpoints, and of what discovery gives; NULL: it asks nobody */
+    struct px_egress *egress;
     struct px_auth_opts opts; /* network texts are its own */
     bool discovered;
     bool iss_required; /* discovered: authorization_response_iss_parameter_supported (RFC 9207 §3) */
@@ -140,9 +140,9 @@ int64_t px_retry_after_ms(px_str value, int64_t wall_ms);
 /* ---- ask.c: one POST of a form to an endpoint of the provider ---- */
 struct px_ask_answer {
     bool ok; /* 2xx without `error`; a token endpoint's has an access_token */
-    bool
-        transient; /* it failed in a way that may pass: no answer, 5xx, 429; then retry_after_ms (-1: not said) */
-    bool sent;     /* without an answer: it may have arrived */
+    /* it failed in a way that may pass: no answer, 5xx, 429; then retry_after_ms (-1: not said) */
+    bool transient;
+    bool sent;  /* without an answer: it may have arrived */
     int status; /* 0: none came */
     int64_t retry_after_ms;
     px_str error, words; /* OAuth's error code; one sentence for people, without secrets */

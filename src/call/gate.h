@@ -93,11 +93,11 @@ struct px_call_req {
     uint64_t result_bytes;  /* 0: the default; capped */
     uint32_t log_level;     /* enum px_level; 8: none */
     bool wants_progress;
-    bool
-        dry_run; /* of a tool with a route: show the request. Checked as always, but nothing is sent, no effect is recorded,
-                     and the session has seen nothing by it. Of another: invalid_arguments */
-    bool
-        verbose; /* of a tool with a route: what was sent and what came, in the result's meta: "plexus/exchange" */
+    /* of a tool with a route: show the request. Checked as always, but nothing is sent, no effect is
+     * recorded, and the session has seen nothing by it. Of another: invalid_arguments */
+    bool dry_run;
+    /* of a tool with a route: what was sent and what came, in the result's meta: "plexus/exchange" */
+    bool verbose;
 };
 
 /** How a call ended. Everything points into the call's own memory and lives until the `done` callback returns. JSON has no

@@ -37,8 +37,8 @@ struct px_profile {
 struct px_principal_conf {
     px_str who;
     px_str policy; /* a policy's name */
-    px_str
-        token_hash; /* tokens: "blake2b:" and 64 hexadecimal digits (BLAKE2b-256 of the token); else absent */
+    /* tokens: "blake2b:" and 64 hexadecimal digits (BLAKE2b-256 of the token); else absent */
+    px_str token_hash;
     px_str profile; /* always on; absent: none */
     int admin;      /* 1: an administrator; -1: not; 0: not said (root and the daemon's own uid are) */
     bool refuse;    /* may not connect */

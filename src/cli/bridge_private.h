@@ -91,8 +91,8 @@ struct px_bridge {
     char *log_level;
     struct px_map subscriptions; /* raw URI -> itself */
 
-    struct px_map
-        asked; /* requests of the host that the client has not answered: shown key -> px_bridge_ask */
+    /* requests of the host that the client has not answered: shown key -> px_bridge_ask */
+    struct px_map asked;
     struct px_map stale;    /* keys of those that were withdrawn, and may still be answered -> itself */
     bool rename_all;        /* too many of those to be remembered */
     struct px_map readonly; /* names of tools that say they only read -> itself */

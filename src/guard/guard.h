@@ -50,14 +50,15 @@ const struct px_limits *px_guard_limits(const struct px_guard *guard);
 struct px_guard_ask {
     px_str upstream; /* whose breaker */
     px_str group;    /* rate group; absent: none */
-    px_str
-        label; /* method and path template: upstreams that name their own buckets are known by it; absent: none */
+    /* method and path template: upstreams that name their own buckets are known by it; absent: none */
+    px_str label;
     px_str principal;                    /* whose turn it is */
     uint64_t account;                    /* whose quota at the upstream: one a grant; 0: the service's */
     uint32_t cost;                       /* 0: 1 */
     uint64_t deadline_ns, not_before_ns; /* 0: none */
-    uint64_t
-        sent_ns; /* for px_guard_told: when it was let in (pass.inside_ns), to tell readings apart that overtook each other; 0: not known */
+    /* for px_guard_told: when it was let in (pass.inside_ns), to tell readings apart that overtook each
+     * other; 0: not known */
+    uint64_t sent_ns;
 };
 enum px_guard_verdict {
     PX_GUARD_PASS,

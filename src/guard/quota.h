@@ -17,13 +17,13 @@
 /** What an answer said; -1: not said. Amounts are costs. */
 struct px_quota {
     px_str group; /* absent: that of the request */
-    px_str
-        bucket;  /* the upstream's own name for the bucket that requests of this label share; absent: none */
+    /* the upstream's own name for the bucket that requests of this label share; absent: none */
+    px_str bucket;
     bool global; /* of every request of the service and account */
     int64_t limit, remaining;
     int64_t reset_ms; /* from now, until `remaining` is `limit` again */
-    int64_t
-        restore_milli; /* restored a second, in thousandths: a leaky bucket (Shopify); then reset_ms is not needed */
+    /* restored a second, in thousandths: a leaky bucket (Shopify); then reset_ms is not needed */
+    int64_t restore_milli;
     int64_t retry_after_ms; /* nothing more before that */
     int64_t cost;           /* of this request, when it was not what it was taken for */
 };

@@ -27,9 +27,9 @@ struct px_mcp_limits {
     uint32_t batch;      /* messages of a batch (only 2025-03-26 has them); 64 */
     uint32_t page_items; /* of a list; 500 */
     size_t page_bytes;   /* a page ends when it is larger; 1 MiB */
-    size_t
-        quiet_bytes; /* when more output waits, progress and log messages are dropped, list changes wait, and the
-                            transport should read no more requests; 1 MiB */
+    /* when more output waits, progress and log messages are dropped, list changes wait, and the transport
+     * should read no more requests; 1 MiB */
+    size_t quiet_bytes;
     size_t output_bytes; /* when more output waits, the peer is ended; 8 MiB */
 };
 struct px_vault;

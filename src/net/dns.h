@@ -23,8 +23,8 @@ struct px_dns;
 struct px_dns_opts {
     struct px_loop *loop;
     const char *servers; /* "127.0.0.1:5353,[::1]:53", in their order, at most 8; NULL: as resolv.conf says */
-    const char *
-        search; /* "a.example b.example", at most 8; NULL: as resolv.conf says, or none when `servers` are given */
+    /* "a.example b.example", at most 8; NULL: as resolv.conf says, or none when `servers` are given */
+    const char *search;
     const char *resolv_conf; /* NULL: /etc/resolv.conf; not read when `servers` are given */
     const char *hosts_file;  /* NULL: /etc/hosts */
     uint32_t timeout_ms;     /* of a whole look-up; 0: 5,000 */
@@ -41,8 +41,8 @@ enum { PX_DNS_ADDRS = 16 };
 struct px_dns_answer {
     int status; /* 0; -ENOENT: no such name, or it has no addresses; -ETIMEDOUT; -EIO: the servers fail, refuse, or answer nonsense; -EINVAL: not a name; -ENOMEM */
     const char *why; /* of a failure: one sentence that names the host */
-    const struct px_addr *
-        addrs; /* port 0; IPv6 and IPv4, what is worth trying first first (RFC 6724): IPv6, unless there is no route */
+    /* port 0; IPv6 and IPv4, what is worth trying first first (RFC 6724): IPv6, unless there is no route */
+    const struct px_addr *addrs;
     size_t n;
     uint64_t expires_ns; /* of the loop's clock */
     bool cached;

@@ -18,18 +18,20 @@
 struct px_egress;
 
 struct px_egress_conf {
-    const px_str *
-        origins; /* configured: "https://api.example.com"; parsed with px_url_parse; a path is left aside. At most 64 */
+    /* configured: "https://api.example.com"; parsed with px_url_parse; a path is left aside. At most 64 */
+    const px_str *origins;
     size_t n_origins;
-    const px_str *
-        hosts; /* patterns of other hosts: "uploads.example.com", "*.example.com" (any depth, not the domain itself), "*"; at most 256 */
+    /* patterns of other hosts: "uploads.example.com", "*.example.com" (any depth, not the domain itself),
+     * "*"; at most 256 */
+    const px_str *hosts;
     size_t n_hosts;
     const uint16_t *ports; /* allowed for `hosts`; none: 443, and 80 with plain_http */
     size_t n_ports;
     bool plain_http; /* http:// is allowed for `hosts` */
     bool allow_private;
-    px_str
-        proxy; /* an http:// or https:// URL, literally configured; absent: none. With one, names are resolved here all the same, and the guard looks at the target's addresses */
+    /* an http:// or https:// URL, literally configured; absent: none. With one, names are resolved here
+     * all the same, and the guard looks at the target's addresses */
+    px_str proxy;
     const char *ca_file;              /* PEM, trusted besides the system's; NULL: none. Read now */
     const char *cert_file, *key_file; /* client certificate and its key, PEM; NULL: none. Read now */
 };

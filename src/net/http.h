@@ -72,12 +72,13 @@ struct px_http_req {
     enum px_http_redirects redirects;
     uint32_t max_redirects; /* 0: 5 */
     struct px_http_timeouts timeouts;
-    uint64_t
-        max_bytes; /* of the body after decoding (WHOLE), of a line or event (LINE, SSE); 0: 16 MiB (WHOLE), 1 MiB */
+    /* of the body after decoding (WHOLE), of a line or event (LINE, SSE); 0: 16 MiB (WHOLE), 1 MiB */
+    uint64_t max_bytes;
     bool fresh;      /* over a new connection */
     bool url_secret; /* a key stands in the URL: nothing of it is kept behind the request */
-    bool
-        secret; /* secrets stand in the body, or in the answer's: our memory of both is wiped. For WHOLE; max_bytes are taken at once */
+    /* secrets stand in the body, or in the answer's: our memory of both is wiped. For WHOLE; max_bytes are
+     * taken at once */
+    bool secret;
 };
 
 enum px_http_fail { /* why there is no (whole) answer */

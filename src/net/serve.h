@@ -26,14 +26,14 @@ struct px_serve;
 
 /** 0: the default. */
 struct px_serve_limits {
-    uint32_t
-        connections; /* 1,024; over it the one that has been idle for longest goes, or the new one is refused (503) */
+    /* 1,024; over it the one that has been idle for longest goes, or the new one is refused (503) */
+    uint32_t connections;
     uint32_t connections_per_peer; /* of one address, or one uid (Unix sockets); 128 */
     size_t body_bytes;             /* of a request; 64 KiB. Over it: 413 */
     size_t reply_bytes;            /* head and body of an answer; 4 MiB */
     size_t buffer_bytes;           /* bodies of all connections together; over it: 503; 64 MiB */
-    uint64_t
-        head_ns; /* for a whole head, from its first byte or, on a new connection, from the beginning; 10 s */
+    /* for a whole head, from its first byte or, on a new connection, from the beginning; 10 s */
+    uint64_t head_ns;
     uint64_t body_ns; /* for a body, and for an answer to be read: so long, and longer at `pace`; 10 s */
     uint32_t pace;    /* bytes a second; 4 KiB */
     uint64_t idle_ns; /* between requests; 60 s */

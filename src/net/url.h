@@ -11,11 +11,12 @@ enum { PX_URL_MAX = 64 * 1024 };
 
 /** A parsed URL; its text lives in the arena it was parsed with. */
 struct px_url {
-    px_str
-        text; /* normalised: lower-case scheme and host, IDN in ASCII, numeric hosts in their usual form, no default port, no
-                        fragment; the path is never empty. What goes to curl */
-    px_str
-        origin; /* "https://api.example.com", "http://[::1]:8080": scheme, host, and the port when it is not the default */
+    /* normalised: lower-case scheme and host, IDN in ASCII, numeric hosts in their usual form, no default
+     * port, no fragment; the path is never empty. What goes to curl */
+    px_str text;
+    /* "https://api.example.com", "http://[::1]:8080": scheme, host, and the port when it is not the
+     * default */
+    px_str origin;
     px_str host;   /* without brackets and without a final dot */
     px_str target; /* path and query */
     uint16_t port; /* always there */

@@ -108,8 +108,8 @@ struct px_loop_stats {
     uint64_t turns, callbacks;
     uint64_t busy_ns; /* not waiting */
     uint64_t slow;    /* callbacks over slow_ns */
-    uint64_t
-        slowest_ns; /* the slowest callback since the last reset, without what was excused, and whose it was */
+    /* the slowest callback since the last reset, without what was excused, and whose it was */
+    uint64_t slowest_ns;
     char slowest_name[48];
     uint64_t longest_turn_ns;
     uint64_t lag_ns;  /* how late the latest timer ran, at worst, since the last reset */

@@ -17,8 +17,8 @@ struct px_loop {
     struct px_loop_clock clock;
     bool fake;
     struct px_slots sources;
-    uint64_t
-        *handle_of_fd; /* of the source that watches a descriptor, which may have stopped; 0: none ever */
+    /* of the source that watches a descriptor, which may have stopped; 0: none ever */
+    uint64_t *handle_of_fd;
     size_t fd_room;
     struct px_timer_heap timers;
     struct px_list_node posted; /* px_work */

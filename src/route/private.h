@@ -143,9 +143,9 @@ struct px_route_request {
     bool body_is_text; /* can be shown */
     bool url_secret;   /* the query holds a secret: no redirect to another origin */
     bool keyed;        /* it carries an idempotency key: however often it comes, it is done once */
-    const struct px_credential
-        *fresh; /* of a kind with a life: each attempt adds its token, for which there is room behind
-                                          the credentials; NULL: none */
+    /* of a kind with a life: each attempt adds its token, for which there is room behind the credentials;
+     * NULL: none */
+    const struct px_credential *fresh;
     /* What it was made of, for showing it. */
     const px_str *values;
     struct px_page_state page;

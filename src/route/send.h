@@ -41,8 +41,9 @@ struct px_send_opts {
     px_str label, group;               /* of rates */
     uint32_t cost;
     bool keyed; /* it carries an idempotency key */
-    struct px_scope *
-        keep; /* ends when nobody will see anything of the answers any more: until then its tokens are redacted; NULL: that of the send */
+    /* ends when nobody will see anything of the answers any more: until then its tokens are redacted;
+     * NULL: that of the send */
+    struct px_scope *keep;
     uint64_t deadline_ns;                 /* 0: none */
     const struct px_route_sink *classify; /* only that of it; may be NULL */
     void *classify_user;

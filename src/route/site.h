@@ -35,8 +35,8 @@ struct px_site_opts {
     void *secret_ctx;
     struct px_site_network network;
     struct px_site_transport transport;
-    px_str
-        auth_json; /* services.NAME.auth: over the api's identities; absent: none. Secrets: {"$secret": "auth:/pointer"} */
+    /* services.NAME.auth: over the api's identities; absent: none. Secrets: {"$secret": "auth:/pointer"} */
+    px_str auth_json;
     px_str limits_json;        /* services.NAME.limits; absent: none */
     struct px_guards *guards;  /* NULL: no limits, no breaker, no second attempt */
     struct px_grants *grants;  /* NULL: only kinds without a life */

@@ -26,13 +26,13 @@ struct px_item {
     struct px_schema *input;  /* tools and prompts: of the arguments */
     struct px_schema *output; /* tools: may be NULL */
     struct px_route *route;   /* tools: the host makes the requests itself; NULL: the plugin is called */
-    px_str
-        *write_only; /* pointers to the arguments that the input schema marks "writeOnly": not to be shown */
+    /* pointers to the arguments that the input schema marks "writeOnly": not to be shown */
+    px_str *write_only;
     size_t n_write_only;
     px_str listed; /* the MCP object (Tool, Prompt, Resource, ResourceTemplate), ready to be sent */
     struct px_instance *instance; /* held; it may have ended: px_run_start says so */
-    px_str
-        policy_name; /* what policies call it, when that is not `name`: `<service>_<own>` of a resource or template */
+    /* what policies call it, when that is not `name`: `<service>_<own>` of a resource or template */
+    px_str policy_name;
 };
 
 static inline bool px_item_read_only(const struct px_item *item) {

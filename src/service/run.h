@@ -61,8 +61,8 @@ struct px_run {
     bool not_done;             /* it was ended before anything of its route was sent */
     bool ended;                /* px_run_end has run: cancel() does not come again */
     bool ended_by_host;        /* the answer is the host's own: the instance was stopped */
-    bool
-        replied; /* the plugin said that it went well (the answer may be a failure all the same: too large) */
+    /* the plugin said that it went well (the answer may be a failure all the same: too large) */
+    bool replied;
     /* the answer, copied into the scope */
     enum px_run_answer answer;
     struct px_reply reply;

@@ -36,8 +36,9 @@ struct px_service_conf {
     size_t n_secrets;
     struct px_site_network network;
     px_str auth_json; /* `auth`; absent: none. Secrets are {"$secret": "auth:/pointer"} */
-    px_str
-        fault; /* why it cannot be opened, known beforehand (a secret is not there); absent: nothing. It fails with these words */
+    /* why it cannot be opened, known beforehand (a secret is not there); absent: nothing. It fails with
+     * these words */
+    px_str fault;
     px_str limits_json; /* `limits`; absent: none. A change is applied to what runs */
 };
 
@@ -54,12 +55,12 @@ struct px_services_opts {
     const char *const *folders; /* of plugin files, absolute, NULL-terminated; at most 8 */
     const char *self_exe;       /* plexusd: run with --vet FILE and --worker FILE */
     uint64_t drain_ns;          /* 0: 10 s */
-    struct px_site_transport
-        transport; /* how requests leave; start NULL: none do, and a plugin with an api does not open */
+    /* how requests leave; start NULL: none do, and a plugin with an api does not open */
+    struct px_site_transport transport;
     struct px_guards *guards; /* NULL: requests leave unguarded */
     struct px_grants *grants; /* NULL: only credentials without a life */
-    char
-        *on_stack; /* PX_ON_STACK bytes: "NAME/what" while a plugin is entered, else ""; NULL: nobody looks */
+    /* PX_ON_STACK bytes: "NAME/what" while a plugin is entered, else ""; NULL: nobody looks */
+    char *on_stack;
 };
 
 PX_MUSTCHECK int px_services_create(const struct px_services_opts *opts, struct px_services **ret,

@@ -17,8 +17,8 @@ static const px_str store_name = PX_LIT_INIT("/plugins");
 /* One file on its way through the child. */
 struct vetting {
     struct px_services *services;
-    struct px_plugin_file
-        *file; /* NULL: it has changed, or is gone; the child goes on to its end, for nobody */
+    /* NULL: it has changed, or is gone; the child goes on to its end, for nobody */
+    struct px_plugin_file *file;
     int memfd;
     uint64_t hash[4];
     char key[96]; /* what the store knows these bytes by */

@@ -17,8 +17,9 @@ struct px_check {
     bool wanted[2]; /* by enum px_db_file: still to be read */
     int at;         /* enum px_db_file: what is being read */
     bool running;
-    bool
-        skipped; /* a file was not checked to its end: then the stop is not marked as clean, and the next start tries again */
+    /* a file was not checked to its end: then the stop is not marked as clean, and the next start tries
+     * again */
+    bool skipped;
     char said[160];
 };
 

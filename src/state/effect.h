@@ -88,9 +88,9 @@ struct px_effect_ending {
     enum px_effect_outcome outcome;
     enum px_effect_by by;
     px_str words; /* absent: none */
-    px_str
-        result; /* what was told, for a repeat; absent, or larger than PX_EFFECT_MAX_RESULT: not kept. Only of one with an
-                      idempotency key */
+    /* what was told, for a repeat; absent, or larger than PX_EFFECT_MAX_RESULT: not kept. Only of one with
+     * an idempotency key */
+    px_str result;
 };
 /** Say how it ended. Nobody waits for this: while the disk is full it is kept in memory (up to 16,384 of them, and 8 MiB of
  *  results) and written when it can be. An id that is not on record is ignored. */
@@ -102,9 +102,9 @@ PX_MUSTCHECK int px_effect_settle(struct px_state *state, struct px_scope *scope
                                   struct px_op **ret_op);
 
 struct px_effect_filter {
-    px_str
-        id; /* this one alone, however it ended, with all of its arguments; absent: the following count, and of
-                              the arguments the first 256 characters are given */
+    /* this one alone, however it ended, with all of its arguments; absent: the following count, and of the
+     * arguments the first 256 characters are given */
+    px_str id;
     bool with_open;        /* those of calls that run now, too; else only UNKNOWN */
     uint64_t after_seq;    /* 0: from the oldest */
     bool settled;          /* all of them, the newest first; the two above do not count */

@@ -47,8 +47,8 @@ struct px_state_opts {
     struct px_loop *loop;
     struct px_scope *scope; /* the daemon's: the child that checks the files belongs to it */
     const char *dir;        /* an absolute path; its parent exists */
-    const char
-        *checker; /* run as `CHECKER --quick-check FILE`; NULL: after an unclean stop nothing is checked */
+    /* run as `CHECKER --quick-check FILE`; NULL: after an unclean stop nothing is checked */
+    const char *checker;
     struct px_state_keep keep;
     const char *vfs;          /* for tests: a VFS of SQLite's; NULL: its own */
     bool no_sync;             /* for tests: leave out every fsync */
@@ -84,9 +84,9 @@ struct px_state_stats {
     struct px_hist_view stall;        /* of a turn: its commits, the log's batch, checkpoints */
     uint32_t wal_pages, log_wal_pages;
     uint64_t log_rows, log_rows_waiting, log_rows_dropped;
-    uint64_t
-        effect_ends_lost; /* ends that could not be kept while the disk was full: such effects become unknown */
-    uint32_t set_aside;   /* damaged files that were renamed in this run */
+    /* ends that could not be kept while the disk was full: such effects become unknown */
+    uint64_t effect_ends_lost;
+    uint32_t set_aside;    /* damaged files that were renamed in this run */
     char set_aside_as[64]; /* the last one's new name */
 };
 void px_state_stats_get(const struct px_state *state, struct px_state_stats *ret);

@@ -19,8 +19,8 @@ static struct fault_vfs {
     int io;            /* this answer to every write and sync; 0: none */
     int io_read;       /* and to every read */
     bool no_open;      /* no file can be opened */
-    unsigned
-        nth; /* the nth step from now on (open, read, write, sync, truncate, size, map) ends with nth_error */
+    /* the nth step from now on (open, read, write, sync, truncate, size, map) ends with nth_error */
+    unsigned nth;
     int nth_error;
     bool nth_lasts; /* and so do all after it */
     bool nth_hit;   /* it came to that */

@@ -193,16 +193,16 @@ struct px_ev {
     uint32_t sub, flags; /* flags: PX_EV_… */
     px_op_h op;
     px_scope_h scope; /* for memory that is needed only until the callback returns */
-    int32_t
-        status; /* END: 0 or a negative errno; of a child that ran: its exit status (0 to 255) or signal */
+    /* END: 0 or a negative errno; of a child that ran: its exit status (0 to 255) or signal */
+    int32_t status;
     uint32_t reserved;
     uint64_t count;
     px_str data; /* bytes, unchecked */
     px_str json; /* one JSON value */
-    const struct px_error
-        *error; /* END: NULL when the operation did what it was asked (a child: it ran and ended,
-                                     however; not: it could not start, timed out, or went over max_bytes; a request:
-                                     NULL when its answer was judged to be good) */
+    /* END: NULL when the operation did what it was asked (a child: it ran and ended, however; not: it
+     * could not start, timed out, or went over max_bytes; a request: NULL when its answer was judged to be
+     * good) */
+    const struct px_error *error;
     const struct px_http_response *resp; /* HTTP: there whenever a status line came; else NULL */
 };
 
@@ -245,8 +245,8 @@ struct px_tool {
      * no log and no dry run */
     const char *input_schema;
     const char *output_schema; /* optional: JSON Schema of structured_json, root type "object" */
-    const char
-        *extra; /* optional: JSON object of more members of MCP's Tool ("_meta", "icons"), as they are */
+    /* optional: JSON object of more members of MCP's Tool ("_meta", "icons"), as they are */
+    const char *extra;
     /** Optional: JSON that fits route.schema.json, which documents every key; both schemas of this kind are installed in
      *  share/plexus. The host does the tool then, and call() is not asked for it. The host adds `fields`, `limit`, `cursor`
      *  and `dry_run` to the arguments, where they apply. Every argument needs its place in the route, every place its
@@ -489,10 +489,10 @@ struct px_process_req {
     uint32_t frame;     /* enum px_frame: of stdout; stderr comes in lines */
     uint32_t reserved;
     uint64_t timeout_ns; /* 0: as long as its scope */
-    uint64_t
-        max_bytes; /* WHOLE only: more output ends the child, and END brings -EMSGSIZE; 0: 1 MiB; at most 64 MiB */
-    uint64_t
-        max_line; /* LINE, and stderr: a longer line is dropped and reported as GAP; 0: 1 MiB; at most 64 MiB */
+    /* WHOLE only: more output ends the child, and END brings -EMSGSIZE; 0: 1 MiB; at most 64 MiB */
+    uint64_t max_bytes;
+    /* LINE, and stderr: a longer line is dropped and reported as GAP; 0: 1 MiB; at most 64 MiB */
+    uint64_t max_line;
 };
 
 struct px_host_process {

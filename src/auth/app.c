@@ -18,9 +18,8 @@ static int sign(struct px_auth *auth, struct px_err *err) {
     struct px_grants *grants = auth->grants;
     int64_t wall = px_grants_wall_ms(grants);
     uint64_t now = px_loop_now(grants->opts.loop);
-    if (auth->app_jwt.p && now < auth->app_jwt_until_ns && wall < auth->app_jwt_until_ms &&
-        wall + (int64_t)auth->spec.lifetime_s * 1000 >=
-            auth->app_jwt_until_ms) /* the clock was not set back */
+    bool set_back = wall + (int64_t)auth->spec.lifetime_s * 1000 < auth->app_jwt_until_ms; /* the clock */
+    if (auth->app_jwt.p && now < auth->app_jwt_until_ns && wall < auth->app_jwt_until_ms && !set_back)
         return 0;
     struct px_jwt_claims claims = {.iss = auth->spec.app_id,
                                    .iat_s = wall / 1000 - BACK_S,

@@ -187,8 +187,8 @@ int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access, 
     if (r) /* it goes on as if nobody had asked */
         return r;
     px_refresh_stop(grant);
-    bool ours = px_grant_fits(
-        grant, auth); /* else they are another provider's, or client's: this one is not shown them */
+    /* Tokens of another provider, or another client, are not shown to this one. */
+    bool ours = px_grant_fits(grant, auth);
     *ret_access = ours ? hand_over(&grant->tokens.access) : (px_str){0};
     *ret_refresh = ours ? hand_over(&grant->tokens.refresh) : (px_str){0};
     px_log(PX_LOG_NOTICE, "auth", "a grant was taken away", PX_KS("service", auth->service),

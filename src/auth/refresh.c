@@ -91,8 +91,7 @@ static void in_use(struct px_grant *grant) {
     px_grant_adopt(grant);
     grant->stuck = false;
     grant->grants->stats.refreshes++;
-    if (px_grant_left(grant, &grant->tokens) ==
-        0) { /* whoever waits would ask for the next one, without end */
+    if (!px_grant_left(grant, &grant->tokens)) { /* whoever waits would ask for the next one, without end */
         grant->failures = failures;
         put_off(grant, PX_LIT("the provider's tokens live for less time than it takes to get one"), false,
                 false, -1);

@@ -91,8 +91,8 @@ static bool shown(bool (*visible)(void *, px_str, px_str), void *ctx, const stru
 void px_grants_status(struct px_grants *grants, px_str service, struct px_jw *w,
                       bool (*visible)(void *ctx, px_str service, px_str principal), void *ctx) {
     px_jw_array(w);
-    for (struct px_list_node *node = grants->auths.prev; node != &grants->auths;
-         node = node->prev) { /* the oldest first */
+    /* The oldest first. */
+    for (struct px_list_node *node = grants->auths.prev; node != &grants->auths; node = node->prev) {
         struct px_auth *auth = px_list_entry(node, struct px_auth, node);
         if (service.p && !px_str_eq(service, auth->service))
             continue;

@@ -72,7 +72,7 @@ struct px_vault {
     void *ctx;
     bool checked; /* the check row is there, and proves the key */
 };
-/** Find, or make, the entry of this name. NULL: no memory, or too many. */
+/** Find, or make, the entry of this name. NULL: no memory. */
 struct px_vault_entry *px_vault_entry_make(struct px_vault *vault, px_str name);
 
 /* ---- vault_load.c ---- */

@@ -99,8 +99,8 @@ static int look_invalid(struct px_grant *grant, struct px_auth *auth, bool alive
     if (alive && grant->refused_generation != grant->generation)
         return give(grant, auth, arena, ret_token, ret_error); /* it still works */
     if (!grant->kept && px_loop_now(grant->grants->opts.loop) >= grant->retry_ns) {
-        grant->state =
-            PX_GRANT_READY; /* what an administrator put right at the provider is seen once in a while */
+        /* What an administrator put right at the provider is seen once in a while. */
+        grant->state = PX_GRANT_READY;
         grant->grants->stats.needs_person--;
         px_due_queue(grant, true);
         return 0;

@@ -114,8 +114,8 @@ static int send_message(struct px_client *c, const char *method, px_str params, 
     px_jw_key(&w, "params");
     px_jw_raw(&w, params.p ? params : PX_LIT("{}"));
     px_jw_object_end(&w);
-    for (size_t i = 0; i < line.n;
-         i++) { /* a message is one line; in JSON, newlines stand only between tokens */
+    /* A message is one line; in JSON, newlines stand only between tokens. */
+    for (size_t i = 0; i < line.n; i++) {
         if (line.p[i] == '\n' || line.p[i] == '\r')
             line.p[i] = ' ';
     }

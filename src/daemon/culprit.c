@@ -20,8 +20,8 @@ static struct px_culprit_file *map(const char *state_dir, int *ret_errno) {
     struct px_culprit_file *file = MAP_FAILED;
     snprintf(path, sizeof path, "%s/on-stack", state_dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    *ret_errno =
-        fd < 0 ? errno : posix_fallocate(fd, 0, sizeof *file); /* a hole on a full disk would be a SIGBUS */
+    /* A hole on a full disk would be a SIGBUS. */
+    *ret_errno = fd < 0 ? errno : posix_fallocate(fd, 0, sizeof *file);
     if (fd >= 0 && !*ret_errno) {
         file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         *ret_errno = file == MAP_FAILED ? errno : 0;

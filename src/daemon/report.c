@@ -39,8 +39,8 @@ static void line_begin(struct px_buf *line, px_str file, px_str text, size_t at)
 static void line_end(struct px_report *report, struct px_buf *line, bool error) {
     unsigned *count = error ? &report->errors : &report->warnings;
     if (!line->failed && report->errors + report->warnings < PX_REPORT_MAX) {
-        for (size_t i = 0; i < line->n;
-             i++) { /* a report is lines: what is quoted in one cannot make another */
+        /* A report is lines: what is quoted in one cannot make another. */
+        for (size_t i = 0; i < line->n; i++) {
             if ((unsigned char)line->p[i] < 0x20 || line->p[i] == 0x7f)
                 line->p[i] = '?';
         }

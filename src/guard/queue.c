@@ -263,8 +263,8 @@ static bool move_first(struct px_lane *lane, struct px_limiter *queued, uint64_t
 
 void px_limiter_serve(struct px_limiter *at) {
     uint64_t now = px_loop_now(at->guard->loop);
-    if (px_work_posted(
-            &at->guard->again)) /* what was told is not known to the lanes yet: they are served after that */
+    /* What was told is not known to the lanes yet: they are served after that. */
+    if (px_work_posted(&at->guard->again))
         return;
     for (int looks = SERVE_MAX; at->n_lanes; looks--) {
         struct px_lane *lane = px_list_entry(at->parked.next, struct px_lane, parked);

@@ -19,8 +19,8 @@ static void open_message(struct px_mcp_msg *msg, struct px_mcp_peer *peer, struc
     if (batch && msg->mark > 1)
         px_buf_char(msg->to, ',');
     px_buf_str(msg->to, PX_LIT("{\"jsonrpc\":\"2.0\""));
-    msg->w =
-        (struct px_jw){.to = msg->to, .nonempty = 3, .depth = 1}; /* inside this object, behind that member */
+    /* Inside this object, behind that member. */
+    msg->w = (struct px_jw){.to = msg->to, .nonempty = 3, .depth = 1};
 }
 
 /* A plugin's JSON comes byte for byte, and may have line ends between its tokens (a string cannot). A message is one

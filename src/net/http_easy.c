@@ -98,8 +98,8 @@ static bool look_at_head(struct px_http_call *call) {
         px_http_deliver_post(call);
         return true;
     }
-    bool bare =
-        px_str_is(call->method, "HEAD") || call->head.status == 304; /* the length is of what does not come */
+    /* Then the length is of what does not come. */
+    bool bare = px_str_is(call->method, "HEAD") || call->head.status == 304;
     if (!bare && length <= PX_MIN(call->max_bytes, (uint64_t)PRESET_MAX))
         (void)px_buf_room(&call->body_in, (size_t)length); /* without it, it grows as it comes */
     call->too_large = !bare && length != UINT64_MAX && length > call->max_bytes;

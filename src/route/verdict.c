@@ -251,8 +251,8 @@ void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *
         ret->retryable = passing = false;
         advice = "Its certificate is not to be trusted: ask a person to look; do not try again.";
     }
-    if (result->status >=
-        400) { /* a refusal is one, also when the rest of its answer was lost: uploads end like this */
+    /* A refusal is one, also when the rest of its answer was lost: uploads end like this. */
+    if (result->status >= 400) {
         const struct px_status_meaning *meaning = px_status_meaning(result->status);
         *ret = (struct px_route_verdict){.code = meaning->code, .retryable = meaning->retryable};
         passing = meaning->retryable;

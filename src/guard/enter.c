@@ -11,7 +11,7 @@ static const struct px_op_kind kind = {"guard/pass", cancel};
 static int refused(struct px_guard *guard, const struct px_guard_pass *pass, enum px_guard_verdict verdict,
                    const struct px_limiter *at, uint64_t until, uint64_t now, struct px_guard_answer *ret) {
     guard->refused[verdict]++;
-    px_guard_say(guard, verdict, &pass->to, at, until, now, ret);
+    px_guard_say(guard, verdict, &pass->to, pass->cost, at, until, now, ret);
     return -EAGAIN;
 }
 

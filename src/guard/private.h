@@ -162,7 +162,7 @@ bool px_pass_too_late(const struct px_guard *guard, const struct px_guard_pass *
 /* say.c */
 /** `at`: who held it back, NULL: nobody; until_ns: 0: not known. */
 void px_guard_say(const struct px_guard *guard, enum px_guard_verdict verdict,
-                  const struct px_guard_targets *to, const struct px_limiter *at, uint64_t until_ns,
-                  uint64_t now, struct px_guard_answer *ret);
+                  const struct px_guard_targets *to, uint64_t cost, const struct px_limiter *at,
+                  uint64_t until_ns, uint64_t now, struct px_guard_answer *ret);
 
 #endif

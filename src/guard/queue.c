@@ -217,8 +217,8 @@ static void on_answer(void *user) {
     struct px_guard *guard = pass->guard;
     struct px_guard_answer answer = {.verdict = PX_GUARD_PASS};
     if (pass->state == PX_PASS_WAITING) {
-        px_guard_say(guard, pass->verdict, &pass->to, pass->by, pass->until_ns, px_loop_now(guard->loop),
-                     &answer);
+        px_guard_say(guard, pass->verdict, &pass->to, pass->cost, pass->by, pass->until_ns,
+                     px_loop_now(guard->loop), &answer);
         count_by(pass, -1);
         pass->by = NULL;
         pass->state = PX_PASS_OUT;

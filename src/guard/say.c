@@ -16,11 +16,20 @@ static const char *time_words(char *to, size_t n, uint64_t ns) {
     return to;
 }
 
+static px_str cut(px_str name) {
+    name.n = px_str_cut_utf8(name, PX_MIN(name.n, (uint64_t)40));
+    return name;
+}
+
+static px_str name_of(const struct px_limiter *at, const struct px_guard_targets *to) {
+    return at->kind == PX_OF_GROUP ? to->group->name : to->upstream->name;
+}
+
 static void say_rate(const struct px_guard *guard, const struct px_guard_targets *to,
-                     const struct px_limiter *at, uint64_t now, char *why, size_t n) {
+                     const struct px_limiter *at, uint64_t cost, uint64_t now, char *why, size_t n) {
     const struct px_meter *slow = NULL;
     uint64_t longest = 0;
-    char per[32];
+    char per[32], whose[112];
     if (!at) {
         snprintf(why, n, "the next attempt would come after the deadline");
         return;
@@ -41,17 +50,19 @@ static void say_rate(const struct px_guard *guard, const struct px_guard_targets
         return;
     }
     for (size_t i = 0; i < at->n_meters; i++) {
-        uint64_t ns = px_meter_wait(&at->meters[i], 1, 0, now);
+        uint64_t ns = px_meter_wait(&at->meters[i], cost, 0, now);
         if (!slow || ns > longest) {
             slow = &at->meters[i];
             longest = ns;
         }
     }
-    px_str name = at->kind == PX_OF_UPSTREAM ? to->upstream->name
-                  : at->kind == PX_OF_GROUP  ? to->group->name
-                                             : px_str_of(guard->service);
-    snprintf(why, n, "the limit of %.40s%.*s is used up: %llu in %s",
-             at->kind == PX_OF_SERVICE ? "" : "its group or upstream ", (int)PX_MIN(name.n, 40u), name.p,
+    if (at->kind == PX_OF_SERVICE)
+        snprintf(whose, sizeof whose, "%s", guard->service);
+    else
+        snprintf(whose, sizeof whose, "%s " PX_FMT " of %.40s",
+                 at->kind == PX_OF_GROUP ? "rate group" : "upstream", PX_ARG(cut(name_of(at, to))),
+                 guard->service);
+    snprintf(why, n, "the limit of %s is used up: %llu in %s", whose,
              (unsigned long long)(slow ? slow->rate.requests : 0),
              time_words(per, sizeof per, slow ? slow->rate.per_ns : 0));
 }
@@ -77,8 +88,8 @@ static uint64_t queue_ms(const struct px_guard *guard) {
 }
 
 void px_guard_say(const struct px_guard *guard, enum px_guard_verdict verdict,
-                  const struct px_guard_targets *to, const struct px_limiter *at, uint64_t until_ns,
-                  uint64_t now, struct px_guard_answer *ret) {
+                  const struct px_guard_targets *to, uint64_t cost, const struct px_limiter *at,
+                  uint64_t until_ns, uint64_t now, struct px_guard_answer *ret) {
     char *why = ret->why;
     size_t n = sizeof ret->why;
     ret->verdict = verdict;
@@ -86,7 +97,7 @@ void px_guard_say(const struct px_guard *guard, enum px_guard_verdict verdict,
     ret->retry_after_ms = until_ns > now ? (until_ns - now) / PX_MS + ((until_ns - now) % PX_MS != 0) : 0;
     switch (verdict) {
     case PX_GUARD_PASS: return;
-    case PX_GUARD_RATE: say_rate(guard, to, at, now, why, n); return;
+    case PX_GUARD_RATE: say_rate(guard, to, at, cost, now, why, n); return;
     case PX_GUARD_OPEN: say_open(guard, to->upstream, until_ns, now, why, n); return;
     case PX_GUARD_QUEUE_FULL:
         snprintf(why, n, "%u requests wait for %s, as many as may", (unsigned)guard->waiting, guard->service);

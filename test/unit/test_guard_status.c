@@ -61,7 +61,7 @@ static void everything_is_there(void **state) {
     assert_int_equal(enter(&g, &r[0], &ask), 1);
     assert_int_equal(enter(&g, &r[1], &ask), 1);
     assert_int_equal(enter(&g, &r[2], &ask), -EAGAIN);
-    assert_string_equal(r[2].answer.why, "the limit of its group or upstream search is used up: 2 in 60 s");
+    assert_string_equal(r[2].answer.why, "the limit of rate group search of shop is used up: 2 in 60 s");
     pass_time(&g, 10 * PX_MS);
     px_guard_leave(&r[0].pass, PX_GUARD_FAILED, px_str_of("refused: hunter2hunter2"));
     struct px_quota said = {.limit = 50,
@@ -131,9 +131,39 @@ static void everything_is_there(void **state) {
     guard_close(&g);
 }
 
+/* Whose limit it is, and which: what a costly request waits for is not what a cheap one would. */
+static void whose_limit_it_is(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct px_rate rates[] = {{PX_RATE_FIXED, 100, 3600 * PX_S, 0}, {PX_RATE_BUCKET, 10, 60 * PX_S, 10}};
+    struct px_rate few = {PX_RATE_FIXED, 1, 3600 * PX_S, 0};
+    struct px_upstream_limits ups[] = {{px_str_of("files"), 0, {&few, 1}, limits.breaker}};
+    limits.rates = (struct px_rates){rates, 2};
+    limits.upstreams = ups, limits.n_upstreams = 1;
+    guard_open(&g, &limits);
+    struct px_guard_ask ask = ask_of("ann");
+    struct req r[4];
+    ask.deadline_ns = now_of(&g) + PX_S;
+    ask.cost = 5;
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    ask.cost = 8;
+    assert_int_equal(enter(&g, &r[1], &ask), -EAGAIN);
+    assert_string_equal(r[1].answer.why, "the limit of shop is used up: 10 in 60 s");
+    ask.cost = 1;
+    ask.upstream = px_str_of("files");
+    assert_int_equal(enter(&g, &r[2], &ask), 1);
+    assert_int_equal(enter(&g, &r[3], &ask), -EAGAIN);
+    assert_string_equal(r[3].answer.why, "the limit of upstream files of shop is used up: 1 in 60 min");
+    px_guard_leave(&r[0].pass, PX_GUARD_OK, px_str_of(NULL));
+    px_guard_leave(&r[2].pass, PX_GUARD_OK, px_str_of(NULL));
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_there),
+        cmocka_unit_test(whose_limit_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,7 @@ const char gh_config_schema[] = J({
        "remaining": {"header": "x-ratelimit-remaining"}, "reset": {"header": "x-ratelimit-reset", "unit": "unix"}}, \
       {"when": {"status": [403, 429], "body": {"/message": "*secondary rate limit*"}}, "global": true, \
        "retry_after": {"header": "retry-after", "default": 60}}, \
+      {"when": {"status": [403, 429], "header": {"retry-after": "*"}}, "global": true, "retry_after": {"header": "retry-after"}}, \
       {"when": {"status": 403, "body": {"/message": "*abuse detection*"}}, "global": true, \
        "retry_after": {"header": "retry-after", "default": 60}})
 #define WEB "{\"$config\":\"/web_url\",\"default\":\"https://github.com\"}"

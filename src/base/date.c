@@ -135,7 +135,7 @@ static bool offset(px_str text, size_t *at, int *ret_minutes) {
 
 int px_date_rfc3339(px_str text, int64_t *ret_unix_ms) {
     struct date date;
-    int digit, minutes;
+    int digit, minutes, ms = 0;
     int64_t s;
     size_t at = scan("Y-n-d", text, &date);
     if (!at || at == text.n || !memchr("Tt ", text.p[at], 3))
@@ -149,14 +149,15 @@ int px_date_rfc3339(px_str text, int64_t *ret_unix_ms) {
         at++;
         if (!digits(rest, &at, 1, &digit))
             return -EINVAL;
-        while (at < rest.n && rest.p[at] >= '0' && rest.p[at] <= '9')
-            at++;
+        ms = 100 * digit;
+        for (int unit = 10; at < rest.n && rest.p[at] >= '0' && rest.p[at] <= '9'; at++, unit /= 10)
+            ms += unit * (rest.p[at] - '0'); /* what is finer is dropped */
     }
     date.hour = time.hour;
     date.minute = time.minute;
     date.second = time.second;
     if (!offset(rest, &at, &minutes) || at != rest.n || !seconds_of(&date, &s))
         return -EINVAL;
-    *ret_unix_ms = (s - minutes * 60) * 1000;
+    *ret_unix_ms = (s - minutes * 60) * 1000 + ms;
     return 0;
 }

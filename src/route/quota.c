@@ -79,7 +79,8 @@ static bool says_anything(const struct px_quota *quota) {
            quota->retry_after_ms >= 0 || quota->cost >= 0;
 }
 
-static void use_rule(struct looking *look, const struct px_quota_rule *rule, struct px_guard *guard,
+/* True: it says something. */
+static bool use_rule(struct looking *look, const struct px_quota_rule *rule, struct px_guard *guard,
                      const struct px_guard_ask *ask) {
     px_str global = text_of(look, &rule->global), restore = text_of(look, &rule->values[PX_QUOTA_RESTORE]);
     struct px_quota quota = {.group = text_of(look, &rule->group),
@@ -92,79 +93,36 @@ static void use_rule(struct looking *look, const struct px_quota_rule *rule, str
                              .retry_after_ms = ms_of(look, &rule->values[PX_QUOTA_RETRY_AFTER]),
                              .cost = amount_of(look, &rule->values[PX_QUOTA_COST])};
     take_used(look, rule, &quota);
-    if (says_anything(&quota))
-        px_guard_told(guard, ask, &quota);
+    if (!says_anything(&quota))
+        return false;
+    px_guard_told(guard, ask, &quota);
+    return true;
 }
 
-/* ---- RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers) ---- */
+/* ---- RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers) ----
+ *
+ *   draft 8 and later:  RateLimit: "default";r=50;t=30         RateLimit-Policy: "default";q=100;w=60
+ *   draft 7:            RateLimit: limit=100, remaining=50, reset=30       RateLimit-Policy: 100;w=60
+ *   before it:          RateLimit-Limit: 100, RateLimit-Remaining: 50, RateLimit-Reset: 30 */
 
-/* The next member of a list of structured fields (RFC 9651 §3.1), and what is left; a comma in a string is none. */
-static px_str next_member(px_str *list) {
+/* What is before the next separator of a structured field (RFC 9651), and what is left behind it; one in a string is none. */
+static px_str next_of(px_str *list, char separator) {
     size_t i = 0;
     bool quoted = false;
-    for (; i < list->n && (quoted || list->p[i] != ','); i++) {
+    for (; i < list->n && (quoted || list->p[i] != separator); i++) {
         if (list->p[i] == '"')
             quoted = !quoted;
         else if (quoted && list->p[i] == '\\')
             i++;
     }
     i = PX_MIN(i, (size_t)list->n);
-    px_str member = px_trim(px_str_n(list->p, i));
+    px_str part = px_trim(px_str_n(list->p, i));
     size_t skip = PX_MIN(i + 1, (size_t)list->n);
     *list = px_str_n(list->p + skip, list->n - skip);
-    return member;
+    return part;
 }
 
-/* The parameter `name` of a member: ;r=50. */
-static int64_t parameter(px_str member, const char *name) {
-    size_t n = strlen(name);
-    for (size_t i = 0; i + n + 1 < member.n; i++) {
-        if (member.p[i] != ';')
-            continue;
-        size_t at = i + 1;
-        while (at < member.n && member.p[at] == ' ')
-            at++;
-        if (at + n < member.n && !memcmp(member.p + at, name, n) && member.p[at + n] == '=') {
-            size_t from = at + n + 1, to = from;
-            while (to < member.n && member.p[to] >= '0' && member.p[to] <= '9')
-                to++;
-            return whole_of(px_str_n(member.p + from, to - from));
-        }
-    }
-    return -1;
-}
-
-static px_str name_of(px_str member) {
-    const char *semicolon = memchr(member.p ? member.p : "", ';', member.n);
-    return px_trim(px_str_n(member.p, semicolon ? (size_t)(semicolon - member.p) : (size_t)member.n));
-}
-
-/* The quota of the policy with that name. */
-static int64_t quota_of(px_str policies, px_str name) {
-    while (policies.n) {
-        px_str member = next_member(&policies);
-        if (px_str_eq(name_of(member), name))
-            return parameter(member, "q");
-    }
-    return -1;
-}
-
-/* Of several policies, the one with the least left: it is what stops us first. */
-static void take_ratelimit(px_str header, px_str policies, struct px_quota *quota) {
-    while (header.n) {
-        px_str member = next_member(&header);
-        int64_t left = parameter(member, "r"), reset = parameter(member, "t");
-        if (left < 0 || (quota->remaining >= 0 && quota->remaining <= left))
-            continue;
-        quota->remaining = left;
-        quota->reset_ms = reset < 0 ? -1 : reset * 1000;
-        quota->limit = quota_of(policies, name_of(member));
-    }
-}
-
-/* ---- what needs no rule ---- */
-
-/* The number that a header begins with: "100, 100;w=60". */
+/* The number that a text begins with: "100, 100;w=60". */
 static int64_t first_number(px_str text) {
     size_t n = 0;
     while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9')
@@ -172,19 +130,102 @@ static int64_t first_number(px_str text) {
     return n ? whole_of(px_str_n(text.p, n)) : -1;
 }
 
-static void use_known(const struct px_http_result *result, struct px_guard *guard,
+/* What stands behind `name=`; absent: it is something else. */
+static px_str value_of(px_str pair, const char *name) {
+    size_t n = strlen(name);
+    bool is = pair.n > n && !memcmp(pair.p, name, n) && pair.p[n] == '=';
+    return is ? px_str_n(pair.p + n + 1, pair.n - n - 1) : (px_str){0};
+}
+
+/* The parameter `name` of a member: ;r=50. */
+static px_str parameter(px_str member, const char *name) {
+    px_str value = {0};
+    next_of(&member, ';'); /* what it is called */
+    while (member.n && !value.n)
+        value = value_of(next_of(&member, ';'), name);
+    return value;
+}
+
+struct policy {
+    int64_t limit, window_s; /* -1: not said */
+    bool other;              /* it does not count requests, but bytes or what runs at once */
+};
+
+static struct policy policy_of(const struct px_http_result *result, px_str name) {
+    for (size_t i = 0; i < result->n_headers; i++) {
+        px_str list = result->headers[i].value;
+        while (px_str_is(result->headers[i].name, "ratelimit-policy") && list.n) {
+            px_str member = next_of(&list, ','), rest = member, unit = parameter(member, "qu");
+            if (px_str_eq(next_of(&rest, ';'), name))
+                return (struct policy){first_number(parameter(member, "q")),
+                                       first_number(parameter(member, "w")),
+                                       unit.n && !px_str_is(unit, "\"requests\"")};
+        }
+    }
+    return (struct policy){-1, -1, false};
+}
+
+/* Without a time of its own, what a policy allows is taken to come back evenly. */
+static void take_evenly(const struct policy *policy, struct px_quota *quota) {
+    if (policy->limit <= 0 || policy->window_s <= 0)
+        return;
+    quota->restore_milli = policy->limit * 1000 / policy->window_s;
+    if (!quota->restore_milli)
+        quota->reset_ms = policy->window_s * 1000;
+}
+
+/* Of several policies, the one with the least left: it is what stops us first; of equal ones that which stops us longer. */
+static void take_member(const struct px_http_result *result, px_str member, struct px_quota *quota) {
+    px_str rest = member;
+    const struct policy policy = policy_of(result, next_of(&rest, ';'));
+    int64_t left = first_number(parameter(member, "r")), reset = first_number(parameter(member, "t"));
+    int64_t reset_ms = reset < 0 ? -1 : reset * 1000;
+    if (left < 0 || policy.other)
+        return;
+    if (quota->remaining >= 0 &&
+        (left > quota->remaining || (left == quota->remaining && reset_ms <= quota->reset_ms)))
+        return;
+    quota->limit = policy.limit;
+    quota->remaining = left;
+    quota->reset_ms = reset_ms;
+    quota->restore_milli = -1;
+    if (reset < 0)
+        take_evenly(&policy, quota);
+}
+
+/* One line of RateLimit; there may be more of them. */
+static void take_ratelimit(const struct px_http_result *result, px_str line, struct px_quota *quota) {
+    while (line.n) {
+        px_str member = next_of(&line, ',');
+        px_str limit = value_of(member, "limit"), left = value_of(member, "remaining"),
+               reset = value_of(member, "reset");
+        if (limit.n)
+            quota->limit = first_number(limit);
+        else if (left.n)
+            quota->remaining = first_number(left);
+        else if (reset.n)
+            quota->reset_ms = first_number(reset) < 0 ? -1 : first_number(reset) * 1000;
+        else
+            take_member(result, member, quota);
+    }
+}
+
+/* ---- what needs no rule ---- */
+
+static const struct px_quota nothing = {
+    .limit = -1, .remaining = -1, .reset_ms = -1, .restore_milli = -1, .retry_after_ms = -1, .cost = -1};
+
+/* True: when to come back is among it. */
+static bool use_known(const struct px_http_result *result, struct px_guard *guard,
                       const struct px_guard_ask *ask) {
-    px_str header = {0}, policy = {0}, after = {0};
-    struct px_quota quota = {
-        .limit = -1, .remaining = -1, .reset_ms = -1, .restore_milli = -1, .retry_after_ms = -1, .cost = -1};
+    struct px_quota quota = nothing, of_list = nothing;
+    px_str after = {0};
     for (size_t i = 0; i < result->n_headers; i++) {
         const px_pair *pair = &result->headers[i];
         if (pair->name.n < 9 || (pair->name.p[0] != 'r'))
             continue;
         if (px_str_is(pair->name, "ratelimit"))
-            header = pair->value;
-        else if (px_str_is(pair->name, "ratelimit-policy"))
-            policy = pair->value;
+            take_ratelimit(result, pair->value, &of_list);
         else if (px_str_is(pair->name, "ratelimit-limit"))
             quota.limit = first_number(pair->value);
         else if (px_str_is(pair->name, "ratelimit-remaining"))
@@ -194,28 +235,33 @@ static void use_known(const struct px_http_result *result, struct px_guard *guar
         else if (px_str_is(pair->name, "retry-after"))
             after = pair->value;
     }
-    if (header.n) {
-        quota.remaining = -1;
-        take_ratelimit(header, policy, &quota);
-    }
+    if (of_list.remaining >= 0)
+        quota = of_list;
     if (after.n && (result->status == 429 || result->status == 503))
         quota.retry_after_ms = px_after_ms(after, (px_str){0}, px_after_now(result));
     if (says_anything(&quota))
         px_guard_told(guard, ask, &quota);
+    return quota.retry_after_ms > 0;
 }
 
 void px_quota_tell(struct px_guard *guard, const struct px_guard_ask *ask, const struct px_upstream *upstream,
-                   const struct px_http_result *result, px_str body_json) {
+                   const struct px_http_result *result, px_str body_json,
+                   const struct px_route_verdict *verdict) {
     const struct px_quota_rules *rules = &upstream->quotas;
     struct looking look = {.result = result, .body_json = body_json};
-    use_known(result, guard, ask);
-    if (!rules->n)
-        return;
-    look.now_ms = px_after_now(result);
-    px_arena_init_small(&look.arena, TEXT_BYTES);
-    for (size_t i = 0; i < rules->n; i++) {
-        if (px_rule_holds(&rules->list[i].when, result, body_json))
-            use_rule(&look, &rules->list[i], guard, ask);
+    bool said = use_known(result, guard, ask);
+    if (rules->n) {
+        look.now_ms = px_after_now(result);
+        px_arena_init_small(&look.arena, TEXT_BYTES);
+        for (size_t i = 0; i < rules->n; i++) {
+            if (px_rule_holds(&rules->list[i].when, result, body_json))
+                said |= use_rule(&look, &rules->list[i], guard, ask);
+        }
+        px_arena_finish(&look.arena);
     }
-    px_arena_finish(&look.arena);
+    if (!said && verdict->code == PX_RATE_LIMITED && verdict->retry_after_ms > 0) {
+        struct px_quota quota = nothing;
+        quota.retry_after_ms = verdict->retry_after_ms;
+        px_guard_told(guard, ask, &quota);
+    }
 }

@@ -328,7 +328,7 @@ static bool judge(struct px_send *send, const struct px_http_result *result, px_
     if (!send->op.scope) /* classify has ended it */
         return false;
     if (guard && result->status && !send->told)
-        px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json);
+        px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json, &verdict);
     send->told = true;
     px_guard_leave(&send->pass, px_send_outcome(send, result, &verdict), verdict.message);
     if (renews(send, result, &verdict)) {

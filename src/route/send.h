@@ -112,9 +112,11 @@ void px_send_mind_earlier(struct px_send *send, const struct px_http_result *res
 
 /* ---- quota.c ---- */
 
-/** What an answer says of rates, told to the guard. */
+/** What an answer says of rates, told to the guard. Where it says nothing of them but was judged to be over a limit, with a time to
+ *  come back, that time holds for the request's group. */
 void px_quota_tell(struct px_guard *guard, const struct px_guard_ask *ask, const struct px_upstream *upstream,
-                   const struct px_http_result *result, px_str body_json);
+                   const struct px_http_result *result, px_str body_json,
+                   const struct px_route_verdict *verdict);
 
 /* ---- share.c: reads that are the same and run at once are one ---- */
 

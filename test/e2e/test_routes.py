@@ -168,7 +168,7 @@ def test_the_groups_and_costs_of_requests(host, upstream):
     with host.planner() as planner:
         fetch = "web_fetch", {"upstream": "api", "path": "/a"}, {"plexus/timeout_ms": 3000}
         results = [planner.call(*fetch) for _ in range(3)]
-        refused = ["fetches is used up: 5 in 10 min" in one["content"][0]["text"] for one in results]
+        refused = ["the limit of rate group fetches of web is used up: 5 in 10 min" in one["content"][0]["text"] for one in results]
         assert refused == [False, False, True], results
         assert len(upstream.seen) == 2
         assert planner.data_of("web_get", {"id": "a"})["id"] == 7

@@ -365,6 +365,12 @@ struct px_grant *px_grants_of(struct px_auth *auth, const struct px_holder *who,
     return grant;
 }
 
+uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who) {
+    int r;
+    const struct px_grant *grant = px_grants_of(auth, who, &r);
+    return grant && grant->state != PX_GRANT_NONE ? grant->account : 0;
+}
+
 /* ---- what the upstream said of a token ---- */
 
 static struct px_grant *by_account(struct px_grants *grants, uint64_t account) {

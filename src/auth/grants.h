@@ -85,6 +85,8 @@ PX_MUSTCHECK int px_auth_token(struct px_auth *auth, struct px_scope *scope, con
 /** In the turn in which it was given: it stays redacted until this scope closes, though another may take its place meanwhile. What an upstream answers
  *  to a token may hold it, and is told when the call ends. -ENOMEM, -ESHUTDOWN. */
 PX_MUSTCHECK int px_auth_keep(const struct px_token *token, struct px_scope *scope);
+/** Whose token it would be now: px_token.account; 0: there is none, or it is not known yet. Asks nobody. */
+uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who);
 /** The host is ending: nothing is refreshed ahead of time any more; what a call waits for still is. */
 void px_grants_drain(struct px_grants *grants);
 /** No refresh is under way. The answer to one may hold the only refresh token that there is. */

@@ -1,6 +1,6 @@
 /* Reads that are the same and run at once are one request: the first sends it, the others follow and get its answer.
  *
- * The same: upstream, method, URL, headers, body, credentials, and whose it is. A write that has ended since the first one began parts
+ * The same: upstream, method, URL, headers, body, credentials, and whose it is: the principal's, with the same grant. A write that has ended since the first one began parts
  * them: who reads after it must not be told what was before. When the first one goes without an answer (it was cancelled, or its own
  * time is up), the next one sends the request itself, and the others follow that. */
 #include "route/send.h"
@@ -60,6 +60,16 @@ static bool same(const struct px_send *a, const struct px_send *b) {
            same_pairs(a->opts.credentials, a->n_credentials, b->opts.credentials, b->n_credentials);
 }
 
+/* A login since the first one took its token makes it another's: so does a grant where it went without one. */
+static bool same_account(const struct px_send *leader, const struct px_send *send) {
+    const struct px_credential *fresh = send->opts.fresh;
+    const struct px_holder who = {send->opts.principal, send->opts.owner};
+    if (!fresh || (!leader->account &&
+                   !leader->without)) /* it has not asked for its token: that will be the one of then */
+        return true;
+    return px_auth_account(fresh->auth, &who) == leader->account;
+}
+
 /* ---- following ---- */
 
 static void late(void *user) {
@@ -93,7 +103,7 @@ bool px_share_join(struct px_send *send) {
     send->hash = hash_of(send);
     PX_LIST_EACH (node, &share->shelf[send->hash % SHELVES]) {
         struct px_send *other = px_list_entry(node, struct px_send, flight);
-        if (other->shared_at != share->writes || !same(other, send))
+        if (other->shared_at != share->writes || !same(other, send) || !same_account(other, send))
             continue;
         follow(send, other);
         px_timer_init(&send->late, send->scope->loop, "route/send", late, send);

@@ -10,6 +10,7 @@ static void nobody_has_logged_in(void **state) {
     assert_int_equal(caller_ask(&c, &w, auth, "u1", NULL, 0), 1);
     assert_int_equal(c.code, PX_UNAUTHORIZED);
     assert_string_equal(c.advice, "Run: plexus auth login git");
+    assert_int_equal(px_auth_account(auth, &(struct px_holder){.principal = PX_LIT("u1")}), 0);
     assert_true(px_grants_needs_login(w.grants, PX_LIT("git")));
     assert_false(px_grants_needs_login(w.grants, PX_LIT("other")));
     px_auth_close(&auth);

@@ -187,6 +187,7 @@ static void a_login_replaces(void **state) {
     assert_int_equal(caller_ask(&c, &w, auth, NULL, NULL, 0), 1);
     assert_true(c.account !=
                 account); /* perhaps somebody else's: nothing that was kept for the old one counts */
+    assert_true(px_auth_account(auth, &(struct px_holder){.principal = PX_LIT("u1")}) == c.account);
     assert_false(px_auth_refused(auth, account, 1));
     px_auth_close(&auth);
     grants_close(&w);

@@ -27,6 +27,12 @@ static uint64_t wait_at(const struct px_limiter *at, uint64_t cost, uint64_t ahe
     return longest;
 }
 
+static bool is_full(const struct px_limiter *at, uint64_t cost, uint64_t now) {
+    if (at->kind == PX_OF_QUOTA)
+        return px_quota_full(&px_container_of(at, struct px_told, at)->q, cost, now);
+    return at->places && at->in_flight >= at->places;
+}
+
 static struct px_hold open_hold(const struct px_upstream *up, uint64_t now) {
     return (struct px_hold){.what = PX_HOLD_OPEN,
                             .until_ns = px_breaker_until(&up->breaker, up->limits, now)};
@@ -47,8 +53,8 @@ struct px_hold px_guard_check(struct px_guard *guard, const struct px_guard_targ
             hold = (struct px_hold){PX_HOLD_UNTIL, all[i], px_ns_add(now, ns)};
         }
     }
-    for (size_t i = 0; i < 2 && !hold.what; i++)
-        if (all[i]->places && all[i]->in_flight >= all[i]->places)
+    for (size_t i = 0; i < n && !hold.what; i++)
+        if (is_full(all[i], cost, now))
             hold = (struct px_hold){.what = PX_HOLD_PLACE, .at = all[i]};
     return hold;
 }

@@ -21,6 +21,8 @@ static int wait_or_not(struct px_guard *guard, struct px_scope *scope, const str
     const struct px_upstream *up = pass->to.upstream;
     uint64_t due = PX_MAX(now, pass->not_before_ns), limit = px_pass_limit(guard, pass);
     struct px_limiter *at;
+    if (!label) /* what the first of its kind is told holds for those that wait, too */
+        label = px_guard_label_made(guard, ask->label);
     if (px_breaker_ask(&up->breaker, up->limits, now) == PX_BREAKER_REFUSES) {
         uint64_t until = px_breaker_until(&up->breaker, up->limits, now);
         if (!until || due < until)
@@ -67,6 +69,8 @@ int px_guard_enter(struct px_guard *guard, struct px_scope *scope, const struct 
         return r;
     struct px_label *label = px_guard_label(guard, ask->label);
     px_guard_find_quotas(guard, label, ask->account, &pass->to);
+    if (label)
+        pass->cost = PX_MAX(pass->cost, label->cost);
     bool may = ask->not_before_ns <= now && (!ask->deadline_ns || ask->deadline_ns > now);
     if (!may || others_wait(guard, &pass->to) ||
         px_guard_check(guard, &pass->to, pass->cost, now).what != PX_HOLD_NOTHING)

@@ -54,10 +54,10 @@ struct px_guard_ask {
     px_str label;
     px_str principal;                    /* whose turn it is */
     uint64_t account;                    /* whose quota at the upstream: one a grant; 0: the service's */
-    uint32_t cost;                       /* 0: 1 */
+    uint32_t cost;                       /* 0: 1; more when the upstream has said so of its like */
     uint64_t deadline_ns, not_before_ns; /* 0: none */
     /* for px_guard_told: when it was let in (pass.inside_ns), to tell readings apart that overtook each
-     * other; 0: not known */
+     * other; 0: not known. `cost` is then what it was let in for (pass.cost) */
     uint64_t sent_ns;
 };
 enum px_guard_verdict {

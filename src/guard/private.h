@@ -55,7 +55,8 @@ struct px_told {
 struct px_label {
     struct px_list_node lru;
     uint32_t uses; /* lanes */
-    char kind;     /* of the quota that it counts for, as px_told.kind */
+    uint32_t cost; /* what such a request has cost of late; 0: not known */
+    char kind;     /* of the quota that it counts for, as px_told.kind; 0: not known */
     px_str bucket, name;
     char text[PX_GUARD_KEY_MAX]; /* the bucket's; the label's behind it */
 };
@@ -121,6 +122,8 @@ PX_MUSTCHECK int px_guard_group(struct px_guard *guard, px_str name, struct px_g
 /** NULL: none. */
 struct px_told *px_guard_quota(struct px_guard *guard, char kind, uint64_t account, px_str name);
 struct px_label *px_guard_label(struct px_guard *guard, px_str name);
+/** Made when there is none; NULL: without a name, too long, no memory. */
+struct px_label *px_guard_label_made(struct px_guard *guard, px_str name);
 /** Those of *to, from what is known now. */
 void px_guard_find_quotas(struct px_guard *guard, struct px_label *label, uint64_t account,
                           struct px_guard_targets *to);

@@ -4,6 +4,7 @@
 #define SLACK_NS   (1500 * PX_MS) /* resets are told in seconds: nearer ones are the same */
 #define MS_MAX     ((int64_t)366 * 86400 * 1000)
 #define AMOUNT_MAX ((int64_t)1 << 40)
+#define SILENT_MAX 16u
 #define MILLI_NS   1000000000000ull /* nanoseconds in a second, times a thousand */
 
 __extension__ typedef unsigned __int128 wide;
@@ -70,6 +71,15 @@ static uint64_t spaced(const struct px_quota_state *q, uint64_t free, uint64_t n
     return last + (uint64_t)((wide)(q->reset_ns - last) * (ahead + need) / (free + need));
 }
 
+static uint64_t most(const struct px_quota_state *q, uint64_t cost) {
+    return q->limit > 0 ? PX_MIN(cost, (uint64_t)q->limit) : cost;
+}
+
+/* There is enough, if what is in flight turns out to cost nothing (a 304, say): its answers decide. */
+static bool undecided(const struct px_quota_state *q, uint64_t need) {
+    return q->running && q->silent < SILENT_MAX && !q->restore_milli && q->left >= (int64_t)need;
+}
+
 uint64_t px_quota_held(const struct px_quota_state *told, unsigned spacing_percent, uint64_t cost,
                        uint64_t ahead, uint64_t now) {
     struct px_quota_state q = *told;
@@ -77,9 +87,11 @@ uint64_t px_quota_held(const struct px_quota_state *told, unsigned spacing_perce
     uint64_t until = PX_MAX(q.retry_ns, now);
     if (q.left < 0 || (!q.restore_milli && !q.reset_ns))
         return until - now;
-    uint64_t need = q.limit > 0 ? PX_MIN(cost, (uint64_t)q.limit) : cost;
+    uint64_t need = most(&q, cost);
     int64_t free = q.left - q.in_flight,
             missing = (int64_t)(need + PX_MIN(ahead, (uint64_t)AMOUNT_MAX)) - free;
+    if (missing > 0 && undecided(&q, need + PX_MIN(ahead, (uint64_t)AMOUNT_MAX)))
+        return until - now;
     if (missing > 0) {
         uint64_t more = q.restore_milli ? px_ns_add(now, restoring(&q, (uint64_t)missing)) : q.reset_ns;
         until = PX_MAX(until, more);
@@ -96,6 +108,16 @@ uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent,
     return PX_MIN(held, probe > now ? probe - now : 0);
 }
 
+bool px_quota_full(const struct px_quota_state *told, uint64_t cost, uint64_t now) {
+    struct px_quota_state q = *told;
+    if (!q.running || q.silent >= SILENT_MAX)
+        return false;
+    look(&q, now);
+    if (q.left < 0 || q.restore_milli || q.left - q.in_flight >= (int64_t)most(&q, cost))
+        return false;
+    return !q.reset_ns || undecided(&q, most(&q, cost));
+}
+
 void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now) {
     look(q, now);
     if (px_quota_held(q, 0, cost, 0, now))
@@ -109,8 +131,11 @@ void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, 
     look(q, now);
     q->in_flight -= (int64_t)cost;
     q->running--;
-    if (q->left >= 0 && answered && q->readings == readings)
-        q->left = PX_MAX(q->left - (int64_t)cost, 0);
+    if (answered && q->readings == readings) {
+        q->silent += q->silent < SILENT_MAX;
+        if (q->left >= 0)
+            q->left = PX_MAX(q->left - (int64_t)cost, 0);
+    }
     if (!q->probe_ns || q->running)
         return;
     if (answered && q->heard_ns < q->probe_ns) /* it was taken, and nothing is said of a limit any more */
@@ -138,6 +163,7 @@ static void read_left(struct px_quota_state *q, const struct px_quota *said, uin
         q->reset_ns = reset;
     q->told_ns = now;
     q->readings++;
+    q->silent = 0;
 }
 
 void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t sent_ns,

@@ -39,6 +39,7 @@ struct px_quota_state {
     uint64_t probe_ns;                /* 0: none; when one was let in although it would have to wait */
     int64_t in_flight;                /* costs of those that have not left */
     uint32_t running, readings;       /* how many those are; times that `remaining` was said */
+    uint32_t silent;                  /* answers since then that did not say it */
 };
 
 void px_quota_init(struct px_quota_state *q);
@@ -48,6 +49,10 @@ uint64_t px_quota_held(const struct px_quota_state *q, unsigned spacing_percent,
 /** As px_bucket_wait: the same, but for probes. Less than `spacing_percent` of the limit left: requests are spread over the time until more is there. */
 uint64_t px_quota_wait(const struct px_quota_state *q, unsigned spacing_percent, uint64_t cost,
                        uint64_t ahead, uint64_t now);
+/** What is left is on its way already, and it is not known when there will be more (a window has ended, and the next one has not been
+ *  heard of), or whether that will be needed (a 304 may cost nothing): an answer has to come before this goes. False while nothing is in
+ *  flight, and for an upstream that has ceased to say. */
+bool px_quota_full(const struct px_quota_state *q, uint64_t cost, uint64_t now);
 void px_quota_enter(struct px_quota_state *q, uint64_t cost, uint64_t now);
 /** `readings`: what it was when this one entered: without one since, an answered one is taken to have cost what it was let in for. */
 void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, bool answered, uint64_t now);

@@ -119,7 +119,7 @@ void px_guard_find_quotas(struct px_guard *guard, struct px_label *label, uint64
     if (!guard->quotas.n)
         return;
     to->quotas[0] = px_guard_quota(guard, 'g', account, to->group ? to->group->name : px_str_of(""));
-    if (label)
+    if (label && label->kind)
         to->quotas[1] = px_guard_quota(guard, label->kind, account, label->bucket);
     if (guard->globals)
         to->quotas[2] = px_guard_quota(guard, 'a', account, px_str_of(""));
@@ -182,37 +182,53 @@ static void label_forget(struct px_guard *guard, struct px_label *label) {
     free(label);
 }
 
-static void learn(struct px_guard *guard, px_str name, char kind, px_str bucket) {
-    struct px_label *label = px_guard_label(guard, name);
-    if (label && label->kind == kind && px_str_eq(label->bucket, bucket))
+static void make_room_for_label(struct px_guard *guard) {
+    if (guard->labels.n < PX_GUARD_LABELS_MAX)
         return;
-    if (!name.n || bucket.n > PX_GUARD_KEY_MAX || name.n > 4 * PX_GUARD_KEY_MAX)
-        return;
-    if (!label) {
-        if (guard->labels.n >= PX_GUARD_LABELS_MAX) {
-            PX_LIST_EACH_SAFE (node, &guard->label_lru) {
-                struct px_label *old = px_list_entry(node, struct px_label, lru);
-                if (!old->uses) {
-                    label_forget(guard, old);
-                    break;
-                }
-            }
-        }
-        label = calloc(1, sizeof *label + name.n + 1);
-        if (!label)
-            return;
-        px_list_init(&label->lru);
-        memcpy((char *)(label + 1), name.p, name.n);
-        label->name = px_str_n((char *)(label + 1), name.n);
-        if (px_map_put(&guard->labels, label->name, label, NULL)) {
-            free(label);
+    PX_LIST_EACH_SAFE (node, &guard->label_lru) {
+        struct px_label *old = px_list_entry(node, struct px_label, lru);
+        if (!old->uses) {
+            label_forget(guard, old);
             return;
         }
-        px_list_add(&guard->label_lru, &label->lru);
     }
+}
+
+struct px_label *px_guard_label_made(struct px_guard *guard, px_str name) {
+    struct px_label *label = px_guard_label(guard, name);
+    if (label || !name.n || name.n > 4 * PX_GUARD_KEY_MAX)
+        return label;
+    make_room_for_label(guard);
+    label = calloc(1, sizeof *label + name.n + 1);
+    if (!label)
+        return NULL;
+    px_list_init(&label->lru);
+    memcpy((char *)(label + 1), name.p, name.n);
+    label->name = px_str_n((char *)(label + 1), name.n);
+    if (px_map_put(&guard->labels, label->name, label, NULL)) {
+        free(label);
+        return NULL;
+    }
+    px_list_add(&guard->label_lru, &label->lru);
+    return label;
+}
+
+static void learn(struct px_guard *guard, px_str name, char kind, px_str bucket) {
+    struct px_label *label = bucket.n > PX_GUARD_KEY_MAX ? NULL : px_guard_label_made(guard, name);
+    if (!label || (label->kind == kind && px_str_eq(label->bucket, bucket)))
+        return;
     label->kind = kind;
     memcpy(label->text, bucket.p, bucket.n);
     label->bucket = px_str_n(label->text, bucket.n);
+}
+
+/* More at once, less bit by bit: what is like it will cost about as much. */
+static void learn_cost(struct px_guard *guard, px_str name, int64_t cost) {
+    struct px_label *label = cost > 1 ? px_guard_label_made(guard, name) : px_guard_label(guard, name);
+    if (!label || cost > INT32_MAX)
+        return;
+    uint32_t now = (uint32_t)cost;
+    label->cost = now >= label->cost ? now : label->cost - (label->cost - now + 3) / 4;
 }
 
 /* The request cost more or less than it was let in for: the configured rates are told, too. */
@@ -246,6 +262,8 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
         correct(up ? &up->at : NULL, more, now);
         correct(own ? &own->at : NULL, more, now);
     }
+    if (said->cost >= 0)
+        learn_cost(guard, ask->label, said->cost);
     if (said->remaining < 0 && said->retry_after_ms < 0 && said->restore_milli < 0 && said->limit < 0 &&
         said->cost < 0)
         return;

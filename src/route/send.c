@@ -251,6 +251,8 @@ static int transfer(struct px_send *send) {
     send->req.n_credentials = send->n_credentials + send->holds;
     send->told = false;
     send->ask.sent_ns = send->pass.inside_ns;
+    if (guard_of(send))
+        send->ask.cost = send->pass.cost;
     set_times(send);
     send->attempts++;
     int r = transport->start(transport->ctx, send->scope, &send->req, on_event, send, &send->inner, &err);

@@ -44,6 +44,8 @@ static const struct px_tool tools[] = {
                   "match" : {"/marker" : {"$call" : "key"}}
               }
           })),
+    READ("cheap", JSON({"path" : "/c/{case}", "group" : "scarce"})),
+    READ("dear", JSON({"path" : "/c/{case}", "query" : {"cost" : 5}, "group" : "scarce", "cost" : 5})),
     READ("github", JSON({"path" : "/c/{case}", "upstream" : "github"})),
     READ("shopify", JSON({"path" : "/c/{case}", "upstream" : "shopify"})),
     READ("discord", JSON({"path" : "/c/{case}", "upstream" : "discord"})),

@@ -518,6 +518,114 @@ static void a_limit_that_was_not_said_is_not_named(void **state) {
     guard_close(&g);
 }
 
+/* What such requests have cost is what the next one is let in for; dearer at once, cheaper bit by bit. */
+static void costs_are_learned(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct req r[4];
+    guard_open(&g, &limits);
+    struct px_guard_ask ask = ask_of("ann"), other = ask;
+    struct px_quota said = nothing_said();
+    ask.label = px_str_of("POST report"), other.label = px_str_of("POST look");
+    ask.deadline_ns = other.deadline_ns = now_of(&g) + PX_S;
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    assert_int_equal(r[0].pass.cost, 1);
+    said.limit = 100, said.remaining = 50, said.reset_ms = 10000, said.cost = 30;
+    px_guard_told(g.guard, &ask, &said);
+    leave_ok(&r[0]);
+    assert_int_equal(enter(&g, &r[1], &ask), 1);
+    assert_int_equal(r[1].pass.cost, 30);
+    px_guard_leave(&r[1].pass, PX_GUARD_NEUTRAL, px_str_of(NULL));
+    said.remaining = 20;
+    px_guard_told(g.guard, &ask, &said);
+    assert_int_equal(enter(&g, &r[2], &ask), -EAGAIN); /* it would be refused there */
+    assert_int_equal(enter(&g, &r[3], &other), 1);
+    assert_int_equal(r[3].pass.cost, 1);
+    leave_ok(&r[3]);
+    said.remaining = 100, said.cost = 2, said.reset_ms = 100000;
+    px_guard_told(g.guard, &ask, &said);
+    assert_int_equal(enter(&g, &r[1], &ask), 1);
+    assert_int_equal(r[1].pass.cost, 23);
+    leave_ok(&r[1]);
+    for (int i = 0; i < 40; i++)
+        px_guard_told(g.guard, &ask, &said);
+    assert_int_equal(enter(&g, &r[1], &ask), 1);
+    assert_int_equal(r[1].pass.cost, 2);
+    ask.cost = 7; /* the route knows better */
+    assert_int_equal(enter(&g, &r[2], &ask), 1);
+    assert_int_equal(r[2].pass.cost, 7);
+    leave_ok(&r[1]);
+    leave_ok(&r[2]);
+    guard_close(&g);
+}
+
+static bool let_in(const struct req *r) {
+    return r->answered && r->answer.verdict == PX_GUARD_PASS;
+}
+
+/* A window is over, and the next one has not answered yet: no more than it had are sent, and the rest when it has. */
+static void a_new_window_is_heard_first(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct req r[6];
+    limits.in_flight = 10;
+    limits.spacing_percent = 0;
+    guard_open(&g, &limits);
+    struct px_guard_ask ask = ask_of("ann");
+    struct px_quota said = nothing_said();
+    said.limit = 2, said.remaining = 0, said.reset_ms = 1000;
+    px_guard_told(g.guard, &ask, &said);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(enter(&g, &r[i], &ask), 0);
+    pass_time(&g, 1100 * PX_MS);
+    assert_true(let_in(&r[0]) && let_in(&r[1]) && !let_in(&r[2]));
+    pass_time(&g, PX_S); /* their answers take a while */
+    assert_false(let_in(&r[2]));
+    said.remaining = 1;
+    px_guard_told(g.guard, &ask, &said);
+    leave_ok(&r[0]);
+    said.remaining = 0;
+    px_guard_told(g.guard, &ask, &said);
+    leave_ok(&r[1]);
+    pass_time(&g, 500 * PX_MS);
+    assert_false(let_in(&r[2]));
+    pass_time(&g, 600 * PX_MS);
+    assert_true(let_in(&r[2]) && let_in(&r[3]) && !let_in(&r[4]));
+    for (int i = 2; i < 6; i++) {
+        struct px_op *op = &r[i].pass.op;
+        px_op_cancel(&op);
+    }
+    guard_close(&g);
+}
+
+/* Who waits for a place when the first answer names its bucket is held by that. */
+static void who_waits_learns(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct req r[3];
+    limits.in_flight = 1;
+    guard_open(&g, &limits);
+    struct px_guard_ask ask = ask_of("ann"), other = ask;
+    struct px_quota said = nothing_said();
+    ask.label = px_str_of("POST /m/{id}"), other.label = px_str_of("GET /g");
+    said.bucket = px_str_of("abcd"), said.limit = 5, said.remaining = 0, said.reset_ms = 2000;
+    assert_int_equal(enter(&g, &r[0], &ask), 1);
+    assert_int_equal(enter(&g, &r[1], &ask), 0);
+    assert_int_equal(enter(&g, &r[2], &other), 0);
+    px_guard_told(g.guard, &ask, &said);
+    leave_ok(&r[0]);
+    pass_time(&g, 1900 * PX_MS);
+    assert_true(!let_in(&r[1]) && let_in(&r[2]));
+    leave_ok(&r[2]);
+    pass_time(&g, 200 * PX_MS);
+    assert_true(let_in(&r[1]));
+    leave_ok(&r[1]);
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(principals_take_turns),
@@ -534,6 +642,9 @@ int main(void) {
         cmocka_unit_test(costs_and_corrections),
         cmocka_unit_test(retries_have_a_budget_and_a_deadline),
         cmocka_unit_test(a_limit_that_was_not_said_is_not_named),
+        cmocka_unit_test(costs_are_learned),
+        cmocka_unit_test(a_new_window_is_heard_first),
+        cmocka_unit_test(who_waits_learns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,7 +233,8 @@ static void play(uint64_t seed, int64_t limit, uint64_t window, unsigned silent,
                 if (speaks)
                     px_quota_told(&q, &s, 1, f->sent, now);
                 f->on = false;
-            } else if (!f->on && below(&seed, 3) && !px_quota_wait(&q, 0, 1, 0, now)) {
+            } else if (!f->on && below(&seed, 3) && !px_quota_wait(&q, 0, 1, 0, now) &&
+                       !px_quota_full(&q, 1, now)) {
                 px_quota_enter(&q, 1, now);
                 *f = (struct flight){.on = true, .sent = now, .readings = q.readings};
                 f->served = now + PX_MS + below(&seed, 30 * PX_MS);
@@ -303,9 +304,45 @@ static void limits_are_met_not_hit(void **state) {
         /* at a window's end one is sent that is served in the next: the upstream's clock is not ours */
         assert_true(u.refused <= u.windows / 2);
         assert_true(u.served > u.windows * 200 * 9 / 10); /* and they are used */
+        play(seed, 5, 4 * PX_S, 0, &u); /* fewer than are let in at once, but for the first of them */
+        assert_true(u.refused <= u.windows / 2 + FLIGHTS - 5);
+        assert_true(u.served > u.windows * 5 * 9 / 10);
         play(seed, 1000000, PX_S, 0, &u);
         assert_int_equal(u.refused, 0);
     }
+}
+
+/* Nobody knows when there will be more, or whether it is needed: the answers of those that are on their way decide. */
+static void answers_decide(void **state) {
+    (void)state;
+    struct px_quota_state q;
+    struct px_quota s = said(2, 2, 10000);
+    px_quota_init(&q);
+    px_quota_enter(&q, 1, T);
+    assert_false(px_quota_full(&q, 1, T));
+    px_quota_told(&q, &s, 1, T, T + 1);
+    px_quota_leave(&q, 1, 0, true, T + 1);
+    px_quota_enter(&q, 1, T + 2);
+    px_quota_enter(&q, 1, T + 2);
+    /* enough, if the two cost nothing: neither a time nor a way in */
+    assert_int_equal(px_quota_wait(&q, 0, 1, 0, T + 3), 0);
+    assert_true(px_quota_full(&q, 1, T + 3));
+    px_quota_told(&q, &s, 1, T + 2, T + 4); /* the first did */
+    px_quota_leave(&q, 1, 1, true, T + 4);
+    assert_false(px_quota_full(&q, 1, T + 4));
+    /* the window is over: as many as it had, and no more until an answer has come from the next */
+    uint64_t next = T + 4 + 10 * PX_S;
+    assert_false(px_quota_full(&q, 1, next));
+    px_quota_enter(&q, 1, next);
+    assert_true(px_quota_full(&q, 1, next));
+    assert_int_equal(px_quota_wait(&q, 0, 1, 0, next), 0);
+    /* one that says nothing any more stops nobody */
+    for (int i = 0; i < 20; i++) {
+        px_quota_leave(&q, 1, q.readings, true, next);
+        assert_false(px_quota_full(&q, 1, next) && i == 19);
+        px_quota_enter(&q, 1, next);
+    }
+    assert_false(px_quota_full(&q, 1, next));
 }
 
 int main(void) {
@@ -316,6 +353,7 @@ int main(void) {
         cmocka_unit_test(little_left_is_spread),
         cmocka_unit_test(nonsense_is_cut),
         cmocka_unit_test(nothing_is_believed_for_a_year),
+        cmocka_unit_test(answers_decide),
         cmocka_unit_test(limits_are_met_not_hit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

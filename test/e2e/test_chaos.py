@@ -282,7 +282,7 @@ AFTER = {  # an answer that is fine, and says that nothing is left: the next req
     "after_shopify": (lambda: status(200, {"X-Shopify-Shop-Api-Call-Limit": "40/40"}), 0.45, "shopify"),  # 2 a second come back
     "after_discord": (lambda: status(200, {"X-RateLimit-Bucket": "b1", "X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0",
                                            "X-RateLimit-Reset-After": "1.5"}), 1.45, "discord"),
-    "after_throttle": (lambda: status(200, body={"extensions": {"cost": {"actualQueryCost": 10, "throttleStatus": {
+    "after_throttle": (lambda: status(200, body={"extensions": {"cost": {"actualQueryCost": 1, "throttleStatus": {
         "maximumAvailable": 100, "currentlyAvailable": 0, "restoreRate": 1}}}}), 0.9, "throttle"),
     "after_cost": (lambda: status(200, body={"data": {"rateLimit": {"limit": 100, "cost": 1, "remaining": 0, "resetAt": time.strftime(
         "%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))}}}), 1.9, "graphql_cost"),

@@ -350,7 +350,10 @@ static void on_call(void *self, px_call_h call, const struct px_call_in *in) {
         if (h->timer->start(scope, 1, 0, endless, NULL, &op) >= 0 || op.v)
             abort();
         break;
-    case EVENT_SCOPE: h->timer->start(scope, 1000000, 1000000, event_scope, p, NULL); break;
+    case EVENT_SCOPE:
+        p->n = h->json->at(in->args_json, PX_LIT("/once"), &s) == 0 ? 49 : 0;
+        h->timer->start(scope, 1000000, 1000000, event_scope, p, NULL);
+        break;
     case PARTIAL:
     case ANSWER_IN_CANCEL: h->call->set_user(call, r); break;
     case ASK: {

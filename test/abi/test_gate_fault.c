@@ -15,9 +15,12 @@
 static const struct {
     const char *tool, *args;
 } calls[] = {
-    {"r_version", NULL},     {"r_version", "{\"x\":1}"}, {"r_writes", "{}"}, {"r_progress", NULL},
-    {"r_good_output", "{}"}, {"r_store", NULL},          {"r_ask", NULL},    {"r_event_scope", NULL},
-    {"r_big_list", NULL},    {"r_on_close", NULL},       {"r_secret", NULL}, {"r_never", NULL},
+    {"r_version", NULL},     {"r_version", "{\"x\":1}"},
+    {"r_writes", "{}"},      {"r_progress", NULL},
+    {"r_good_output", "{}"}, {"r_store", NULL},
+    {"r_ask", NULL},         {"r_event_scope", "{\"once\":true}"},
+    {"r_big_list", NULL},    {"r_on_close", NULL},
+    {"r_secret", NULL},      {"r_never", NULL},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

@@ -94,7 +94,26 @@ static void check_clean(int fds) {
     must(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD,
          "a child process is left");
     must(!px_arena_chunks_alive || px_arena_chunks_alive() == 0, "an arena is alive");
-    must(!__lsan_do_recoverable_leak_check || __lsan_do_recoverable_leak_check() == 0, "memory was lost");
+}
+
+/* To look for lost memory takes longer than many a run does, so it is done once for several of them: LEAK_RUNS, or what
+ * PX_FAULT_LEAK_RUNS says. What was lost stays lost until then; to learn which run it was, look after each. */
+enum { LEAK_RUNS = 16 };
+static void check_leaks(unsigned run, bool last) {
+    static unsigned every;
+    if (!every) {
+        const char *given = getenv("PX_FAULT_LEAK_RUNS");
+        every = given ? (unsigned)strtoul(given, NULL, 10) : LEAK_RUNS;
+        every = every ? every : 1;
+    }
+    if (!__lsan_do_recoverable_leak_check || (run % every && !last) ||
+        __lsan_do_recoverable_leak_check() == 0)
+        return;
+    if (every > 1) {
+        fprintf(stderr, "fault: one of the %u runs up to %u; PX_FAULT_LEAK_RUNS=1 says which\n", every, run);
+        now.name = NULL; /* not the last one in particular */
+    }
+    must(false, "memory was lost");
 }
 
 unsigned fault_sweep(enum fault_how how, fault_scenario scenario, void *user) {
@@ -120,6 +139,7 @@ unsigned fault_sweep(enum fault_how how, fault_scenario scenario, void *user) {
         must(r == 0 || now.name, "the scenario fails by itself");
         must(r == 0 || how == FAULT_FAIL, "an interrupted or short call is no failure");
         check_clean(fds);
+        check_leaks(run, !now.name);
         if (!now.name) {
             fprintf(stderr, "fault: %u calls went wrong, one at a time\n", run - 1);
             return run;

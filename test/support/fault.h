@@ -5,7 +5,8 @@
  * A test that wants this is named test_<room>_<file>_fault.c, or says px_fault_test(<target>) in CMake.
  *
  * Every run must end clean, whatever went wrong: the same descriptors open as before, no child process, no arena, no
- * leak (LeakSanitizer), no crash, within 20 seconds. What went wrong is printed when it does not. */
+ * leak (LeakSanitizer, looked for after every few runs; PX_FAULT_LEAK_RUNS=1: after each), no crash, within 20 seconds.
+ * What went wrong is printed when it does not. */
 #ifndef PX_TEST_FAULT_H
 #define PX_TEST_FAULT_H
 

@@ -5,7 +5,8 @@
 enum { ORIGINS_MAX = 64, HOSTS_MAX = 256, PORTS_MAX = 64, MEMORY = 1024 * 1024 };
 
 struct px_egress {
-    unsigned refs;
+    unsigned refs, n_keepers; /* refs: theirs among them */
+    struct px_list_node keepers;
     struct px_arena arena;
     struct px_url *origins, *proxy; /* proxy: NULL is none */
     px_str *hosts; /* as they are compared: "*", "*.example.com", "uploads.example.com", "::1" */
@@ -123,6 +124,7 @@ int px_egress_create(const struct px_egress_conf *conf, struct px_egress **ret, 
     if (!e)
         return no_memory(err);
     e->refs = 1;
+    px_list_init(&e->keepers);
     px_arena_init_small(&e->arena, MEMORY);
     e->plain_http = conf->plain_http;
     e->allow_private = conf->allow_private;
@@ -150,13 +152,36 @@ void px_egress_unref(struct px_egress *egress) {
     if (!egress)
         return;
     assert(egress->refs > 0);
-    if (--egress->refs)
+    if (--egress->refs) {
+        if (px_egress_is_alone(egress))
+            PX_LIST_EACH (node, &egress->keepers) {
+                struct px_egress_keeper *keeper = px_list_entry(node, struct px_egress_keeper, node);
+                keeper->alone(keeper);
+            }
         return;
+    }
     px_pem_free(&egress->ca);
     px_pem_free(&egress->cert);
     px_pem_free(&egress->key);
     px_arena_finish(&egress->arena);
     free(egress);
+}
+
+void px_egress_keep(struct px_egress *egress, struct px_egress_keeper *keeper) {
+    egress->refs++;
+    egress->n_keepers++;
+    px_list_init(&keeper->node);
+    px_list_add(&egress->keepers, &keeper->node);
+}
+
+void px_egress_unkeep(struct px_egress *egress, struct px_egress_keeper *keeper) {
+    px_list_remove(&keeper->node);
+    egress->n_keepers--;
+    px_egress_unref(egress);
+}
+
+bool px_egress_is_alone(const struct px_egress *egress) {
+    return egress->refs == egress->n_keepers;
 }
 
 px_str px_egress_ca_pem(const struct px_egress *egress) {

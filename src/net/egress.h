@@ -12,6 +12,7 @@
 #ifndef PX_NET_EGRESS_H
 #define PX_NET_EGRESS_H
 
+#include "base/list.h"
 #include "net/addr.h"
 #include "net/url.h"
 
@@ -40,6 +41,17 @@ PX_MUSTCHECK int px_egress_create(const struct px_egress_conf *conf, struct px_e
                                   struct px_err *err);
 struct px_egress *px_egress_ref(struct px_egress *egress);
 void px_egress_unref(struct px_egress *egress); /* NULL is fine */
+
+/** Whoever keeps something for an egress beyond its requests (open connections) holds it so, and is told when nobody else does any more: whoever it was
+ *  made for has ended. `alone` is called inside px_egress_unref, and ends nothing there. */
+struct px_egress_keeper {
+    struct px_list_node node;
+    void (*alone)(struct px_egress_keeper *keeper);
+};
+void px_egress_keep(struct px_egress *egress, struct px_egress_keeper *keeper);
+void px_egress_unkeep(struct px_egress *egress, struct px_egress_keeper *keeper);
+/** Only keepers hold it. */
+bool px_egress_is_alone(const struct px_egress *egress);
 
 /** Whether this is a configured origin: credentials may go there. */
 bool px_egress_configured(const struct px_egress *egress, const struct px_url *url);

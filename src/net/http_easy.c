@@ -42,7 +42,7 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
     px_http_pin_dialled(easy->call->pin, &addr);
     easy->http->stats.connections++;
     int fd = socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
-    if (fd < 0 || !px_http_multi_opened(easy->http, fd))
+    if (fd < 0 || !px_http_multi_opened(easy->http, fd, easy->call->pin->trust->serial))
         return fd < 0 ? CURL_SOCKET_BAD : fd;
     close(fd);
     return CURL_SOCKET_BAD;

@@ -1,5 +1,6 @@
 #include "net/http_private.h"
 #include <signal.h>
+#include <sys/stat.h>
 
 /* curl asks for a watch and takes it back with every request, also on a connection that stays open. A watch that curl
  * takes back is kept until something happens on it or the descriptor is closed (we close it: CLOSESOCKETFUNCTION), so that
@@ -21,6 +22,10 @@ static void reap(struct px_http *http) {
         if (msg->msg != CURLMSG_DONE)
             continue;
         CURLcode code = msg->data.result;
+        if (msg->easy_handle == http->pruner) {
+            px_http_idle_pruned(http);
+            continue;
+        }
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&easy);
         px_http_call_done(easy->call, code);
     }
@@ -39,8 +44,9 @@ static void on_ready(void *user, uint32_t events) {
     struct px_http_sock *sock = user;
     struct px_http *http = sock->http;
     int bits = 0, running;
-    if (!sock->wanted) { /* an idle connection: curl will find out by itself, when it wants it */
+    if (!sock->wanted) { /* an idle connection */
         px_http_multi_closing(http, sock->fd);
+        px_http_idle_died(http);
         return;
     }
     if (events & (EPOLLERR | EPOLLHUP)) /* reading or writing says what it is, after what came before it */
@@ -62,6 +68,11 @@ static int make_room(struct px_http *http, int fd) {
         return -ENOMEM;
     memset(socks + http->sock_room, 0, (room - http->sock_room) * sizeof *socks);
     http->socks = socks;
+    struct px_http_own *owns = realloc(http->owns, room * sizeof *owns);
+    if (!owns)
+        return -ENOMEM;
+    memset(owns + http->sock_room, 0, (room - http->sock_room) * sizeof *owns);
+    http->owns = owns;
     http->sock_room = room;
     return 0;
 }
@@ -116,10 +127,14 @@ void px_http_multi_closing(struct px_http *http, int fd) {
 /* A connection that never came about is closed by curl itself, without CLOSESOCKETFUNCTION, and at times without taking its watch
  * back: then this number is one that we know as watched, and is not any more. When curl has not taken it back, it thinks
  * that it is. */
-int px_http_multi_opened(struct px_http *http, int fd) {
+int px_http_multi_opened(struct px_http *http, int fd, uint64_t trust) {
     struct px_http_sock *sock = (size_t)fd < http->sock_room ? http->socks[fd] : NULL;
     uint32_t wanted = sock ? sock->wanted : 0;
+    struct stat st;
     px_http_multi_closing(http, fd);
+    if (make_room(http, fd))
+        return -ENOMEM;
+    http->owns[fd] = fstat(fd, &st) ? (struct px_http_own){0} : (struct px_http_own){trust, st.st_ino};
     return wanted ? watch(http, fd, wanted) : 0;
 }
 
@@ -152,6 +167,7 @@ int px_http_multi_create(struct px_http *http, struct px_err *err) {
         return px_err_set(err, -ENOMEM, "no memory for the HTTP client");
     px_timer_init(&http->timer, http->loop, "net/http", on_time, http);
     px_work_init(&http->kick, "net/http", on_time, http);
+    px_http_idle_init(http);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -162,12 +178,14 @@ int px_http_multi_create(struct px_http *http, struct px_err *err) {
 }
 
 void px_http_multi_destroy(struct px_http *http) {
+    px_http_idle_finish(http);
     curl_multi_cleanup(http->multi);
     px_timer_disarm(&http->timer);
     px_work_cancel(&http->kick);
     for (size_t fd = 0; fd < http->sock_room; fd++)
         px_http_multi_closing(http, (int)fd);
     free(http->socks);
+    free(http->owns);
 }
 
 int px_http_multi_add(struct px_http *http, struct px_http_easy *easy) {

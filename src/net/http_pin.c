@@ -173,6 +173,14 @@ int px_http_pin_resolve(struct px_http *http, const struct px_http_pin *pin, str
     return r;
 }
 
+void px_http_pins_forget(struct px_http *http, const struct px_http_trust *trust) {
+    PX_LIST_EACH_SAFE (node, &http->pin_lru) {
+        struct px_http_pin *pin = px_list_entry(node, struct px_http_pin, lru);
+        if (pin->trust == trust && !pin->refs)
+            pin_free(pin);
+    }
+}
+
 void px_http_pins_drop(struct px_http *http) {
     PX_LIST_EACH_SAFE (node, &http->pin_lru) {
         struct px_http_pin *pin = px_list_entry(node, struct px_http_pin, lru);

@@ -15,6 +15,7 @@
  *   http_time.c   the four timeouts
  *   http_words.c  failures, in words
  *   http_memory.c curl's memory, wiped
+ *   http_idle.c   open connections that nobody will use any more
  */
 #ifndef PX_NET_HTTP_PRIVATE_H
 #define PX_NET_HTTP_PRIVATE_H
@@ -36,7 +37,8 @@ int px_http_global_init(void);
 struct x509_store_st;
 struct px_http_trust {
     struct px_http *http;
-    struct px_egress *egress; /* a reference: its address is not given to another while this lives */
+    struct px_egress *egress; /* kept: its address is not given to another while this lives */
+    struct px_egress_keeper keeper;
     struct px_list_node node;
     uint64_t serial; /* of the process; also the tag that keeps curl from sharing TLS connections */
     char tag[48];
@@ -94,6 +96,8 @@ PX_MUSTCHECK int px_http_pin_resolve(struct px_http *http, const struct px_http_
 /** Append an entry of other names to a list for CURLOPT_RESOLVE. */
 PX_MUSTCHECK int px_http_resolve_entry(px_str name, uint16_t port, const struct px_addr *addrs, size_t n,
                                        struct curl_slist **list);
+/** Those of an egress whose owner has ended. */
+void px_http_pins_forget(struct px_http *http, const struct px_http_trust *trust);
 /** Begin anew for every host: what they were verified against has changed. */
 void px_http_pins_drop(struct px_http *http);
 void px_http_pins_destroy(struct px_http *http);
@@ -270,6 +274,10 @@ struct px_http_sock {
     int fd;
     uint32_t wanted; /* 0: curl does not care about it now */
 };
+struct
+    px_http_own { /* a socket that was made for curl; the number may be another's by now: its inode tells */
+    uint64_t trust, ino;
+};
 struct px_http {
     struct px_loop *loop;
     struct px_dns *dns;
@@ -284,10 +292,15 @@ struct px_http {
     uint64_t serial;
 
     struct px_http_sock **socks; /* by descriptor */
+    struct px_http_own *owns;    /* by descriptor, too */
     size_t sock_room;
     struct px_timer timer;
     struct px_work kick, admit;
-    bool io_failed; /* a socket of some call could not be watched */
+    bool io_failed;       /* a socket of some call could not be watched */
+    struct px_work sweep; /* http_idle.c */
+    struct px_timer prune;
+    bool prune_again;
+    CURL *pruner; /* in the multi; NULL: not now */
 
     struct px_list_node calls; /* those that neither wait nor are ready */
     struct px_list_node waiting, ready;
@@ -309,8 +322,19 @@ void px_http_multi_destroy(struct px_http *http);
 PX_MUSTCHECK int px_http_multi_add(struct px_http *http, struct px_http_easy *easy);
 void px_http_multi_remove(struct px_http *http, struct px_http_easy *easy);
 /** For CURLOPT_OPENSOCKETFUNCTION, when the socket is there, and CURLOPT_CLOSESOCKETFUNCTION. */
-PX_MUSTCHECK int px_http_multi_opened(struct px_http *http, int fd);
+PX_MUSTCHECK int px_http_multi_opened(struct px_http *http, int fd, uint64_t trust);
 void px_http_multi_closing(struct px_http *http, int fd);
+
+/* ---- connections that nobody will use any more ---- */
+
+void px_http_idle_init(struct px_http *http);
+void px_http_idle_finish(struct px_http *http);
+/** For px_egress_keeper: whoever had this egress has ended. */
+void px_http_idle_alone(struct px_egress_keeper *keeper);
+/** A connection that is kept open was closed by the other side: curl is made to look, soon. */
+void px_http_idle_died(struct px_http *http);
+/** A transfer of ours has ended. */
+void px_http_idle_pruned(struct px_http *http);
 
 static inline void px_http_time_byte(struct px_http_call *call) {
     call->phase_ns = px_loop_now(call->http->loop);

@@ -89,7 +89,7 @@ static int fill(struct px_http *http, struct px_http_trust *trust, struct px_err
 static void trust_free(struct px_http_trust *trust) {
     px_list_remove(&trust->node);
     X509_STORE_free(trust->store);
-    px_egress_unref(trust->egress);
+    px_egress_unkeep(trust->egress, &trust->keeper);
     free(trust);
 }
 
@@ -107,7 +107,9 @@ int px_http_trust_get(struct px_http *http, struct px_egress *egress, struct px_
     if (!trust)
         return px_err_set(err, -ENOMEM, "no memory for a request");
     trust->http = http;
-    trust->egress = px_egress_ref(egress);
+    trust->egress = egress;
+    trust->keeper.alone = px_http_idle_alone;
+    px_egress_keep(egress, &trust->keeper);
     trust->serial = ++http->serial;
     trust->refs = 1;
     snprintf(trust->tag, sizeof trust->tag, "/nonexistent/%llu", (unsigned long long)trust->serial);

@@ -356,6 +356,74 @@ static void fresh(void **state) {
 }
 
 /* A bundle that cannot be read. */
+/* Whoever had an egress has ended: its connections are closed, and no other. */
+static void an_owner_ends(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    char url[128];
+    int pair[2][16];
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, polite);
+    web_allow_peer(&w, &p, NULL);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    SUCCEEDED(&g);
+    int before = open_fds();
+    px_str origins[] = {px_str_of(web_url(url, &p, "")), PX_LIT("http://127.0.0.1:1")};
+    struct px_egress *other = web_egress(&(struct px_egress_conf){.origins = origins, .n_origins = 2});
+    for (int i = 0; i < 3; i++) {
+        ask_peer(&w, &g, &p, "/", (struct px_http_req){.egress = other, .fresh = true});
+        SUCCEEDED(&g);
+    }
+    assert_int_equal(open_fds(), before + 6);
+    /* The numbers of sockets that never connected are another's by now. */
+    for (int i = 0; i < 3; i++) {
+        ask_wait(&w, &g, (struct px_http_req){.egress = other, .url = PX_LIT("http://127.0.0.1:1/")});
+        FAILED(&g, PX_HTTP_CONNECT);
+    }
+    for (int i = 0; i < 16; i++) {
+        int both[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, both), 0);
+        pair[0][i] = both[0];
+        pair[1][i] = both[1];
+    }
+    px_egress_unref(other);
+    UNTIL(w.rig.loop, open_fds() == before + 32);
+    assert_int_equal(peer_open_conns(&p), 1);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(write(pair[0][i], "x", 1), 1);
+        assert_int_equal(read(pair[1][i], url, 1), 1);
+        close(pair[0][i]);
+        close(pair[1][i]);
+    }
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    assert_true(g.result.reused);
+    peer_close(&p);
+    web_close(&w);
+}
+
+/* The other side has closed a connection that was kept open: its descriptor goes though nobody asks for anything. */
+static void an_idle_connection_dies(void **state) {
+    (void)state;
+    struct web w;
+    struct peer p;
+    struct got g = {0};
+    web_open(&w, false);
+    peer_open(&p, w.rig.loop, polite);
+    web_allow_peer(&w, &p, NULL);
+    int before = open_fds();
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    SUCCEEDED(&g);
+    assert_int_equal(open_fds(), before + 2);
+    peer_hang_up(p.conns[0], false);
+    UNTIL(w.rig.loop, open_fds() == before);
+    ask_peer(&w, &g, &p, "/", (struct px_http_req){0});
+    SUCCEEDED(&g);
+    peer_close(&p);
+    web_close(&w);
+}
+
 static void no_bundle(void **state) {
     (void)state;
     struct rig rig;
@@ -476,13 +544,22 @@ static void codings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gets),         cmocka_unit_test(posts),
-        cmocka_unit_test(methods),      cmocka_unit_test(refuses_what_cannot_be_sent),
-        cmocka_unit_test(own_headers),  cmocka_unit_test(reads_headers),
-        cmocka_unit_test(many),         cmocka_unit_test(waits_in_order),
-        cmocka_unit_test(scope_closes), cmocka_unit_test(shut_down),
-        cmocka_unit_test(fresh),        cmocka_unit_test(no_bundle),
-        cmocka_unit_test(large),        cmocka_unit_test(slow_upload),
+        cmocka_unit_test(gets),
+        cmocka_unit_test(posts),
+        cmocka_unit_test(methods),
+        cmocka_unit_test(refuses_what_cannot_be_sent),
+        cmocka_unit_test(own_headers),
+        cmocka_unit_test(reads_headers),
+        cmocka_unit_test(many),
+        cmocka_unit_test(waits_in_order),
+        cmocka_unit_test(scope_closes),
+        cmocka_unit_test(shut_down),
+        cmocka_unit_test(fresh),
+        cmocka_unit_test(an_owner_ends),
+        cmocka_unit_test(an_idle_connection_dies),
+        cmocka_unit_test(no_bundle),
+        cmocka_unit_test(large),
+        cmocka_unit_test(slow_upload),
         cmocka_unit_test(codings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,4 +21,5 @@ static const struct px_tool tools[] = {
 PX_PLUGIN(.name = "effects", .version = "1",
           .config_schema = "{\"type\":\"object\",\"properties\":{\"base_url\":{\"type\":\"string\"}}}",
           .tools = tools, .n_tools = sizeof tools / sizeof tools[0], .tool_size = sizeof tools[0],
-          .api = "{\"upstreams\":{\"api\":{\"base_url\":{\"$config\":\"/base_url\"}}}}");
+          .api = "{\"upstreams\":{\"api\":{\"base_url\":{\"$config\":\"/base_url\"},\"identity\":\"token\"}},"
+                 "\"identities\":{\"token\":{\"kind\":\"bearer\",\"secret\":\"/token\",\"optional\":true}}}");

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 
@@ -217,28 +218,54 @@ def test_files_and_folder(make):
     host.start()
 
 
-def test_a_wrong_key_is_an_error_and_changes_nothing(make, upstream):
+def rows(host):
+    with sqlite3.connect(host.folder / "state" / "state.db") as db:
+        found = db.execute("select * from sealed order by 1").fetchall()
+    db.close()
+    return found
+
+
+def test_a_wrong_key_is_an_error_and_changes_nothing(make, folder, upstream):
     host = make()
     secret(host, "set", "web_token", stdin=VALUE)
     host.stop()
     key = host.folder / "state" / "vault.key"
-    right, rows = key.read_text(), (host.folder / "state" / "state.db").read_bytes()
+    right, before = key.read_text(), rows(host)
     host.expect = 1
     key.write_text("0" * 64)
     host.spawn().process.wait(30)
     assert f"{key} is not the key that the secrets in state.db were sealed with: put the right one in its place" in host.log()
     host.stop()
+    assert rows(host) == before and key.read_text() == "0" * 64
+    credentials = folder / "credentials"
+    credentials.mkdir()
+    (credentials / "plexus-key").write_bytes(bytes(range(32)))
+    (credentials / "plexus-key").chmod(0o400)
+    host.env = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    host.spawn().process.wait(30)
+    assert "the credential plexus-key is not the key that the secrets in state.db were sealed with" in host.log()
+    host.stop()
+    host.env = {}
     key.unlink()
     host.spawn().process.wait(30)
     assert f"{key} is not there, but state.db holds secrets" in host.log() and not key.exists()
     host.stop()
+    assert rows(host) == before
+    elsewhere = folder / "elsewhere"
+    elsewhere.write_text(right)
+    elsewhere.chmod(0o600)
+    key.symlink_to(elsewhere)
+    host.spawn().process.wait(30)
+    assert "link" in host.log().rsplit(str(key), 1)[1]
+    host.stop()
+    key.unlink()
     host.expect = 0
     key.write_text(right)
     key.chmod(0o600)
     host.start()
     with host.planner() as planner:
         assert sent(upstream, planner) == "Bearer " + VALUE
-    assert len(rows) > 0
+    assert len(before) > 1
 
 
 def test_the_key_may_be_a_credential(make, folder, upstream):
@@ -261,7 +288,6 @@ def test_the_key_may_be_a_credential(make, folder, upstream):
 
 
 def test_a_damaged_row_concerns_itself(make, upstream):
-    import sqlite3
     host = make()
     secret(host, "set", "web_token", stdin=VALUE)
     secret(host, "set", "second", stdin=OTHER)

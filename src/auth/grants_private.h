@@ -159,8 +159,7 @@ void px_grant_invalid(struct px_grant *grant, px_str words, bool client);
 uint64_t px_grants_random(struct px_grants *grants, uint64_t below);
 
 /* ---- record.c ---- */
-/** The grant's record, with these tokens; wiped by px_record_finish. */
-int px_record_write(const struct px_grant *grant, const struct px_tokens *tokens, struct px_buf *to);
+/** Wipes; also of other buffers with secrets in them. */
 void px_record_finish(struct px_buf *record);
 /** Into a new grant. -EBADMSG: it is not one, or another's. */
 PX_MUSTCHECK int px_record_read(struct px_grant *grant, px_str record);
@@ -205,12 +204,6 @@ void px_wait_lost(struct px_grant *grant);
 /** Who waits for the one waits for the other. */
 void px_wait_move(struct px_grant *from, struct px_grant *to);
 void px_wait_closed(struct px_auth *auth);
-/** 1: a token; 0: wait; negative: error. `begin`: may begin a refresh. */
-int px_wait_look(struct px_grant *grant, struct px_auth *auth, struct px_arena *arena,
-                 struct px_token *ret_token, struct px_error *ret_error);
-/** The error of somebody who has no grant. */
-void px_wait_no_grant(const struct px_auth *auth, px_str principal, struct px_arena *arena,
-                      struct px_error *ret);
 void px_wait_init(struct px_grants *grants);
 
 /* ---- grants.c ---- */

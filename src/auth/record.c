@@ -44,7 +44,8 @@ static void when(struct px_jw *w, const char *name, int64_t ms) {
     px_jw_i64(w, ms);
 }
 
-int px_record_write(const struct px_grant *grant, const struct px_tokens *tokens, struct px_buf *to) {
+/* With these tokens; px_record_finish wipes it. */
+static int write_record(const struct px_grant *grant, const struct px_tokens *tokens, struct px_buf *to) {
     struct px_jw w;
     char digest[65];
     /* All at once: a buffer that grows leaves copies behind. */
@@ -85,7 +86,7 @@ int px_record_put(struct px_grant *grant, const struct px_tokens *tokens, struct
     if (!grant->grants->opts.vault)
         return -EROFS;
     px_buf_init(&record, PX_VAULT_MAX_VALUE);
-    int r = px_record_write(grant, tokens, &record);
+    int r = write_record(grant, tokens, &record);
     if (!r)
         r = px_vault_put(grant->grants->opts.vault, scope, grant->key, px_buf_view(&record), cb, user, &op);
     px_record_finish(&record);

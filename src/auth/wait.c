@@ -42,8 +42,9 @@ static void unavailable(const struct px_auth *auth, struct px_arena *arena, px_s
     ret->retry_after_ms = (int64_t)(wait_ns / PX_MS) + 1;
 }
 
-void px_wait_no_grant(const struct px_auth *auth, px_str principal, struct px_arena *arena,
-                      struct px_error *ret) {
+/* The error of somebody who has no grant. */
+static void no_grant(const struct px_auth *auth, px_str principal, struct px_arena *arena,
+                     struct px_error *ret) {
     if (auth->spec.per_principal && !principal.n)
         unauthorized(auth, arena,
                      PX_LIT("this request is nobody's, and each principal has a grant of its own here"), true,
@@ -113,8 +114,9 @@ static bool nothing_to_refresh_with(const struct px_grant *grant) {
     return grant->kept && !grant->tokens.refresh.p;
 }
 
-int px_wait_look(struct px_grant *grant, struct px_auth *auth, struct px_arena *arena,
-                 struct px_token *ret_token, struct px_error *ret_error) {
+/* 1: a token; 0: wait; negative: *ret_error says why there is none. */
+static int look(struct px_grant *grant, struct px_auth *auth, struct px_arena *arena,
+                struct px_token *ret_token, struct px_error *ret_error) {
     uint64_t now = px_loop_now(grant->grants->opts.loop), left = px_grant_left(grant, &grant->tokens);
     bool busy = px_grant_busy(grant) && !grant->stuck;
     if (!px_grant_fits(grant, auth)) {
@@ -126,7 +128,7 @@ int px_wait_look(struct px_grant *grant, struct px_auth *auth, struct px_arena *
     if (px_fetch_is_local(auth))
         return look_local(grant, auth, arena, ret_token, ret_error);
     if (grant->state == PX_GRANT_NONE) {
-        px_wait_no_grant(auth, grant->principal, arena, ret_error);
+        no_grant(auth, grant->principal, arena, ret_error);
         return -EACCES;
     }
     if (grant->state == PX_GRANT_INVALID)
@@ -202,7 +204,7 @@ static void answer(struct waiter *w) {
         return;
     }
     struct px_scope *scope = w->op.scope;
-    int r = px_wait_look(w->grant, w->auth, &scope->arena, &token, &error);
+    int r = look(w->grant, w->auth, &scope->arena, &token, &error);
     if (r == 0)
         px_list_add(&w->grant->waiters, &w->node);
     else
@@ -287,11 +289,11 @@ int px_auth_token(struct px_auth *auth, struct px_scope *scope, const struct px_
     if (!grant) {
         if (r)
             return r;
-        px_wait_no_grant(auth, who->principal, &scope->arena, ret_error);
+        no_grant(auth, who->principal, &scope->arena, ret_error);
         return -EACCES;
     }
     px_grant_touch(grant);
-    r = px_wait_look(grant, auth, &scope->arena, ret_token, ret_error);
+    r = look(grant, auth, &scope->arena, ret_token, ret_error);
     if (r)
         return r;
     if (grants->n_waiters >= PX_GRANTS_WAITERS) {

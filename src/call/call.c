@@ -49,7 +49,7 @@ void px_call_fail(struct px_call *call, struct px_error error) {
 }
 
 /* A tool that may have changed something and did not get to say so. */
-struct px_error px_call_ended_by_host(struct px_call *call, int32_t code, const char *what) {
+static struct px_error ended_by_host(struct px_call *call, int32_t code, const char *what) {
     bool sent = call->dispatched && !call->run.not_done;
     if (call->effect_begun && (sent || call->before == PX_EFFECT_UNKNOWN))
         return px_failure(call, PX_OUTCOME_UNKNOWN, PX_LIT("Look whether it happened before you try again."),
@@ -70,7 +70,7 @@ static void shape_answer(struct px_call *call) {
     case PX_RUN_FAIL:
         error = call->run.error;
         if (call->run.ended_by_host && call->effect_begun)
-            error = px_call_ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
+            error = ended_by_host(call, PX_UNAVAILABLE, "the service was stopped");
         px_shape_failure(call, &error);
         break;
     case PX_RUN_NONE: break;
@@ -115,7 +115,7 @@ static void deadline_passed(void *user) {
         return;
     }
     px_verify_stop(call);
-    struct px_error error = px_call_ended_by_host(call, PX_TIMEOUT, what);
+    struct px_error error = ended_by_host(call, PX_TIMEOUT, what);
     px_shape_failure(call, &error);
     if (call->state != PX_CALL_RUNNING || !px_verify_after(call))
         px_call_end(call);
@@ -130,7 +130,7 @@ static void call_cancel(struct px_op *op) {
         shape_answer(call); /* it went as the answer says; only nobody hears it */
     } else if (call->state != PX_CALL_ENDED) {
         px_verify_stop(call);
-        struct px_error error = px_call_ended_by_host(
+        struct px_error error = ended_by_host(
             call, PX_CANCELLED, left ? "the planner's connection ended" : "cancelled by the planner");
         px_shape_failure(call, &error);
     }

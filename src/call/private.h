@@ -134,8 +134,6 @@ static inline px_str px_call_subject(const struct px_call *call) {
 void px_call_dispatch(struct px_call *call);
 void px_call_end(struct px_call *call);
 void px_call_fail(struct px_call *call, struct px_error error);
-/** A call that the host ends: `code`, or that the outcome is not known. */
-struct px_error px_call_ended_by_host(struct px_call *call, int32_t code, const char *what);
 
 /* effect.c: step 4 */
 /** Put it on record, then dispatch; or go on as the record says when its key was used before. */

@@ -14,7 +14,8 @@ void px_report_finish(struct px_report *report) {
     px_buf_finish(&report->text);
 }
 
-int px_report_path(struct px_buf *to, px_str pointer) {
+/* "/services/data/config" as "services.data.config". */
+static void put_path(struct px_buf *to, px_str pointer) {
     for (size_t i = pointer.n && pointer.p[0] == '/' ? 1 : 0; i < pointer.n; i++) {
         char c = pointer.p[i];
         if (c == '/')
@@ -23,7 +24,6 @@ int px_report_path(struct px_buf *to, px_str pointer) {
             c = pointer.p[++i] == '1' ? '/' : '~';
         px_buf_char(to, c);
     }
-    return to->failed;
 }
 
 static void line_begin(struct px_buf *line, px_str file, px_str text, size_t at) {
@@ -65,7 +65,7 @@ static void add(struct px_report *report, const struct px_place *place, bool err
     if (!error)
         px_buf_text(&line, "warning: ");
     if (place->pointer.n) {
-        px_report_path(&line, place->pointer);
+        put_path(&line, place->pointer);
         px_buf_text(&line, ": ");
     }
     px_buf_text(&line, message);

@@ -29,7 +29,5 @@ void px_report_warning(struct px_report *report, const struct px_place *place, c
     PX_PRINTF(3, 4);
 /** An error at a byte of the file, for text that is not JSON. */
 void px_report_error_at(struct px_report *report, px_str file, px_str text, size_t at, const char *message);
-/** "/services/data/config" as "services.data.config". */
-int px_report_path(struct px_buf *to, px_str pointer);
 
 #endif

@@ -119,8 +119,6 @@ struct px_hold {
 /* things.c: upstreams, groups, quotas, labels */
 PX_MUSTCHECK int px_guard_upstream(struct px_guard *guard, px_str name, struct px_upstream **ret);
 PX_MUSTCHECK int px_guard_group(struct px_guard *guard, px_str name, struct px_group **ret);
-/** NULL: none. */
-struct px_told *px_guard_quota(struct px_guard *guard, char kind, uint64_t account, px_str name);
 struct px_label *px_guard_label(struct px_guard *guard, px_str name);
 /** Made when there is none; NULL: without a name, too long, no memory. */
 struct px_label *px_guard_label_made(struct px_guard *guard, px_str name);

@@ -92,7 +92,8 @@ static px_str key_of(char *to, char kind, uint64_t account, px_str name) {
     return px_str_n(to, 1 + sizeof account + name.n);
 }
 
-struct px_told *px_guard_quota(struct px_guard *guard, char kind, uint64_t account, px_str name) {
+/* NULL: none. */
+static struct px_told *find_quota(struct px_guard *guard, char kind, uint64_t account, px_str name) {
     char key[KEY_ROOM];
     if (!guard->quotas.n || name.n > PX_GUARD_KEY_MAX)
         return NULL;
@@ -118,11 +119,11 @@ void px_guard_find_quotas(struct px_guard *guard, struct px_label *label, uint64
     to->quotas[0] = to->quotas[1] = to->quotas[2] = NULL;
     if (!guard->quotas.n)
         return;
-    to->quotas[0] = px_guard_quota(guard, 'g', account, to->group ? to->group->name : px_str_of(""));
+    to->quotas[0] = find_quota(guard, 'g', account, to->group ? to->group->name : px_str_of(""));
     if (label && label->kind)
-        to->quotas[1] = px_guard_quota(guard, label->kind, account, label->bucket);
+        to->quotas[1] = find_quota(guard, label->kind, account, label->bucket);
     if (guard->globals)
-        to->quotas[2] = px_guard_quota(guard, 'a', account, px_str_of(""));
+        to->quotas[2] = find_quota(guard, 'a', account, px_str_of(""));
 }
 
 static void forget(struct px_guard *guard, struct px_told *told) {
@@ -153,7 +154,7 @@ static bool make_room(struct px_guard *guard, uint64_t now) {
 static struct px_told *quota_made(struct px_guard *guard, char kind, uint64_t account, px_str name,
                                   uint64_t now) {
     char key[KEY_ROOM];
-    struct px_told *told = px_guard_quota(guard, kind, account, name);
+    struct px_told *told = find_quota(guard, kind, account, name);
     if (told || name.n > PX_GUARD_KEY_MAX || !make_room(guard, now))
         return told;
     px_str k = key_of(key, kind, account, name);
@@ -270,7 +271,7 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
     char kind = said->global ? 'a' : said->bucket.n ? 'b' : 'g';
     px_str group = said->group.n ? said->group : ask->group;
     px_str name = said->global ? px_str_of("") : said->bucket.n ? said->bucket : group;
-    bool known = px_guard_quota(guard, kind, ask->account, name) != NULL;
+    bool known = find_quota(guard, kind, ask->account, name) != NULL;
     struct px_told *told = quota_made(guard, kind, ask->account, name, now);
     if (!told)
         return;

@@ -42,7 +42,7 @@ void px_serve_count_put(struct px_serve *serve, struct px_serve_count *count) {
 
 /* ---- refusing ---- */
 
-void px_serve_shed(struct px_serve *serve, const char *why) {
+static void shed(struct px_serve *serve, const char *why) {
     uint64_t now = px_loop_now(serve->loop);
     serve->stats.shed++;
     if (serve->said_ns && now - serve->said_ns < say_ns)
@@ -92,7 +92,7 @@ void px_serve_resume(void *user) {
 /* A connection waits that cannot be taken, and would wake us for ever. One that is idle gives its descriptor; else the one we keep to spare is
  * used to take and close it, so that the peer hears of it. false: nothing helps now: pause. */
 static bool make_room(struct px_serve *serve, int listener, int error) {
-    px_serve_shed(serve, strerror(error));
+    shed(serve, strerror(error));
     if ((error == EMFILE || error == ENFILE) && evict(serve))
         return true;
     if (error != EMFILE || serve->reserve < 0)
@@ -143,7 +143,7 @@ static void take(struct px_serve *serve, int fd, const struct sockaddr_storage *
         return;
     }
     if (px_serve_conn_open(serve, fd, &peer, count, &err))
-        px_serve_shed(serve, err.msg);
+        shed(serve, err.msg);
 }
 
 void px_serve_acceptable(void *user, uint32_t events) {

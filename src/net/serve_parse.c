@@ -3,7 +3,8 @@
 #include "net/http_head.h"
 #include "net/serve_private.h"
 
-int px_serve_refuse(struct px_serve_parse *p, int status, const char *why) {
+/* -EBADMSG, for whoever gives it on. */
+static int refuse(struct px_serve_parse *p, int status, const char *why) {
     if (!p->status) {
         p->status = status;
         p->why = why;
@@ -33,7 +34,7 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t n) {
     if (p->head_done) /* a trailer: dropped */
         return 0;
     if (p->n_headers == PX_SERVE_HEADERS) {
-        px_serve_refuse(p, 431, "too many headers: at most 100");
+        refuse(p, 431, "too many headers: at most 100");
         return HPE_USER;
     }
     return extend(p, &p->headers[p->n_headers].name, at, n);
@@ -66,9 +67,9 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n) {
     struct px_serve_parse *p = llhttp->data;
     int r = px_buf_add(&p->body, at, n);
     if (r == -EMSGSIZE)
-        px_serve_refuse(p, 413, "the body is too large");
+        refuse(p, 413, "the body is too large");
     else if (r)
-        px_serve_refuse(p, 503, "no memory for the body");
+        refuse(p, 503, "no memory for the body");
     return r ? HPE_USER : 0;
 }
 
@@ -77,7 +78,7 @@ static int on_chunk(llhttp_t *llhttp) {
     struct px_serve_parse *p = llhttp->data;
     if (llhttp->content_length <= p->body.cap - p->body.n)
         return 0;
-    px_serve_refuse(p, 413, "the body is too large");
+    refuse(p, 413, "the body is too large");
     return HPE_USER;
 }
 
@@ -118,9 +119,9 @@ static int execute(struct px_serve_parse *p, const char *bytes, size_t n, size_t
         return 0;
     }
     if (r == HPE_INVALID_METHOD)
-        return px_serve_refuse(p, 501, "no such method");
+        return refuse(p, 501, "no such method");
     const char *why = llhttp_get_error_reason(&p->llhttp);
-    return px_serve_refuse(p, 400, why && why[0] ? why : "this is no HTTP request");
+    return refuse(p, 400, why && why[0] ? why : "this is no HTTP request");
 }
 
 /* ---- what llhttp would let pass ---- */
@@ -135,18 +136,18 @@ static bool is_plain(px_str s) {
 static int check_request_line(struct px_serve_parse *p, px_str line) {
     const char *first = memchr(line.p, ' ', line.n), *last = line.n ? memrchr(line.p, ' ', line.n) : NULL;
     if (!first || first == last)
-        return px_serve_refuse(p, 400, "the first line is not METHOD TARGET HTTP/1.1");
+        return refuse(p, 400, "the first line is not METHOD TARGET HTTP/1.1");
     px_str method = px_str_n(line.p, (size_t)(first - line.p));
     px_str target = px_str_n(first + 1, (size_t)(last - first - 1));
     px_str version = px_str_n(last + 1, (size_t)(line.p + line.n - last - 1));
     if (!px_http_is_token(method))
-        return px_serve_refuse(p, 400, "the method is no word");
+        return refuse(p, 400, "the method is no word");
     if (!is_plain(target))
-        return px_serve_refuse(p, 400, "the target has characters that must be percent-encoded");
+        return refuse(p, 400, "the target has characters that must be percent-encoded");
     if (!px_str_starts(version, PX_LIT("HTTP/")))
-        return px_serve_refuse(p, 400, "the first line does not end with HTTP/1.1");
+        return refuse(p, 400, "the first line does not end with HTTP/1.1");
     if (!px_str_is(version, "HTTP/1.1") && !px_str_is(version, "HTTP/1.0"))
-        return px_serve_refuse(p, 505, "HTTP/1.1 is spoken here");
+        return refuse(p, 505, "HTTP/1.1 is spoken here");
     return 0;
 }
 
@@ -154,10 +155,10 @@ static int check_line(struct px_serve_parse *p, px_str line) {
     if (p->lines++ == 0)
         return check_request_line(p, line);
     if (line.p[0] == ' ' || line.p[0] == '\t')
-        return px_serve_refuse(p, 400, "a header goes on in the next line (RFC 9112 §5.2)");
+        return refuse(p, 400, "a header goes on in the next line (RFC 9112 §5.2)");
     const char *colon = memchr(line.p, ':', line.n);
     if (!colon || !px_http_is_token(px_str_n(line.p, (size_t)(colon - line.p))))
-        return px_serve_refuse(p, 400, "a line is no header: NAME: VALUE, without a blank before the colon");
+        return refuse(p, 400, "a line is no header: NAME: VALUE, without a blank before the colon");
     return 0;
 }
 
@@ -170,12 +171,12 @@ int px_serve_parse_scan(struct px_serve_parse *p, px_str in) {
         size_t at = p->scanned;
         char c = in.p[at], before = at ? in.p[at - 1] : 0;
         if (is_control(c))
-            return px_serve_refuse(p, 400, "a control character in the head");
+            return refuse(p, 400, "a control character in the head");
         if ((before == '\r') != (c == '\n'))
-            return px_serve_refuse(p, 400, "lines end with CR LF, and neither stands alone");
+            return refuse(p, 400, "lines end with CR LF, and neither stands alone");
         if (at >= PX_SERVE_HEAD)
-            return p->lines ? px_serve_refuse(p, 431, "the head is too large: at most 16 KiB")
-                            : px_serve_refuse(p, 414, "the target is too long");
+            return p->lines ? refuse(p, 431, "the head is too large: at most 16 KiB")
+                            : refuse(p, 414, "the target is too long");
         if (c != '\n')
             continue;
         px_str line = px_str_n(in.p + p->line, at - 1 - p->line);
@@ -185,7 +186,7 @@ int px_serve_parse_scan(struct px_serve_parse *p, px_str in) {
         if (line.n && check_line(p, line))
             return -EBADMSG;
         if (line.n == 0 && at > 1) /* one empty line may come before a request (RFC 9112 §2.2) */
-            return px_serve_refuse(p, 400, "the first line is empty");
+            return refuse(p, 400, "the first line is empty");
     }
     return 0;
 }
@@ -215,20 +216,20 @@ static int check_headers(struct px_serve_parse *p, const char *head) {
         if (px_str_is(name, "transfer-encoding")) {
             codings++;
             if (!px_str_eq_nocase(value, PX_LIT("chunked")))
-                return px_serve_refuse(p, 501, "the only transfer coding here is chunked");
+                return refuse(p, 501, "the only transfer coding here is chunked");
         }
         if (px_str_is(name, "expect") && p->version == 11) {
             if (!px_str_eq_nocase(value, PX_LIT("100-continue")))
-                return px_serve_refuse(p, 417, "the only expectation here is 100-continue");
+                return refuse(p, 417, "the only expectation here is 100-continue");
             p->expects = true;
         }
     }
     if (hosts > 1 || (hosts == 0 && p->version == 11))
-        return px_serve_refuse(p, 400, "a request has exactly one Host");
+        return refuse(p, 400, "a request has exactly one Host");
     if (lengths + codings > 1 || (codings && p->version == 10))
-        return px_serve_refuse(p, 400, "the length of the body is said in two ways");
+        return refuse(p, 400, "the length of the body is said in two ways");
     if (p->length > p->body.cap)
-        return px_serve_refuse(p, 413, "the body is too large");
+        return refuse(p, 413, "the body is too large");
     return 0;
 }
 
@@ -239,9 +240,9 @@ int px_serve_parse_head(struct px_serve_parse *p, char *head, size_t n) {
         return -EBADMSG;
     p->base = NULL;
     if (!p->head_done || used != n)
-        return px_serve_refuse(p, 400, "this is no HTTP request");
+        return refuse(p, 400, "this is no HTTP request");
     if (p->llhttp.method == HTTP_CONNECT)
-        return px_serve_refuse(p, 501, "this is no proxy");
+        return refuse(p, 501, "this is no proxy");
     for (size_t i = 0; i < p->n_headers; i++)
         lower(head, p->headers[i].name);
     return check_headers(p, head);
@@ -253,7 +254,7 @@ int px_serve_parse_body(struct px_serve_parse *p, const char *bytes, size_t n, s
     p->raw += *ret_used;
     /* Sizes of chunks, extensions and trailers are bytes too. */
     if (p->raw > 8 * (uint64_t)p->body.n + PX_SERVE_HEAD + PX_SERVE_SCRATCH)
-        return px_serve_refuse(p, 413, "the body is mostly not body");
+        return refuse(p, 413, "the body is mostly not body");
     return 0;
 }
 
@@ -266,5 +267,5 @@ int px_serve_parse_request(struct px_serve_parse *p, const char *head) {
                                    .n_headers = p->n_headers,
                                    .body = px_buf_view(&p->body)};
     const char *wrong = px_serve_target(px_str_n(head + p->target.at, p->target.n), &p->req);
-    return wrong ? px_serve_refuse(p, 400, wrong) : 0;
+    return wrong ? refuse(p, 400, wrong) : 0;
 }

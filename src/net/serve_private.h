@@ -60,8 +60,6 @@ PX_MUSTCHECK int px_serve_parse_head(struct px_serve_parse *p, char *head, size_
 PX_MUSTCHECK int px_serve_parse_body(struct px_serve_parse *p, const char *bytes, size_t n, size_t *ret_used);
 /** The request, as its handler gets it (but for `peer`), into `req`. 0; -EBADMSG. */
 PX_MUSTCHECK int px_serve_parse_request(struct px_serve_parse *p, const char *head);
-/** Refuse: -EBADMSG. */
-int px_serve_refuse(struct px_serve_parse *p, int status, const char *why);
 
 /** Method, target and Host together: path, query and host of `ret`; method, version and headers are there. NULL; or what is wrong with them. */
 const char *px_serve_target(px_str target, struct px_serve_req *ret);
@@ -137,7 +135,6 @@ struct px_serve {
 void px_serve_acceptable(void *user, uint32_t events);
 void px_serve_resume(void *user);
 void px_serve_count_put(struct px_serve *serve, struct px_serve_count *count);
-void px_serve_shed(struct px_serve *serve, const char *why);
 
 /* serve_conn.c */
 /** Takes the descriptor and the count, also when it fails. */

@@ -156,17 +156,13 @@ struct px_route_request {
 PX_MUSTCHECK int px_request_build(struct px_arena *arena, const struct px_route *route, struct px_site *site,
                                   px_str args_json, const px_str *values, const struct px_page_state *page,
                                   struct px_route_request *ret, struct px_err *err);
-/** The same; `mask`: with "***" for secrets and credentials. */
-PX_MUSTCHECK int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
-                                 px_str args_json, const px_str *values, const struct px_page_state *page,
-                                 bool mask, struct px_route_request *ret, struct px_err *err);
 /** What a request is made of, beside its route. */
 struct px_request_from {
     px_str args_json;
     const px_str *values;
     const struct px_page_state *page;
     px_str key; /* idempotency key of the call; absent: none */
-    bool mask;
+    bool mask;  /* with "***" for secrets and credentials */
 };
 PX_MUSTCHECK int px_request_make_from(struct px_arena *arena, const struct px_route *route,
                                       struct px_site *site, const struct px_request_from *from,

@@ -176,18 +176,11 @@ int px_request_make_from(struct px_arena *arena, const struct px_route *route, s
     return e;
 }
 
-int px_request_make(struct px_arena *arena, const struct px_route *route, struct px_site *site,
-                    px_str args_json, const px_str *values, const struct px_page_state *page, bool mask,
-                    struct px_route_request *ret, struct px_err *err) {
-    const struct px_request_from from = {
-        .args_json = args_json, .values = values, .page = page, .mask = mask};
-    return px_request_make_from(arena, route, site, &from, ret, err);
-}
-
 int px_request_build(struct px_arena *arena, const struct px_route *route, struct px_site *site,
                      px_str args_json, const px_str *values, const struct px_page_state *page,
                      struct px_route_request *ret, struct px_err *err) {
-    return px_request_make(arena, route, site, args_json, values, page, false, ret, err);
+    const struct px_request_from from = {.args_json = args_json, .values = values, .page = page};
+    return px_request_make_from(arena, route, site, &from, ret, err);
 }
 
 void px_request_to_http(const struct px_route *route, struct px_site *site,

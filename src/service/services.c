@@ -239,15 +239,6 @@ int px_services_pause(struct px_services *services, px_str name, bool paused) {
     return 0;
 }
 
-bool px_services_paused(const struct px_services *services, px_str name) {
-    PX_LIST_EACH (node, &services->services) {
-        const struct px_service *service = px_list_entry(node, struct px_service, node);
-        if (px_str_is(name, service->name))
-            return services->pause_all || service->paused;
-    }
-    return services->pause_all;
-}
-
 bool px_services_paused_all(const struct px_services *services) {
     return services->pause_all;
 }

@@ -86,7 +86,6 @@ bool px_services_drained(const struct px_services *services);
 
 /** Calls of a paused service fail as `unavailable`. "all" is every service, those to come too. -ENOENT. */
 PX_MUSTCHECK int px_services_pause(struct px_services *services, px_str name, bool paused);
-bool px_services_paused(const struct px_services *services, px_str name);
 bool px_services_paused_all(const struct px_services *services);
 /** Writes a JSON array of what is paused: names of services, or ["all"]. */
 void px_services_paused_names(const struct px_services *services, struct px_jw *w);

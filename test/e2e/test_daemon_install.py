@@ -33,9 +33,10 @@ def test_everything_is_there(installed):
     at = prefix(installed)
     for file in ("bin/plexusd", "bin/plexus", "lib/plexus/plugins/sqlite.so", "include/plexus/plugin.h", "share/plexus/config.schema.json",
                  "share/plexus/route.schema.json", "share/plexus/api.schema.json", "lib/plexus/plugins/github.so", "lib/plexus/plugins/http.so",
-                 "lib/systemd/system/plexus.service", "lib/systemd/system/plexus-planner.socket", "lib/sysusers.d/plexus.conf"):
+                 "lib/systemd/system/plexus.service", "lib/systemd/system/plexus-planner.socket", "lib/systemd/system/plexus-http.socket",
+                 "lib/sysusers.d/plexus.conf"):
         assert (at / file).is_file(), file
-    for name in ("plexus.pc", "README.md", "LICENSE", "quickstart.json"):
+    for name in ("plexus.pc", "README.md", "CREDENTIALS.md", "MONITORING.md", "LICENSE", "quickstart.json"):
         find(installed, name)
     assert len([p for p in installed.rglob("plexus.json") if p.parent.name == "plexus"]) == 1, "the first configuration"
     assert not list(installed.rglob("*.a")) and not list(installed.rglob("test_*")), "what only the build needs stays there"
@@ -72,7 +73,7 @@ def test_units(installed):
             shutil.copy(unit, system / unit.name)
     (installed / "bin").mkdir(exist_ok=True)
     shutil.copy("/bin/kill", installed / "bin/kill")
-    done = subprocess.run(["systemd-analyze", "verify", f"--root={installed}", "plexus.service", "plexus-planner.socket"],
+    done = subprocess.run(["systemd-analyze", "verify", f"--root={installed}", "plexus.service", "plexus-planner.socket", "plexus-http.socket"],
                           capture_output=True, text=True)
     assert not [line for line in (done.stdout + done.stderr).splitlines() if "plexus" in line], done
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", str(units / "plexus.service")], capture_output=True, text=True)

@@ -350,4 +350,26 @@ static inline void fails(struct flow_rig *f, const char *args, int32_t code, con
 #define FLOW(f, api, route, schema, answers)                                                                 \
     flow_open(f, api, route, schema, true, answers, PX_COUNT(answers))
 
+/* Input schemas and routes that many tests have. */
+#define NONE "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"
+#define PAGED                                                                                                \
+    "{\"path\":\"/x\",\"page\":{\"kind\":\"page\",\"query\":\"p\",\"size\":{\"query\":\"n\",\"max\":4},\"limit\":100}}"
+
+/* Of an array. */
+static inline size_t count(px_str items) {
+    px_str item;
+    uint64_t pos = 0;
+    size_t n = 0;
+    while (px_json_slice_next(items, &pos, NULL, &item) == 1)
+        n++;
+    return n;
+}
+
+/* Behind the last test of a group. */
+static inline int finish_stock(void **state) {
+    (void)state;
+    px_arena_stock_free();
+    return 0;
+}
+
 #endif

@@ -2,8 +2,6 @@
 #include "support/fault.h"
 #include "unit/flow_help.h"
 
-#define NONE "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"
-
 struct play {
     const char *api, *route, *args, *want;
     bool dry_run;

@@ -1,12 +1,6 @@
 /* Every shape of pages, through whole calls; and the grammar of Link headers. */
 #include "unit/flow_help.h"
 
-static int finish_stock(void **state) {
-    (void)state;
-    px_arena_stock_free();
-    return 0;
-}
-
 /* ---- Link headers ---- */
 
 static void next_is(const char *header, const char *want) {
@@ -92,7 +86,6 @@ static void link_headers_of_any_bytes(void **state) {
 
 /* ---- link ---- */
 
-#define NONE "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"
 #define LINKED                                                                                               \
     "{\"path\":\"/items\",\"page\":{\"kind\":\"link\",\"size\":{\"query\":\"per_page\",\"max\":100},\"limit\":3}}"
 #define AT(url) "GET https://api.example.com" url " "

@@ -1,13 +1,6 @@
 /* Looked-up values: one request for all who wait, kept for their time, and nobody's end is another's. */
 #include "unit/flow_help.h"
 
-static int finish_stock(void **state) {
-    (void)state;
-    px_arena_stock_free();
-    return 0;
-}
-
-#define NONE "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"
 #define VALUES(values)                                                                                       \
     "{\"upstreams\":{\"api\":{\"base_url\":\"https://api.example.com\"}},\"values\":" values "}"
 #define SHOP  VALUES("{\"shop\":{\"route\":{\"path\":\"/shops\"},\"at\":\"/shops/0/id\",\"ttl_s\":10}}")

@@ -146,7 +146,8 @@ void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, 
 static void read_left(struct px_quota_state *q, const struct px_quota *said, uint64_t sent_ns, uint64_t now) {
     int64_t left = cut(said->remaining, AMOUNT_MAX);
     uint64_t reset = said->reset_ms < 0 ? 0 : px_ns_add(now, ns_of(said->reset_ms));
-    bool newer = q->left < 0 || !q->running || (sent_ns && sent_ns >= q->told_ns);
+    bool alone = !q->running && !(sent_ns && sent_ns < q->first_ns);
+    bool newer = q->left < 0 || alone || (sent_ns && sent_ns >= q->told_ns);
     if (!newer && !q->restore_milli && reset) {
         if (!q->reset_ns || reset > q->reset_ns + SLACK_NS)
             newer = true; /* a later window */
@@ -184,6 +185,13 @@ void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64
         q->retry_told_ns = now;
     }
     q->heard_ns = now;
+}
+
+void px_quota_others(struct px_quota_state *q, uint64_t n, uint64_t now) {
+    if (q->left < 0 || !n)
+        return;
+    q->left = PX_MAX(q->left - (int64_t)n, 0);
+    q->first_ns = now;
 }
 
 int64_t px_quota_left(const struct px_quota_state *told, uint64_t now) {

@@ -39,6 +39,7 @@ struct px_quota_state {
     uint64_t probe_ns;                /* 0: none; when one was let in although it would have to wait */
     int64_t in_flight;                /* costs of those that have not left */
     uint32_t running, readings;       /* how many those are; times that `remaining` was said */
+    uint64_t first_ns;                /* 0, or the first reading: others were on their way then */
     uint32_t silent;                  /* answers since then that did not say it */
 };
 
@@ -59,6 +60,8 @@ void px_quota_leave(struct px_quota_state *q, uint64_t cost, uint32_t readings, 
 /** `taken`: what the request was let in for; `sent_ns`: when; 0: not known. */
 void px_quota_told(struct px_quota_state *q, const struct px_quota *said, uint64_t taken, uint64_t sent_ns,
                    uint64_t now);
+/** This was the first reading, and so many others are on their way that it had not counted, perhaps: they will be. */
+void px_quota_others(struct px_quota_state *q, uint64_t n, uint64_t now);
 /** All that was told; what is in flight stays. */
 void px_quota_forget(struct px_quota_state *q);
 /** What is left, without what is in flight; -1: not known. */

@@ -249,6 +249,11 @@ static void say_long(const struct px_guard *guard, const struct px_told *told, u
            PX_KV("advice", "if that is wrong: plexus breaker SERVICE reset forgets it"));
 }
 
+/* Who is inside beside the one whose answer this is. */
+static uint64_t others(const struct px_limiter *at) {
+    return at && at->in_flight ? at->in_flight - 1 : 0;
+}
+
 void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const struct px_quota *said) {
     uint64_t now = px_loop_now(guard->loop), taken = ask->cost ? ask->cost : 1;
     struct px_upstream *up = px_map_get(&guard->upstreams, ask->upstream);
@@ -279,6 +284,12 @@ void px_guard_told(struct px_guard *guard, const struct px_guard_ask *ask, const
     uint64_t before = px_quota_wait(&told->q, spacing, 1, 0, now);
     uint64_t held = px_quota_held(&told->q, 0, 1, 0, now);
     px_quota_told(&told->q, said, taken, ask->sent_ns, now);
+    if (!known && kind != 'b')
+        px_quota_others(&told->q,
+                        others(own && px_str_eq(own->name, name) ? &own->at
+                               : up                              ? &up->at
+                                                                 : NULL),
+                        now);
     say_long(guard, told, held, px_quota_held(&told->q, 0, 1, 0, now));
     if (!guard->waiting)
         return;

@@ -13,6 +13,7 @@
 #include "state/store.h"
 #include <dirent.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -197,6 +198,19 @@ static inline int fix_write(struct fix *f, const char *key, const char *value) {
     assert_int_equal(fix_put(f, key, value, &got), 0);
     fix_until(f, got.calls);
     return got.status;
+}
+
+/* What one row of state.db says; read over a connection of its own. */
+static inline int64_t fix_number(struct fix *f, const char *sql) {
+    sqlite3 *sqlite;
+    sqlite3_stmt *stmt;
+    assert_int_equal(sqlite3_open(fix_path(f, "state.db"), &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_close(sqlite);
+    return n;
 }
 
 #endif

@@ -8,6 +8,11 @@ void px_status_word(struct px_buf *to, const struct px_out *out, enum px_style s
     px_buf_text(to, px_style_end(out, style));
 }
 
+void px_status_count(struct px_buf *to, px_str object, const char *key, const char *words) {
+    px_out_count(to, px_field_u64(object, key));
+    px_buf_text(to, words);
+}
+
 static void print_head(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str status) {
     bool ready = px_field_true(status, "ready"), stopping = px_field_true(status, "stopping");
     px_str calls = px_field(status, "calls");
@@ -25,14 +30,10 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
     px_buf_addf(to, ", pid %llu; you are ", (unsigned long long)px_field_u64(status, "pid"));
     px_out_clean(to, px_field_text(arena, status, "principal"), true);
     px_buf_text(to, "\ncalls     ");
-    px_out_count(to, px_field_u64(calls, "in_flight"));
-    px_buf_text(to, " in flight, ");
-    px_out_count(to, px_field_u64(calls, "total"));
-    px_buf_text(to, " in all, ");
-    px_out_count(to, px_field_u64(calls, "failed"));
-    px_buf_text(to, " failed; planners: ");
-    px_out_count(to, px_field_u64(status, "planners"));
-    px_buf_char(to, '\n');
+    px_status_count(to, calls, "in_flight", " in flight, ");
+    px_status_count(to, calls, "total", " in all, ");
+    px_status_count(to, calls, "failed", " failed; planners: ");
+    px_status_count(to, status, "planners", "\n");
 }
 
 /* Requests of services to the world. */
@@ -40,18 +41,12 @@ static void print_http(struct px_buf *to, px_str http, px_str dns) {
     if (!http.p)
         return;
     px_buf_text(to, "http      ");
-    px_out_count(to, px_field_u64(http, "running"));
-    px_buf_text(to, " in flight, ");
-    px_out_count(to, px_field_u64(http, "requests"));
-    px_buf_text(to, " in all, ");
-    px_out_count(to, px_field_u64(http, "failed"));
-    px_buf_text(to, " failed, ");
-    px_out_count(to, px_field_u64(http, "refused"));
-    px_buf_text(to, " refused; connections: ");
-    px_out_count(to, px_field_u64(http, "connections"));
-    px_buf_text(to, "; names looked up: ");
-    px_out_count(to, px_field_u64(dns, "asked"));
-    px_buf_char(to, '\n');
+    px_status_count(to, http, "running", " in flight, ");
+    px_status_count(to, http, "requests", " in all, ");
+    px_status_count(to, http, "failed", " failed, ");
+    px_status_count(to, http, "refused", " refused; connections: ");
+    px_status_count(to, http, "connections", "; names looked up: ");
+    px_status_count(to, dns, "asked", "\n");
 }
 
 static void print_loop(struct px_buf *to, struct px_arena *arena, px_str loop) {
@@ -68,10 +63,8 @@ static void print_loop(struct px_buf *to, struct px_arena *arena, px_str loop) {
     px_buf_text(to, ", lag ");
     px_out_span(to, px_field_u64(loop, "lag_us"));
     px_buf_text(to, ", ");
-    px_out_count(to, px_field_u64(loop, "slow"));
-    px_buf_text(to, " slow of ");
-    px_out_count(to, px_field_u64(loop, "callbacks"));
-    px_buf_text(to, " callbacks");
+    px_status_count(to, loop, "slow", " slow of ");
+    px_status_count(to, loop, "callbacks", " callbacks");
     if (px_json_slice_type(busy) == PX_JSON_NUMBER) {
         const char *text = px_arena_str(arena, busy).p;
         char *end = NULL;
@@ -93,8 +86,7 @@ static void print_state(struct px_buf *to, struct px_arena *arena, const struct 
         px_out_clean(to, reason, true);
     }
     px_buf_text(to, ", commits ");
-    px_out_count(to, px_field_u64(state, "commits"));
-    px_buf_text(to, ", p50 ");
+    px_status_count(to, state, "commits", ", p50 ");
     px_out_span(to, px_field_u64(state, "commit_p50_us"));
     px_buf_text(to, ", p99 ");
     px_out_span(to, px_field_u64(state, "commit_p99_us"));

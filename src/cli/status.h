@@ -18,6 +18,8 @@ void px_status_service(struct px_buf *to, struct px_arena *arena, const struct p
 void px_status_breakers(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str breakers);
 /** A table of grants, of what plexus/auth/status answers, and their errors below. */
 void px_status_grants(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str result);
+/** A number of an object, and words behind it. */
+void px_status_count(struct px_buf *to, px_str object, const char *key, const char *words);
 /** Clean text in a style. */
 void px_status_word(struct px_buf *to, const struct px_out *out, enum px_style style, px_str text);
 

@@ -14,11 +14,6 @@ px_str px_status_find(struct px_arena *arena, px_str status, px_str name) {
     return (px_str){0};
 }
 
-static void counted(struct px_buf *to, px_str object, const char *key, const char *words) {
-    px_out_count(to, px_field_u64(object, key));
-    px_buf_text(to, words);
-}
-
 static void print_head(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str service) {
     px_str state = px_field_text(arena, service, "state"), error = px_field_text(arena, service, "error");
     px_status_word(to, out, PX_BOLD, px_field_text(arena, service, "name"));
@@ -29,8 +24,8 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
     px_buf_char(to, ' ');
     px_out_clean(to, px_field_text(arena, service, "plugin_version"), true);
     px_buf_text(to, ", ");
-    counted(to, service, "tools", " tools, ");
-    counted(to, service, "in_flight", " calls in flight\n");
+    px_status_count(to, service, "tools", " tools, ");
+    px_status_count(to, service, "in_flight", " calls in flight\n");
     if (error.n) {
         px_buf_text(to, "error      ");
         px_status_word(to, out, PX_RED, error);
@@ -41,19 +36,19 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
 static void print_guard(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str guard) {
     px_str refused = px_field(guard, "refused"), last = px_field(guard, "last_error");
     px_buf_text(to, "requests   ");
-    counted(to, guard, "requests", " in all, ");
-    counted(to, guard, "failed", " failed, ");
-    counted(to, guard, "retries", " retried, ");
-    counted(to, guard, "shared", " answered by another's; retries left: ");
-    counted(to, guard, "retries_left", "\nrefused    ");
-    counted(to, refused, "rate", " for a rate, ");
-    counted(to, refused, "queue", " by a full queue, ");
-    counted(to, refused, "busy", " without a place in time, ");
-    counted(to, refused, "open", " by an open breaker\nnow        ");
-    counted(to, guard, "in_flight", " of ");
-    counted(to, guard, "in_flight_limit", " in flight, ");
-    counted(to, guard, "waiting", " of ");
-    counted(to, guard, "waiting_limit", " waiting\ntime       p50 ");
+    px_status_count(to, guard, "requests", " in all, ");
+    px_status_count(to, guard, "failed", " failed, ");
+    px_status_count(to, guard, "retries", " retried, ");
+    px_status_count(to, guard, "shared", " answered by another's; retries left: ");
+    px_status_count(to, guard, "retries_left", "\nrefused    ");
+    px_status_count(to, refused, "rate", " for a rate, ");
+    px_status_count(to, refused, "queue", " by a full queue, ");
+    px_status_count(to, refused, "busy", " without a place in time, ");
+    px_status_count(to, refused, "open", " by an open breaker\nnow        ");
+    px_status_count(to, guard, "in_flight", " of ");
+    px_status_count(to, guard, "in_flight_limit", " in flight, ");
+    px_status_count(to, guard, "waiting", " of ");
+    px_status_count(to, guard, "waiting_limit", " waiting\ntime       p50 ");
     px_out_span(to, px_field_u64(guard, "p50_us"));
     px_buf_text(to, ", p99 ");
     px_out_span(to, px_field_u64(guard, "p99_us"));

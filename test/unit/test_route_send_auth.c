@@ -56,7 +56,8 @@ uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who) {
 }
 static struct px_token token(void) {
     snprintf(fake.value, sizeof fake.value, "Bearer token-%u", (unsigned)fake.generation);
-    return (struct px_token){PX_LIT("Authorization"), px_str_of(fake.value), account(), fake.generation, NULL};
+    return (struct px_token){PX_LIT("Authorization"), px_str_of(fake.value), account(), fake.generation,
+                             NULL};
 }
 /* Until the call is over and told, not only until the flow is. */
 int px_auth_keep(const struct px_token *token, struct px_scope *scope) {

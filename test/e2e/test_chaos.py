@@ -251,7 +251,7 @@ def limits(world):
     """A service for each family: what one is told does not concern the others."""
     config = dict(world.daemon.config)
     config["services"] = dict(config["services"])
-    more = ("long", "after_draft", "after_github", "after_shopify", "after_discord", "after_throttle", "after_cost", "global")
+    more = ("long", "down", "after_draft", "after_github", "after_shopify", "after_discord", "after_throttle", "after_cost", "global")
     for name in tuple(WAITS) + more:
         config["services"][name] = {"plugin": "chaos", "limits": LIMITS, "config": {"base_url": world.upstream.url}}
     world.daemon.reload(config)
@@ -266,12 +266,15 @@ def test_waits_as_told(limits, name):
     assert least * 0.99 <= gaps[0] < least + 3
 
 
-def test_longer_than_there_is_time(limits):
+@pytest.mark.parametrize("name, said, first", [("long", 429, "rate_limited"), ("down", 503, "unavailable")])
+def test_longer_than_there_is_time(limits, name, said, first):
     """The answer comes at once, and says when; who asks meanwhile is told without a request."""
-    result, n, _, took = limited(limits, "long", status(429, {"Retry-After": "100"}), timeout_ms=5000)
+    result, n, _, took = limited(limits, name, status(said, {"Retry-After": "100"}), timeout_ms=5000)
     code, retryable, after = outcome(result)
-    assert (code, retryable, n) == ("rate_limited", True, 1) and 95_000 < after <= 101_000 and took < 2, result
-    result, n, _, took = limited(limits, "long", timeout_ms=5000)
+    assert (code, retryable, n) == (first, True, 1) and 95_000 < after <= 101_000 and took < 2, result
+    assert "Wait 10" in result["structuredContent"]["error"]["advice"], result
+    result, n, _, took = limited(limits, name, timeout_ms=5000)
+    assert result["structuredContent"]["error"]["message"] == f"{name} said: to wait", result
     assert outcome(result)[0] == "rate_limited" and 95_000 < outcome(result)[2] <= 101_000 and n == 0 and took < 2, result
 
 

@@ -292,6 +292,18 @@ def test_a_failure_frees_the_key(make, upstream):
     assert [e["outcome"] for e in effects(host)] == ["done", "failed"]
 
 
+def test_keys_have_a_length(make, upstream):
+    host = make()
+    with host.planner() as planner:
+        for key in ("", "k" * 257, "\u00e9" * 129, 7, None, ["k"]):
+            answer = planner.answer(planner.begin_call("up_plain", {"name": "one"}, {KEY: key}))
+            assert "1 to 256 bytes" in answer["error"]["message"], answer
+        assert call(planner, "up_plain", key="k" * 256)[0]["id"] == 1
+        assert call(planner, "up_plain", key="k" * 255 + "l")[0]["id"] == 2
+        assert call(planner, "up_plain", key="k" * 256)[1]["plexus/replayed"] is True
+    assert upstream.posts == 2
+
+
 def test_keys_are_stable_and_apart(make, upstream):
     """What the upstream gets as a key is no caller's own, and never the same for two effects."""
     host = make()

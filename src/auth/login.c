@@ -239,7 +239,8 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
     else if (!auth)
         px_err_set(err, -ENOENT,
                    "there is no service \"" PX_FMT
-                   "\" with a login (plexus status lists the services; its `auth` must be of kind oauth2)",
+                   "\" with a login: plexus status says whether it is there, and whether it failed; its "
+                   "`auth` must be of kind oauth2",
                    PX_ARG(service));
     return auth;
 }

@@ -21,8 +21,9 @@ static void print_head(struct px_buf *to, struct px_arena *arena, const struct p
     px_status_word(to, out, px_str_is(state, "ready") ? PX_GREEN : PX_RED, state);
     px_buf_text(to, ", plugin ");
     px_out_clean(to, px_field_text(arena, service, "plugin"), true);
-    px_buf_char(to, ' ');
-    px_out_clean(to, px_field_text(arena, service, "plugin_version"), true);
+    px_str version = px_field_text(arena, service, "plugin_version");
+    px_buf_text(to, version.n ? " " : "");
+    px_out_clean(to, version, true);
     px_buf_text(to, ", ");
     px_status_count(to, service, "tools", " tools, ");
     px_status_count(to, service, "in_flight", " calls in flight\n");
@@ -99,7 +100,7 @@ static void ms_cell(struct px_table *table, px_str object, const char *key) {
 
 static void end(struct px_table *table, struct px_buf *to, const struct px_out *out) {
     if (table->n_cells) {
-        px_buf_char(to, '\n');
+        px_buf_text(to, to->n ? "\n" : ""); /* between tables; `plexus breaker` prints one alone */
         px_table_print(table, to, out);
     }
     px_table_finish(table);

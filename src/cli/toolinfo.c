@@ -89,6 +89,8 @@ void px_tools_hint(struct px_client *client, px_str name, px_str error) {
         px_str near = px_tools_nearest(&tools, name);
         if (near.n && !px_str_eq(near, name) && !memmem(said.p, said.n, near.p, near.n))
             px_cli_fail(client->cli, 0, NULL, "did you mean " PX_FMT "?", PX_ARG(near));
+        else if (!near.n && memmem(said.p, said.n, "unknown tool", 12))
+            px_cli_fail(client->cli, 0, NULL, "a service that failed has no tools: see plexus status");
     }
     px_tools_finish(&tools);
     px_buf_finish(&said);

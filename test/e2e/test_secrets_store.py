@@ -315,3 +315,14 @@ def test_check_needs_no_store(make, folder):
     host.write(host.config)
     done = run_plexusd("--check", host.file)
     assert done.returncode == 1 and "services.web.config.token.stored: not the name of a secret" in done.stderr
+
+
+def test_a_service_that_waits_for_its_secret_is_found_out(make):
+    """What a person meets who calls before the secret is set: each command says where to look."""
+    host = make()
+    call, shown, breakers = plexus(host, "call", "web_get", "id=a"), plexus(host, "status", "web", "--text"), plexus(host, "breaker", "web", "--text")
+    assert call.returncode == 1 and "a service that failed has no tools: see plexus status" in call.stderr
+    assert "web: failed, plugin routes, 0 tools" in shown.stdout and "plexus secret set web_token" in shown.stdout
+    assert not breakers.stdout.startswith("\n")
+    login = plexus(host, "auth", "login", "web")
+    assert login.returncode != 0 and "plexus status says whether it is there, and whether it failed" in login.stderr

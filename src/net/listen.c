@@ -21,6 +21,23 @@ static int make_address(const char *what, const char *path, struct sockaddr_un *
     return 0;
 }
 
+/* Where everyone may take files away, anyone could put another socket in this one's place, and be told secrets; or a link, while its mode is set. */
+static int check_folder(const char *what, const struct sockaddr_un *address, struct px_err *err) {
+    char folder[sizeof address->sun_path];
+    struct stat st;
+    px_str_copy(folder, sizeof folder, px_str_of(address->sun_path));
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder] = 0;
+    if (stat(folder, &st) < 0)
+        return px_err_errno(err, -errno, "the %s %s", what, address->sun_path);
+    if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
+        return px_err_set(err, -EPERM,
+                          "the %s is not made in %s: everyone may write there, and put another in its place. "
+                          "chmod o-w, or choose another folder",
+                          what, folder);
+    return 0;
+}
+
 /* Whether what stands at this path may go: 0; or an error, in words. */
 static int check_stale(const char *what, const struct sockaddr_un *address, struct px_err *err) {
     struct stat st;
@@ -74,6 +91,8 @@ int px_listen_unix(const char *what, const char *path, mode_t mode, gid_t group,
     struct stat st;
     struct px_listen_file file = {0};
     int r = make_address(what, path, &address, err);
+    if (!r)
+        r = check_folder(what, &address, err);
     if (!r)
         r = check_stale(what, &address, err);
     if (r)

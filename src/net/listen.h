@@ -17,7 +17,7 @@ struct px_listen_file {
 /** A listening stream socket (not blocking, close-on-exec) at `path`, which is absolute. It is made under another name with the right
  *  mode and group, then renamed into place: nobody connects too early, and a stale file is replaced in one step. `what` is what
  *  errors call it: "planner socket". `group` (gid_t)-1: as it comes. -EADDRINUSE: somebody answers there; -EEXIST: what stands there is
- *  no socket; -EINVAL: the path. */
+ *  no socket; -EINVAL: the path; -EPERM: everyone may write in its folder (and no sticky bit is set). */
 PX_MUSTCHECK int px_listen_unix(const char *what, const char *path, mode_t mode, gid_t group, int *ret_fd,
                                 struct px_listen_file *ret_file, struct px_err *err);
 /** The file goes, if it is still ours: a newer process may have put its own there. */

@@ -106,6 +106,21 @@ static void test_paths_that_cannot_be(void **state) {
     fix_close(&f);
 }
 
+/* Whoever may take our socket away may put another in its place. */
+static void test_a_folder_of_everyone(void **state) {
+    struct fix f;
+    (void)state;
+    open_without_front(&f);
+    struct px_front_opts opts = fix_opts(&f);
+    assert_int_equal(chmod(f.dir, 0777), 0);
+    assert_int_equal(px_front_create(&opts, &f.front, &f.err), -EPERM);
+    assert_non_null(strstr(f.err.msg, f.dir));
+    assert_int_equal(access(f.path, F_OK), -1);
+    assert_int_equal(chmod(f.dir, 01777), 0); /* as /tmp is: only its owner takes it away */
+    assert_int_equal(px_front_create(&opts, &f.front, &f.err), 0);
+    fix_close(&f);
+}
+
 /* A newer process may have put its own socket there. */
 static void test_only_its_own_file_is_removed(void **state) {
     struct fix f;
@@ -338,6 +353,7 @@ int main(void) {
         cmocka_unit_test(test_mode_and_group),
         cmocka_unit_test(test_what_stands_at_the_path),
         cmocka_unit_test(test_paths_that_cannot_be),
+        cmocka_unit_test(test_a_folder_of_everyone),
         cmocka_unit_test(test_only_its_own_file_is_removed),
         cmocka_unit_test(test_a_socket_that_is_given),
         cmocka_unit_test(test_limits),

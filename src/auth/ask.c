@@ -1,6 +1,7 @@
 #include "auth/private.h"
 #include "base/codec.h"
 #include "json/slice.h"
+#include <strings.h>
 
 enum { FORM_MAX = 256 << 10 };
 
@@ -106,6 +107,16 @@ static bool sendable(px_str token) {
     return true;
 }
 
+/* Of the types that are registered, those that are shown with a proof of ours (RFC 9449; the drafts for mac and pop), which RFC 6749 §7.1 forbids to go without. Others
+ * (Slack's "bot", "user") are bearer tokens under another name. */
+static bool needs_proof(px_str type) {
+    static const char *const types[] = {"dpop", "mac", "pop"};
+    for (size_t i = 0; i < PX_COUNT(types); i++)
+        if (type.n == strlen(types[i]) && !strncasecmp(type.p, types[i], type.n))
+            return true;
+    return false;
+}
+
 static void say(struct px_ask_answer *answer, struct px_scope *scope, const char *words) {
     answer->ok = false;
     px_str host = px_arena_str(&scope->arena, px_str_of(words));
@@ -144,6 +155,11 @@ static void judge(struct ask *ask, const struct px_send_answer *sent, struct px_
     else if (ask->token && (!answer->access_token.p || !sendable(answer->access_token)))
         answer->transient = true,
         say(answer, ask->scope, "the token endpoint's answer has no usable access_token");
+    else if (ask->token && needs_proof(answer->token_type))
+        answer->transient = true,
+        say(answer, ask->scope,
+            "the provider gives tokens that need a proof with each request (token_type DPoP, mac, pop): "
+            "register a client that gets bearer tokens");
 }
 
 static void on_answer(void *user, const struct px_send_answer *sent) {

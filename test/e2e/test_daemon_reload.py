@@ -1,8 +1,11 @@
 """HUP: what changes, what stays, and that a wrong configuration changes nothing."""
 import copy
+import http.server
 import os
+import random
 import shutil
 import signal
+import threading
 
 import pytest
 from conftest import BUILD, RpcError, base_config, until
@@ -217,3 +220,55 @@ def test_other_credentials_replace_the_instance(web, folder):
     assert "the-first-secret" not in web.log() and "the-second-secret" not in web.log()
     web.reload(changed(web, lambda c: c["services"]["web"].update(auth={"kind": "bearer", "secret": "written-right-here"})))
     assert "services.web.auth.secret: expected an object" in web.log() and "written-right-here" not in web.log()
+
+
+class Polite(http.server.BaseHTTPRequestHandler):
+    """Keeps connections open, for as long as the other side does."""
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b'{"id":7}')
+
+
+def test_reloads_leave_nothing(plexusd, folder):
+    """Services replaced again and again while they are called: connections of the old instances are closed at once, and nothing else stays."""
+    upstream, chance = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Polite), random.Random(1)
+    upstream.daemon_threads = True
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    url = "http://127.0.0.1:%d" % upstream.server_address[1]
+    (folder / "more").mkdir()
+    shutil.copy(BUILD / "test/abi/plugins/chaos.so", folder / "more")
+    (folder / "more" / "chaos.so").chmod(0o644)
+    config = base_config(folder)
+    config["plugin_dirs"].append(str(folder / "more"))
+    config["services"]["up"] = {"plugin": "chaos", "config": {"base_url": url}, "limits": {"in_flight": 100}}
+    host = plexusd(config).start()
+
+    def fds():
+        return len(os.listdir(f"/proc/{host.pid}/fd"))
+
+    try:
+        with host.planner() as planner:
+            planner.data_of("up_get", {"case": "first"})
+            before, loop = fds(), planner.status()["loop"]
+            for n in range(int(os.environ.get("PX_TEST_RELOADS", "12"))):
+                ids = [planner.begin_call("up_get", {"case": "n%d" % chance.randrange(10 ** 9)}) for _ in range(20)]
+                host.reload(changed(host, lambda c: c["services"]["up"].update(network={"allow_private": n % 2 == 0}, limits={"in_flight": 100 - n % 5})))
+                for id in ids:
+                    result = planner.answer(id)["result"]
+                    assert not result.get("isError") or result["structuredContent"]["error"]["retryable"], result
+            planner.data_of("up_get", {"case": "last"})
+            until(lambda: fds() <= before + 1, f"descriptors: {before} before, {fds()} now")
+            until(lambda: planner.status()["loop"]["ops"] <= loop["ops"], "what was under way")
+            after = planner.status()["loop"]
+            assert after["scopes"] <= loop["scopes"] and after["timers"] <= loop["timers"] + 5, (loop, after)
+    finally:
+        upstream.shutdown()
+        upstream.server_close()

@@ -54,6 +54,7 @@ struct px_daemon {
     bool hurry;               /* a second signal, or no more time */
     struct px_hook watch;     /* while draining: is it over? */
     struct px_timer deadline; /* of draining */
+    struct px_timer memory;   /* when to give back what a busy time has left */
     struct px_work reload;
 };
 

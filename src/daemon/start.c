@@ -7,6 +7,8 @@
 #include "reactor/child.h"
 #include <sys/stat.h>
 
+static const uint64_t give_back_ns = 10 * PX_S;
+
 static int load(struct px_daemon *d, struct px_err *err) {
     struct px_report report;
     PX_AUTOFREE char *path = NULL;
@@ -53,6 +55,13 @@ static void on_settled(void *user) {
         px_gate_recover(d->gate);
     d->ready = true;
     d->reloading = false;
+    px_process_give_back(true); /* starting needs more than what follows */
+}
+
+static void give_back(void *user) {
+    struct px_daemon *d = user;
+    px_process_give_back(false);
+    px_timer_arm_in(&d->memory, give_back_ns);
 }
 
 static int open_state(struct px_daemon *d, struct px_err *err) {
@@ -158,6 +167,8 @@ static int open_loop(struct px_daemon *d, struct px_err *err) {
         return r;
     px_notify_init(&d->notify, d->loop);
     px_work_init(&d->reload, "daemon/reload", px_daemon_reload, d);
+    px_timer_init(&d->memory, d->loop, "daemon/memory", give_back, d);
+    px_timer_arm_in(&d->memory, give_back_ns);
     r = px_scope_open(d->loop, NULL, "daemon", 0, &d->scope);
     if (r < 0)
         return px_err_errno(err, r, "the daemon's scope");
@@ -199,6 +210,7 @@ int px_daemon_start(struct px_daemon *d, struct px_err *err) {
 void px_daemon_finish(struct px_daemon *d) {
     if (d->loop) {
         px_timer_disarm(&d->deadline);
+        px_timer_disarm(&d->memory);
         px_work_cancel(&d->reload);
         if (d->watch.fn)
             px_hook_remove(&d->watch);

@@ -180,7 +180,8 @@ static bool set_always(struct px_http_easy *easy) {
     SET(PATH_AS_IS, 1L); /* url.h has made it what it is */
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(HTTP09_ALLOWED, 0L);
-    SET(ACCEPT_ENCODING, ""); /* decode; what is said is in http_out.c */
+    SET(ACCEPT_ENCODING, "");           /* decode; what is said is in http_out.c */
+    SET(UPLOAD_BUFFERSIZE, 16 * 1024L); /* with TLS each request takes one: 64 KB to be found, and wiped */
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(SSL_VERIFYPEER, 1L);

@@ -87,7 +87,7 @@ static int grow(struct px_json_keys *keys) {
     return 0;
 }
 
-int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n) {
+int px_json_keys_add_rare(struct px_json_keys *keys, px_str raw, size_t n) {
     if (keys->n == keys->room && grow(keys))
         return -ENOMEM;
     struct px_key *key = &keys->list[keys->n++];

@@ -3,7 +3,7 @@
 #ifndef PX_JSON_KEYS_H
 #define PX_JSON_KEYS_H
 
-#include "base/str.h"
+#include "json/text.h"
 
 enum { PX_KEYS_OWN = 64 }; /* so many need no heap */
 
@@ -25,9 +25,25 @@ struct px_json_keys {
 void px_json_keys_init(struct px_json_keys *keys, px_str text);
 void px_json_keys_finish(struct px_json_keys *keys);
 /** A valid string of the text, without its quotes; `n`: its length when decoded. -ENOMEM. */
-PX_MUSTCHECK int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n);
+PX_MUSTCHECK static inline int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n);
 /** An object ends, whose keys begin at `first` (what keys->n was): forget them. -EEXIST: one stood there before, and *ret_at is
  *  where its quote is; -ENOMEM. */
 PX_MUSTCHECK int px_json_keys_close(struct px_json_keys *keys, size_t first, size_t *ret_at);
+
+/** The keys that are not like most: the list has to grow, it holds escapes, the text ends close behind it. */
+PX_MUSTCHECK int px_json_keys_add_rare(struct px_json_keys *keys, px_str raw, size_t n);
+
+static inline int px_json_keys_add(struct px_json_keys *keys, px_str raw, size_t n) {
+    size_t at = (size_t)(raw.p - keys->text.p);
+    if (keys->n == keys->room || n != raw.n || keys->text.n - at < sizeof(uint64_t))
+        return px_json_keys_add_rare(keys, raw, n);
+    uint64_t start = px_load8(raw.p);
+    struct px_key *key = &keys->list[keys->n++];
+    key->start = n < sizeof start ? start & ~(~0ull << (n * 8)) : start;
+    key->at = (uint32_t)at;
+    key->n = (uint32_t)n & 0x7fffffff;
+    key->escaped = 0;
+    return 0;
+}
 
 #endif

@@ -18,35 +18,44 @@ struct level {
 };
 
 struct scan {
-    const char *text, *p, *end; /* p: the byte that is looked at */
-    const char *why;            /* what was expected, or what is wrong */
+    const char *text, *end;
+    const char *at, *why; /* where it went wrong; what was expected, or what is wrong */
+    int failed;
     struct px_json_scan count;
     size_t most_values, limit; /* limit: the one that was hit */
+    size_t dropped;            /* bytes that decoding takes away from the last string */
     unsigned depth, most_depth;
     struct px_json_keys keys;
     struct level levels[MOST_DEPTH + 1];
 };
 
-static int wrong(struct scan *s, const char *at, const char *why) {
-    s->p = at;
+/* What follows takes the byte that is looked at, and gives the one behind what it has read; NULL: it has failed. (A place
+ * that is handed on stays in a register; one that is kept in the struct goes through memory with every step.) */
+
+static const char *fail(struct scan *s, const char *at, int code, const char *why) {
+    s->at = at;
     s->why = why;
-    return -EINVAL;
+    s->failed = code;
+    return NULL;
 }
 
-static int too_much(struct scan *s, size_t limit, const char *why) {
+static const char *wrong(struct scan *s, const char *at, const char *why) {
+    return fail(s, at, -EINVAL, why);
+}
+
+static const char *too_much(struct scan *s, const char *at, size_t limit, const char *why) {
     s->limit = limit;
-    s->why = why;
-    return -EMSGSIZE;
+    return fail(s, at, -EMSGSIZE, why);
 }
 
 /* ---- strings and numbers ---- */
 
-/* p: a backslash. Moves behind the escape. */
-static int scan_escape(struct scan *s, unsigned *ret_bytes, char bytes[4]) {
-    const char *at = s->p;
-    *ret_bytes = px_unescape(&s->p, s->end, bytes);
+/* p: a backslash. */
+static const char *scan_escape(struct scan *s, const char *p, unsigned *ret_bytes, char bytes[4]) {
+    const char *at = p;
+    *ret_bytes = px_unescape(&p, s->end, bytes);
     if (*ret_bytes)
-        return 0;
+        return p;
     if (s->end - at < 2)
         return wrong(s, s->end, "expected the closing quote");
     if (at[1] != 'u')
@@ -56,43 +65,50 @@ static int scan_escape(struct scan *s, unsigned *ret_bytes, char bytes[4]) {
     return wrong(s, at, "half a surrogate pair");
 }
 
-/* p: behind the opening quote. Moves behind the closing one. *ret_dropped: bytes that decoding takes away. */
-static int scan_string(struct scan *s, size_t *ret_dropped) {
+/* p: the first byte of a string that is not plain. */
+static const char *scan_string_rest(struct scan *s, const char *p) {
     bool nul = false;
-    size_t dropped = 0;
-    for (;;) {
-        s->p = px_plain_end(s->p, s->end);
-        if (s->p == s->end)
-            return wrong(s, s->end, "expected the closing quote");
-        unsigned char c = (unsigned char)*s->p;
+    s->dropped = 0;
+    for (;; p = px_plain_end(p, s->end)) {
+        if (p == s->end)
+            return wrong(s, p, "expected the closing quote");
+        unsigned char c = (unsigned char)*p;
         if (c == '"')
             break;
         if (c == '\\') {
             char bytes[4];
             unsigned n;
-            const char *at = s->p;
-            if (scan_escape(s, &n, bytes))
-                return -EINVAL;
+            const char *behind = scan_escape(s, p, &n, bytes);
+            if (!behind)
+                return NULL;
             nul |= n == 1 && bytes[0] == 0;
-            dropped += (size_t)(s->p - at) - n;
+            s->dropped += (size_t)(behind - p) - n;
+            p = behind;
         } else if (c < 0x20) {
-            return wrong(s, s->p, "control characters must be escaped in a string");
+            return wrong(s, p, "control characters must be escaped in a string");
         } else {
-            int n = px_utf8_step(s->p, s->end);
+            int n = px_utf8_step(p, s->end);
             if (n < 0)
-                return wrong(s, s->p, "not UTF-8");
-            s->p += n;
+                return wrong(s, p, "not UTF-8");
+            p += n;
         }
     }
     s->count.nul += nul;
-    s->p++;
-    *ret_dropped = dropped;
-    return 0;
+    return p + 1;
+}
+
+/* p: behind the opening quote. */
+static inline const char *scan_string(struct scan *s, const char *p) {
+    p = px_plain_end(p, s->end);
+    if (p == s->end || *p != '"')
+        return scan_string_rest(s, p);
+    s->dropped = 0;
+    return p + 1;
 }
 
 /* p: '-' or a digit. */
-static int scan_number(struct scan *s) {
-    const char *begin = s->p, *p = begin, *end = s->end;
+static const char *scan_number(struct scan *s, const char *p) {
+    const char *begin = p, *end = s->end;
     bool fast = *p != '-';
     p += *p == '-';
     const char *digits = p;
@@ -123,153 +139,132 @@ static int scan_number(struct scan *s) {
     }
     if (!fast && !px_number_is_exact(px_str_n(begin, (size_t)(p - begin))))
         s->count.inexact++;
-    s->p = p;
-    return 0;
+    return p;
 }
 
-static int scan_word(struct scan *s, const char *word, size_t n) {
+static const char *scan_word(struct scan *s, const char *p, const char *word, size_t n) {
     size_t i = 1;
-    while (i < n && s->p + i < s->end && s->p[i] == word[i])
+    while (i < n && p + i < s->end && p[i] == word[i])
         i++;
-    if (i < n)
-        return wrong(s, s->p, "expected a value");
-    s->p += n;
-    return 0;
+    return i < n ? wrong(s, p, "expected a value") : p + n;
 }
 
-/* p: where a key must begin. Moves behind its colon. */
-static int scan_key(struct scan *s, const char *expected) {
-    if (s->p == s->end || *s->p != '"')
-        return wrong(s, s->p, expected);
-    const char *begin = ++s->p;
-    size_t dropped;
-    int r = scan_string(s, &dropped);
-    if (r)
-        return r;
-    px_str raw = px_str_n(begin, (size_t)(s->p - 1 - begin));
-    r = px_json_keys_add(&s->keys, raw, raw.n - dropped);
-    if (r)
-        return r;
-    s->p = px_skip_space(s->p, s->end);
-    if (s->p == s->end || *s->p != ':')
-        return wrong(s, s->p, "expected ':'");
-    s->p++;
-    return 0;
+/* p: where a key must begin. Gives where its value must begin. */
+static const char *scan_key(struct scan *s, const char *p, const char *expected) {
+    if (p == s->end || *p != '"')
+        return wrong(s, p, expected);
+    const char *begin = ++p;
+    p = scan_string(s, p);
+    if (!p)
+        return NULL;
+    px_str raw = px_str_n(begin, (size_t)(p - 1 - begin));
+    if (px_json_keys_add(&s->keys, raw, raw.n - s->dropped))
+        return fail(s, begin, -ENOMEM, NULL);
+    p = px_skip_space(p, s->end);
+    if (p == s->end || *p != ':')
+        return wrong(s, p, "expected ':'");
+    return px_skip_space(p + 1, s->end);
 }
 
 /* ---- values ---- */
 
-static int open_level(struct scan *s, bool is_object) {
+/* p: the opening bracket. */
+static const char *open_level(struct scan *s, const char *p) {
     if (s->depth == s->most_depth)
-        return too_much(s, s->most_depth, "levels of nesting");
-    s->levels[++s->depth] = (struct level){(uint32_t)s->keys.n, is_object};
+        return too_much(s, p, s->most_depth, "levels of nesting");
+    s->levels[++s->depth] = (struct level){(uint32_t)s->keys.n, *p == '{'};
     s->count.depth = PX_MAX(s->count.depth, s->depth);
-    s->p++;
-    return 0;
+    return p + 1;
 }
 
 /* p: the closing bracket. */
-static int close_level(struct scan *s) {
+static const char *close_level(struct scan *s, const char *p) {
     const struct level *level = &s->levels[s->depth--];
     size_t at = 0;
     int r = level->is_object ? px_json_keys_close(&s->keys, level->first_key, &at) : 0;
     if (r == -EEXIST)
         return wrong(s, s->text + at, "the same key twice in one object");
-    s->p++;
-    return r;
+    return r ? fail(s, p, r, NULL) : p + 1;
 }
 
-/* A scalar, or the opening of a container: then *ret_opened. */
-static int scan_value(struct scan *s, bool *ret_opened, const char *expected) {
-    size_t dropped;
-    *ret_opened = false;
-    if (s->p == s->end)
-        return wrong(s, s->p, expected);
+/* A scalar, or the opening of a container. */
+static inline const char *scan_value(struct scan *s, const char *p, const char *expected) {
+    if (p == s->end)
+        return wrong(s, p, expected);
     if (++s->count.values > s->most_values)
-        return too_much(s, s->most_values, "values");
-    switch (*s->p) {
-    case '"': s->p++; return scan_string(s, &dropped);
+        return too_much(s, p, s->most_values, "values");
+    switch (*p) {
+    case '"': return scan_string(s, p + 1);
     case '{':
-    case '[': *ret_opened = true; return open_level(s, *s->p == '{');
-    case 't': return scan_word(s, "true", 4);
-    case 'f': return scan_word(s, "false", 5);
-    case 'n': return scan_word(s, "null", 4);
-    default:
-        if (*s->p != '-' && !px_is_digit(*s->p))
-            return wrong(s, s->p, expected);
-        return scan_number(s);
+    case '[': return open_level(s, p);
+    case 't': return scan_word(s, p, "true", 4);
+    case 'f': return scan_word(s, p, "false", 5);
+    case 'n': return scan_word(s, p, "null", 4);
+    default: return *p == '-' || px_is_digit(*p) ? scan_number(s, p) : wrong(s, p, expected);
     }
 }
 
-/* p: behind a value. Closes what ends here; then p is where the next value begins, or the depth is 0. */
-static int scan_between(struct scan *s) {
-    while (s->depth) {
+/* p: behind a value. Closes what ends here; gives where the next value begins, unless the depth is 0. */
+static inline const char *scan_between(struct scan *s, const char *p) {
+    while (p && s->depth) {
         bool is_object = s->levels[s->depth].is_object;
-        s->p = px_skip_space(s->p, s->end);
-        char c = s->p < s->end ? *s->p : 0;
+        p = px_skip_space(p, s->end);
+        char c = p < s->end ? *p : 0;
         if (c == ',') {
-            s->p = px_skip_space(s->p + 1, s->end);
-            if (!is_object)
-                return 0;
-            int r = scan_key(s, "expected a key in quotes");
-            s->p = r ? s->p : px_skip_space(s->p, s->end);
-            return r;
+            p = px_skip_space(p + 1, s->end);
+            return is_object ? scan_key(s, p, "expected a key in quotes") : p;
         }
-        if (c != (is_object ? '}' : ']') || s->p == s->end)
-            return wrong(s, s->p, is_object ? "expected ',' or '}'" : "expected ',' or ']'");
-        int r = close_level(s);
-        if (r)
-            return r;
+        if (c != (is_object ? '}' : ']') || p == s->end)
+            return wrong(s, p, is_object ? "expected ',' or '}'" : "expected ',' or ']'");
+        p = close_level(s, p);
     }
-    return 0;
+    return p;
 }
 
-/* p: behind an opening bracket. *ret_empty: it closed again; else p is where the first value begins. */
-static int scan_first(struct scan *s, bool *ret_empty, const char **ret_expected) {
+/* p: behind an opening bracket. *ret_empty: it closed again; else what is given is where the first value begins. */
+static inline const char *scan_first(struct scan *s, const char *p, bool *ret_empty,
+                                     const char **ret_expected) {
     bool is_object = s->levels[s->depth].is_object;
-    s->p = px_skip_space(s->p, s->end);
-    *ret_empty = s->p < s->end && *s->p == (is_object ? '}' : ']');
+    p = px_skip_space(p, s->end);
+    *ret_empty = p < s->end && *p == (is_object ? '}' : ']');
     *ret_expected = is_object ? "expected a value" : "expected a value or ']'";
     if (*ret_empty)
-        return close_level(s);
-    if (!is_object)
-        return 0;
-    int r = scan_key(s, "expected a key in quotes or '}'");
-    s->p = r ? s->p : px_skip_space(s->p, s->end);
-    return r;
+        return close_level(s, p);
+    return is_object ? scan_key(s, p, "expected a key in quotes or '}'") : p;
 }
 
 static int scan_text(struct scan *s) {
     const char *expected = "expected a value";
-    s->p = px_skip_space(s->p, s->end);
-    const char *begin = s->p;
+    const char *p = px_skip_space(s->text, s->end), *begin = p;
     do {
-        bool opened, empty = false;
-        int r = scan_value(s, &opened, expected);
+        bool opened = p < s->end && (*p == '{' || *p == '['), empty = false;
+        p = scan_value(s, p, expected);
         expected = "expected a value";
-        if (!r && opened)
-            r = scan_first(s, &empty, &expected);
-        if (!r && (!opened || empty))
-            r = scan_between(s);
-        if (r)
-            return r;
+        if (p && opened)
+            p = scan_first(s, p, &empty, &expected);
+        if (p && (!opened || empty))
+            p = scan_between(s, p);
+        if (!p)
+            return s->failed;
     } while (s->depth);
-    s->count.value = px_str_n(begin, (size_t)(s->p - begin));
-    s->p = px_skip_space(s->p, s->end);
-    return s->p < s->end ? wrong(s, s->p, "expected the end after one value") : 0;
+    s->count.value = px_str_n(begin, (size_t)(p - begin));
+    p = px_skip_space(p, s->end);
+    if (p < s->end)
+        wrong(s, p, "expected the end after one value");
+    return s->failed;
 }
 
 /* The words: what was expected, where, and what stands there (a printable byte as itself, others by number).
  */
 static int explain(const struct scan *s, int r, struct px_err *err) {
-    size_t at = (size_t)(s->p - s->text);
+    size_t at = (size_t)(s->at - s->text);
     if (r == -ENOMEM)
         return px_err_set(err, r, "out of memory while reading JSON");
     if (r == -EMSGSIZE)
         return px_err_set(err, r, "JSON at byte %zu: more than %zu %s", at, s->limit, s->why);
-    if (s->p == s->end)
+    if (s->at == s->end)
         return px_err_set(err, r, "not JSON at byte %zu: %s, but the text ends", at, s->why);
-    unsigned char c = (unsigned char)*s->p;
+    unsigned char c = (unsigned char)*s->at;
     if (c > 0x20 && c < 0x7f)
         return px_err_set(err, r, "not JSON at byte %zu: %s, found '%c'", at, s->why, c);
     return px_err_set(err, r, "not JSON at byte %zu: %s, found byte 0x%02x", at, s->why, c);
@@ -286,9 +281,9 @@ int px_json_scan(px_str text, const struct px_json_limits *limits, struct px_jso
                           most.bytes);
     }
     struct scan s;
-    s.text = s.p = text.p ? text.p : "";
+    s.text = text.p ? text.p : "";
     s.end = s.text + (text.p ? text.n : 0);
-    s.why = NULL;
+    s.failed = 0;
     s.count = (struct px_json_scan){0};
     s.most_values = most.values ? most.values : DEFAULT_VALUES;
     s.depth = 0;
@@ -298,7 +293,7 @@ int px_json_scan(px_str text, const struct px_json_limits *limits, struct px_jso
     px_json_keys_finish(&s.keys);
     if (r) {
         if (ret_at)
-            *ret_at = (size_t)(s.p - s.text);
+            *ret_at = (size_t)(s.at - s.text);
         return explain(&s, r, err);
     }
     *ret = s.count;

@@ -139,6 +139,8 @@ bool px_json_slice_is(px_str raw_string, px_str text) {
     const char *p, *end;
     if (!inside(raw_string, &p, &end) || (size_t)(end - p) < text.n)
         return false;
+    if (text.n && *p != text.p[0] && *p != '\\')
+        return false;
     size_t n = (size_t)(end - p), at = 0;
     if (n == text.n) /* an escape is longer than what it stands for */
         return n == 0 || (memcmp(p, text.p, n) == 0 && !memchr(p, '\\', n));

@@ -9,7 +9,7 @@ static const char *const short_escapes[0x20] = {
     ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r",
 };
 
-/* One byte or sequence that cannot be copied as it is. */
+/* One byte or sequence that cannot be copied as it is, but no quote or backslash. */
 static void add_special(struct px_buf *to, const char **p, const char *end) {
     unsigned char c = (unsigned char)**p;
     if (c >= 0x80) {
@@ -22,14 +22,15 @@ static void add_special(struct px_buf *to, const char **p, const char *end) {
         return;
     }
     (*p)++;
-    if (c == '"')
-        px_buf_add(to, "\\\"", 2);
-    else if (c == '\\')
-        px_buf_add(to, "\\\\", 2);
-    else if (short_escapes[c])
+    if (short_escapes[c])
         px_buf_add(to, short_escapes[c], 2);
     else
         px_buf_add(to, (char[]){'\\', 'u', '0', '0', (char)('0' + (c >> 4)), "0123456789abcdef"[c & 15]}, 6);
+}
+
+/* Room for n more bytes; without a call when it is there. */
+static inline char *room(struct px_buf *to, size_t n) {
+    return !to->failed && to->n + n < to->room ? to->p + to->n : px_buf_room(to, n);
 }
 
 /* The text, escaped, without quotes. */
@@ -44,17 +45,21 @@ static void add_escaped(struct px_buf *to, px_str text) {
                 break;
             stop = px_plain_end(stop + n, end);
         }
-        if (stop > p)
-            px_buf_add(to, p, (size_t)(stop - p));
+        size_t n = (size_t)(stop - p);
+        bool mark = stop < end && (*stop == '"' || *stop == '\\'); /* JSON in JSON is full of them */
+        char *at = room(to, n + 2 * mark);
+        if (!at)
+            return;
+        memcpy(at, p, n);
         p = stop;
-        if (p < end)
+        if (mark) {
+            at[n++] = '\\';
+            at[n++] = *p++;
+        }
+        px_buf_added(to, n);
+        if (!mark && p < end)
             add_special(to, &p, end);
     }
-}
-
-/* Room for n more bytes; without a call when it is there. */
-static inline char *room(struct px_buf *to, size_t n) {
-    return !to->failed && to->n + n < to->room ? to->p + to->n : px_buf_room(to, n);
 }
 
 /* Copy up to the first byte that is not plain, which is returned; `end` when all are. Keys and names are short: eight

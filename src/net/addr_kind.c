@@ -78,6 +78,8 @@ static const struct block v6[] = {
 
 static bool within(const uint8_t *address, const struct block *block) {
     unsigned whole = block->bits / 8u, rest = block->bits % 8u;
+    if (whole && address[0] != block->bytes[0]) /* most differ here: that takes no call */
+        return false;
     if (memcmp(address, block->bytes, whole) != 0)
         return false;
     return rest == 0 || ((address[whole] ^ block->bytes[whole]) >> (8 - rest)) == 0;

@@ -94,21 +94,36 @@ static int status_line(struct px_http_head *h, px_str line) {
     return 0;
 }
 
-/* Text without its control characters: RFC 9110 §5.5 has them read as spaces. */
-static int add_text(struct px_http_head *h, px_str s, bool lower) {
-    char *to = px_buf_room(&h->text, s.n);
-    if (!to)
-        return h->text.failed == -ENOMEM ? -ENOMEM : -E2BIG;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (lower && c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        else if (((unsigned char)c < ' ' && c != '\t') || c == 0x7f)
-            c = ' ';
-        to[i] = c;
+static char *room(struct px_http_head *h, size_t n, int *ret) {
+    char *to = px_buf_room(&h->text, n);
+    *ret = to ? 0 : h->text.failed == -ENOMEM ? -ENOMEM : -E2BIG;
+    return to;
+}
+
+/* A token, in small letters. */
+static int add_name(struct px_http_head *h, px_str name) {
+    int r;
+    char *to = room(h, name.n, &r);
+    for (size_t i = 0; to && i < name.n; i++) {
+        char c = name.p[i];
+        to[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
     }
-    px_buf_added(&h->text, s.n);
-    return 0;
+    if (to)
+        px_buf_added(&h->text, name.n);
+    return r;
+}
+
+/* Text without its control characters: RFC 9110 §5.5 has them read as spaces. */
+static int add_text(struct px_http_head *h, px_str s) {
+    int r;
+    char *to = room(h, s.n, &r);
+    for (size_t i = 0; to && i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        to[i] = (char)((c < ' ' && c != '\t') || c == 0x7f ? ' ' : c);
+    }
+    if (to)
+        px_buf_added(&h->text, s.n);
+    return r;
 }
 
 /* A line that begins with a blank goes on with the value before it (RFC 9112 §5.2). */
@@ -117,9 +132,9 @@ static int fold(struct px_http_head *h, px_str line) {
         return 0;
     struct span *last = (struct span *)(void *)h->spans.p + h->n - 1;
     px_str more = trim(line);
-    int r = add_text(h, PX_LIT(" "), false);
+    int r = add_text(h, PX_LIT(" "));
     if (!r)
-        r = add_text(h, more, false);
+        r = add_text(h, more);
     if (!r)
         last->value_n += (uint32_t)more.n + 1;
     return r;
@@ -135,9 +150,9 @@ static int header_line(struct px_http_head *h, px_str line) {
     px_str value = trim(px_str_n(colon + 1, line.n - name.n - 1));
     struct span span = {(uint32_t)h->text.n, (uint32_t)name.n, (uint32_t)(h->text.n + name.n),
                         (uint32_t)value.n};
-    int r = add_text(h, name, true);
+    int r = add_name(h, name);
     if (!r)
-        r = add_text(h, value, false);
+        r = add_text(h, value);
     if (!r)
         r = px_buf_add(&h->spans, &span, sizeof span);
     if (!r)

@@ -5,6 +5,7 @@
 #include "json/slice.h"
 #include "json/tree.h"
 #include "json/write.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -29,6 +30,7 @@ px_str px_text_blocks(struct px_call *call, px_str text, px_str more) {
     struct px_buf buf;
     struct px_jw w;
     px_buf_init(&buf, (text.n + more.n) * 6 + 256);
+    (void)px_buf_room(&buf, text.n + text.n / 8 + 128); /* mostly enough; without it, it grows */
     px_jw_init(&w, &buf);
     px_jw_array(&w);
     put_block(&w, text.p ? text : PX_LIT(""));
@@ -97,6 +99,15 @@ static bool acceptable(struct px_call *call, px_str *json, const struct px_schem
     px_json_one_line(scan.value);
     *json = scan.value;
     return !schema || valid(call, &scan, schema, what);
+}
+
+/* A route's result was scanned as it came, and written by the host: it is JSON, but may be on many lines. */
+static bool acceptable_result(struct px_call *call, px_str *json, const struct px_schema *schema) {
+    if (!call->item->route || schema)
+        return acceptable(call, json, schema, "structured_json");
+    assert(px_json_scan(*json, NULL, &(struct px_json_scan){0}, NULL, NULL) == 0);
+    px_json_one_line(*json);
+    return true;
 }
 
 /* ---- what goes along ---- */
@@ -261,8 +272,8 @@ static void shape_tool(struct px_call *call, struct px_reply *reply) {
         px_plugin_is_wrong(call, "structured_json is missing, and the tool has an output schema");
         return;
     }
-    if (structured.p && (!acceptable(call, &structured, output, "structured_json") ||
-                         !fit_structured(call, &structured, twin, &cut)))
+    if (structured.p &&
+        (!acceptable_result(call, &structured, output) || !fit_structured(call, &structured, twin, &cut)))
         return;
     if (content.p && (!acceptable(call, &content, call->gate->content, "content_json") ||
                       !fit_content(call, &content, &content_cut)))

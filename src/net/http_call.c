@@ -29,6 +29,7 @@ static bool remember_hop(struct px_http_call *call) {
 static void clear_hop(struct px_http_call *call) {
     px_http_head_clear(&call->head);
     call->body_in.n = 0;
+    call->announced = 0;
     call->leaving = call->resent = call->refused = call->again = call->too_large = call->io_failed = false;
     call->head_failed = 0;
     call->verdict = VERDICT_NONE;

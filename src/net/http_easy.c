@@ -100,9 +100,11 @@ static bool look_at_head(struct px_http_call *call) {
     }
     /* Then the length is of what does not come. */
     bool bare = px_str_is(call->method, "HEAD") || call->head.status == 304;
-    if (!bare && length <= PX_MIN(call->max_bytes, (uint64_t)PRESET_MAX))
-        (void)px_buf_room(&call->body_in, (size_t)length); /* without it, it grows as it comes */
     call->too_large = !bare && length != UINT64_MAX && length > call->max_bytes;
+    if (!bare && length != UINT64_MAX && !call->too_large) {
+        call->announced = length;
+        (void)px_buf_room(&call->body_in, (size_t)PX_MIN(length, (uint64_t)PRESET_MAX));
+    }
     return !call->too_large;
 }
 
@@ -128,6 +130,10 @@ static size_t keep_whole(struct px_http_call *call, px_str bytes) {
         call->too_large = true;
         return 0;
     }
+    /* Who has sent a good part of what was announced is believed: growing as it comes would copy it again and again. */
+    uint64_t got = call->body_in.n + bytes.n;
+    if (got > PRESET_MAX && got < call->announced)
+        (void)px_buf_room(&call->body_in, (size_t)(call->announced - call->body_in.n));
     if (!px_buf_str(&call->body_in, bytes))
         return bytes.n;
     call->no_memory = true;

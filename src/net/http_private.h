@@ -197,6 +197,7 @@ struct px_http_call {
     /* the answer */
     struct px_http_result result;
     struct px_buf body_in;
+    uint64_t announced; /* the length of the body; 0: not known */
     struct px_pieces pieces;
     struct px_work work; /* deliver */
     size_t undelivered;

@@ -122,9 +122,14 @@ static void on_kept_closed(void *user) {
 }
 
 int px_auth_keep(const struct px_token *token, struct px_scope *scope) {
-    int r = px_scope_on_close(scope, on_kept_closed, token->kept);
-    token->kept->keeps += r == 0;
-    return r;
+    struct px_header *header = token->kept;
+    int r = px_scope_on_close(scope, on_kept_closed, header);
+    if (r)
+        return r;
+    header->keeps++;
+    if (header->replaced) /* already, in this turn */
+        retire(header);
+    return 0;
 }
 
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {

@@ -436,6 +436,33 @@ static void a_token_is_kept_by_a_call(void **state) {
     grants_close(&w);
 }
 
+/* It was taken away in the same turn, before it was kept: it stays all the same. */
+static void a_token_is_kept_late(void **state) {
+    (void)state;
+    struct px_token token;
+    struct px_error error;
+    struct px_op *op = NULL;
+    struct px_scope *call;
+    px_str access, refresh;
+    const struct px_holder who = {.principal = PX_LIT("u1")};
+    grants_open(&w);
+    struct px_auth *auth = auth_open(&w, "git", SPEC);
+    assert_int_equal(login(&w, auth, NULL, "at-1-access", "r-1-refresh", 3600), 0);
+    assert_int_equal(px_scope_open(w.loop, w.rig.scope, "test/call", 0, &call), 0);
+    assert_int_equal(px_auth_token(auth, call, &who, 0, on_token, NULL, &op, &token, &error), 1);
+    assert_int_equal(px_grant_remove(auth, (px_str){0}, &access, &refresh), 0);
+    px_locked_drop(&access);
+    px_locked_drop(&refresh);
+    assert_int_equal(px_auth_keep(&token, call), 0);
+    world_pass(&w, PX_S);
+    assert_true(px_redact_hits(PX_LIT("you sent at-1-access")));
+    px_scope_close(&call);
+    world_pass(&w, PX_MS);
+    assert_false(px_redact_hits(PX_LIT("you sent at-1-access")));
+    px_auth_close(&auth);
+    grants_close(&w);
+}
+
 /* A provider that is slower than its tokens live: it is asked now and then, not as often as it answers. */
 static void a_token_that_is_over_when_it_comes(void **state) {
     (void)state;
@@ -479,6 +506,7 @@ int main(void) {
                                        cmocka_unit_test(what_passes),
                                        cmocka_unit_test(a_token_without_an_end),
                                        cmocka_unit_test(a_token_is_kept_by_a_call),
+                                       cmocka_unit_test(a_token_is_kept_late),
                                        cmocka_unit_test(a_token_that_is_over_when_it_comes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,3 +120,37 @@ def test_the_examples_of_credentials(plexusd, folder, number):
     host.start()
     with host.planner() as planner:
         assert [(s["state"], s["error"]) for s in planner.status()["services"]] == [("ready", None)]
+
+
+PAGES = [path for path in (SOURCE / "plugins").glob("*/README.md") if "```json" in path.read_text()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_the_examples_of_plugins(folder, page):
+    """Each is a part of a configuration that the check takes: with warnings (a secret that is not here), not with errors."""
+    for number, part in enumerate(re.findall(r"```json\n(.*?)```", page.read_text(), re.S)):
+        file = folder / f"{number}.json"
+        file.write_text('{"plugin_dirs": ["%s/plugins"], %s}' % (BUILD, part))
+        done = subprocess.run([str(BUILD / "bin/plexusd"), "--check", str(file)], capture_output=True, text=True)
+        assert done.returncode == 0, done
+
+
+def test_what_monitoring_is_told(plexusd, folder):
+    """The configurations of MONITORING.md are good, and the metrics that it names are there."""
+    text = (SOURCE / "etc/MONITORING.md").read_text()
+    parts = re.findall(r'^    ("http": .*)$', text, re.M)
+    assert len(parts) == 2
+    for number, part in enumerate(parts):
+        file = folder / f"{number}.json"
+        file.write_text("{%s}" % part)
+        done = subprocess.run([str(BUILD / "bin/plexusd"), "--check", str(file)], capture_output=True, text=True)
+        assert done.returncode == 0, done
+    at = folder / "http.sock"
+    plexusd(config=base_config(folder, http={"listen": f"unix:{at}"})).start()
+    shown = subprocess.run(["curl", "-sS", "--unix-socket", str(at), "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
+    families = set(re.findall(r"^# TYPE (\w+) ", shown, re.M))
+    named = set(re.findall(r"plexus_[a-z_]+", text))
+    assert len(named) >= 5
+    for name in named:
+        assert name in families or name.removesuffix("_total") in families, name
+    assert 'plexus_state_health{health="read_only"} 0' in shown

@@ -294,8 +294,8 @@ enum px_level {
 
 struct px_call_in {
     uint32_t size, kind; /* enum px_call_kind */
-    uint32_t flags,
-        log_level;         /* log_level: the least level that the planner wants from call->log(); 8: none */
+    /* log_level: the least level that the planner wants from call->log(); 8: none */
+    uint32_t flags, log_level;
     uint64_t id;           /* the id of the tool, prompt, resource or template */
     uint64_t deadline_ns;  /* when the host ends the call */
     uint64_t max_answer;   /* bytes: a larger answer fails as too_large */

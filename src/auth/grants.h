@@ -67,8 +67,8 @@ struct px_holder {
     px_str owner;     /* github_app: the account that the request is about; absent: the configured one */
 };
 struct px_token {
-    px_str header,
-        value; /* "Authorization", "Bearer …": borrowed until the loop turns; registered for redaction */
+    /* "Authorization", "Bearer …": borrowed until the loop turns; registered for redaction */
+    px_str header, value;
     /* one number a grant, never 0; another after a login, or when it was put out of memory (10,000 are
      * kept) and read again */
     uint64_t account;

@@ -40,8 +40,8 @@ enum { PX_STATE_HOOK_ORDER = 1000 };
 struct px_state_keep {
     uint64_t log_days, log_rows, log_bytes; /* 30; 1,000,000; 1 GiB of log.db */
     uint64_t effect_days, effect_rows;      /* 30; 1,000,000 */
-    uint64_t result_days,
-        result_rows; /* what a repeated idempotency key is told: 7; 10,000 (of 64 KiB at most) */
+    /* what a repeated idempotency key is told: 7; 10,000 (of 64 KiB at most) */
+    uint64_t result_days, result_rows;
 };
 struct px_state_opts {
     struct px_loop *loop;

@@ -371,6 +371,13 @@ uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who) {
     return grant && grant->state != PX_GRANT_NONE ? grant->account : 0;
 }
 
+void px_auth_whose(const struct px_auth *auth, struct px_holder *who) {
+    if (!auth->spec.per_principal)
+        who->principal = (px_str){0};
+    if (auth->spec.kind != PX_AUTH_GITHUB_APP || auth->spec.installation_id.p)
+        who->owner = (px_str){0};
+}
+
 /* ---- what the upstream said of a token ---- */
 
 static struct px_grant *by_account(struct px_grants *grants, uint64_t account) {

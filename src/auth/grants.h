@@ -97,6 +97,8 @@ bool px_auth_refused(struct px_auth *auth, uint64_t account, uint64_t generation
 /** The upstream took this token. Cheap when that is known. */
 void px_auth_worked(struct px_auth *auth, uint64_t account, uint64_t generation);
 bool px_auth_optional(const struct px_auth *auth);
+/** Of `who` only that stays which decides whose grant it is: the principal when each has its own, the owner of an installation. */
+void px_auth_whose(const struct px_auth *auth, struct px_holder *who);
 
 /* ---- for people ---- */
 

@@ -39,10 +39,15 @@ static bool needs_values(const struct px_flow *flow) {
     return false;
 }
 
+static struct px_values_for values_for(const struct px_flow *flow) {
+    return (struct px_values_for){.principal = flow->opts.principal, .args_json = flow->opts.args_json};
+}
+
 static void get_values(struct px_flow *flow) {
     struct px_err err;
-    int r =
-        px_values_get(flow->opts.site, flow->scope, flow->opts.route, on_values, flow, &flow->inner, &err);
+    const struct px_values_for who = values_for(flow);
+    int r = px_values_get(flow->opts.site, flow->scope, flow->opts.route, &who, on_values, flow, &flow->inner,
+                          &err);
     if (r)
         out_of_memory(flow);
 }
@@ -107,7 +112,8 @@ static void ask_page(struct px_flow *flow) {
 /* What would be sent. */
 static void show(struct px_flow *flow) {
     struct px_buf buf;
-    int r = px_values_show(&flow->scope->arena, flow->opts.site, flow->opts.route, &flow->values);
+    const struct px_values_for who = values_for(flow);
+    int r = px_values_show(&flow->scope->arena, flow->opts.site, flow->opts.route, &who, &flow->values);
     if (r) {
         out_of_memory(flow);
         return;

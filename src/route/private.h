@@ -317,14 +317,19 @@ PX_MUSTCHECK int px_link_next(struct px_arena *arena, px_str header, px_str *ret
 
 /* ---- looked-up values: values.c ---- */
 
-/** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same. `done` from the loop.
- *  Either `values`, beside api->values (absent: not used; they live as long as `scope`), or `error`. */
+/** For whom: what is looked up with a grant is that grant's. The owner is that of the arguments; without them, `owner`. */
+struct px_values_for {
+    px_str principal, owner, args_json;
+};
+/** All values that the route uses, fetched if they are not kept; shared with whoever waits for the same with the same grants. `done` from the loop.
+ *  Either `values`, beside api->values (absent: not used; they live as long as `scope`), or `error`. `who` lives as long as `scope`. */
 typedef void (*px_values_cb)(void *user, const px_str *values, const struct px_error *error);
 PX_MUSTCHECK int px_values_get(struct px_site *site, struct px_scope *scope, const struct px_route *route,
-                               px_values_cb done, void *user, struct px_op **ret_op, struct px_err *err);
+                               const struct px_values_for *who, px_values_cb done, void *user,
+                               struct px_op **ret_op, struct px_err *err);
 /** What is kept now, beside api->values, without asking anybody; what is not is shown as "<value:NAME>". Lives in `arena`. */
 PX_MUSTCHECK int px_values_show(struct px_arena *arena, struct px_site *site, const struct px_route *route,
-                                const px_str **ret);
+                                const struct px_values_for *who, const px_str **ret);
 void px_values_finish(struct px_site *site);
 
 /* ---- what was said, for a person to look at: exchange.c ---- */

@@ -290,6 +290,7 @@ static const char api[] =
     "\"idempotency\":{\"header\":\"X-Key\"}}},"
     "\"identities\":{\"token\":{\"kind\":\"bearer\",\"secret\":\"/token\",\"optional\":true},"
     "\"other\":{\"kind\":\"api_key\",\"name\":\"X-Other\",\"secret\":\"/token\",\"optional\":true}},"
+    "\"values\":{\"me\":{\"route\":{\"path\":\"/me\"},\"at\":\"/of\"}},"
     "\"errors\":[{\"status\":418,\"code\":\"unavailable\",\"advice\":\"Ask for coffee elsewhere.\"}]}";
 
 static const struct px_tool tools[] = {

@@ -199,6 +199,27 @@ def test_the_same_key(make, world):
         assert {name: len(things) for name, things in world.things.items()} == {"alice": 3, "bob": 3}
 
 
+def test_what_is_looked_up(make, world):
+    """A value that routes need (who am I?) is asked for once, and is each principal's own; of another account, when one logs in as another."""
+    host = make()
+    route = {"route": {"path": "/of/{value:me}"}, "args": {}}
+    with as_(host, "alice") as alice, as_(host, "bob") as bob:
+        log_in(alice, "own", "alice")
+        for _ in range(3):
+            assert alice.data_of("own_route", route)["path"] == "/of/alice"
+        unauthorized(bob, "own_route", route)
+        log_in(bob, "own", "bob")
+        calls = [(planner, name, planner.begin_call("own_route", route)) for _ in range(10) for planner, name in ((alice, "alice"), (bob, "bob"))]
+        for planner, name, call in calls:
+            answer = planner.answer(call)["result"]["structuredContent"]
+            assert answer["path"] == f"/of/{name}" and answer["of"] == name
+        looked = collections.Counter(name for _, path, name in world.seen if path == "/me")
+        assert looked == {"alice": 1, "bob": 1}
+        log_in(bob, "own", "alice")  # another account of his
+        assert bob.data_of("own_route", route)["path"] == "/of/alice"
+        assert sum(path == "/me" for _, path, _ in world.seen) == 3 and (None not in {name for _, _, name in world.seen})
+
+
 @pytest.mark.parametrize("crash", [False, True])
 def test_what_is_looked_for(make, world, crash):
     """A write whose answer was lost is looked for with the token of who asked for it, also at the next start, and also when another looks."""

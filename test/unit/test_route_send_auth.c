@@ -123,6 +123,10 @@ void px_auth_worked(struct px_auth *auth, uint64_t account, uint64_t generation)
     assert_int_equal(generation, fake.generation);
     fake.worked++;
 }
+void px_auth_whose(const struct px_auth *auth, struct px_holder *who) {
+    assert_ptr_equal(auth, &the_auth);
+    who->owner = (px_str){0};
+}
 bool px_auth_optional(const struct px_auth *auth) {
     assert_ptr_equal(auth, &the_auth);
     return fake.optional;
@@ -140,6 +144,30 @@ static bool carried(const struct flow_rig *f, size_t i, const char *text) {
 }
 
 /* ---- tests ---- */
+
+/* What was looked up with an account is that account's: after a login with another one it is looked up again, and with its principal's token. */
+static void looked_up(void **state) {
+    (void)state;
+    static const char api[] =
+        "{'upstreams':{'api':{'base_url':'https://api.example.com','identity':'t'}},"
+        "'identities':{'t':{'kind':'oauth2','token_url':'https://login.test/token','client_id':'c'}},"
+        "'values':{'me':{'route':{'path':'/me'},'at':'/id'}}}";
+    static const struct answer answers[] = {
+        {.expect = "/me", .body = "{\"id\":1}"},      {.expect = "/of/1", .body = "{\"ok\":true}"},
+        {.expect = "/of/1", .body = "{\"ok\":true}"}, {.expect = "/me", .body = "{\"id\":2}"},
+        {.expect = "/of/2", .body = "{\"ok\":true}"}, {.expect = "/of/1", .body = "{\"ok\":true}"}};
+    struct flow_rig f;
+    open_it(&f, api, NULL, "{'path':'/of/{value:me}'}", true, answers, 6);
+    gives(&f, NULL, "{\"ok\":true}");
+    assert_string_equal(fake.principal, "uid:1000");
+    gives(&f, NULL, "{\"ok\":true}");
+    fake.account = 78;
+    gives(&f, NULL, "{\"ok\":true}");
+    fake.account = 77;
+    gives(&f, NULL, "{\"ok\":true}");
+    assert_int_equal(f.script.at, 6);
+    flow_close(&f);
+}
 
 static void at_once(void **state) {
     (void)state;
@@ -399,17 +427,12 @@ static void laid_over_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(at_once),
-        cmocka_unit_test(each_attempt),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(not_renewable),
-        cmocka_unit_test(refreshing),
-        cmocka_unit_test(waited_for),
-        cmocka_unit_test(without_a_grant),
-        cmocka_unit_test(kept_to_itself),
-        cmocka_unit_test(laid_over),
-        cmocka_unit_test(laid_over_wrongly),
-        cmocka_unit_test(accounts_share_nothing),
+        cmocka_unit_test(looked_up),         cmocka_unit_test(at_once),
+        cmocka_unit_test(each_attempt),      cmocka_unit_test(refused),
+        cmocka_unit_test(not_renewable),     cmocka_unit_test(refreshing),
+        cmocka_unit_test(waited_for),        cmocka_unit_test(without_a_grant),
+        cmocka_unit_test(kept_to_itself),    cmocka_unit_test(laid_over),
+        cmocka_unit_test(laid_over_wrongly), cmocka_unit_test(accounts_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

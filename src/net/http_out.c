@@ -211,8 +211,9 @@ int px_http_out_headers(struct px_http_call *call, struct curl_slist **ret) {
         nodes[n++].data = call->http->agent;
     if (!(call->has & 1u << ENCODING))
         nodes[n++].data = call->http->encoding;
+    /* curl would say it is a form; not of a GET, and each line more is compared with twenty names. */
     if (body ? !(call->has & 1u << TYPE) : !call->safe)
-        nodes[n++].data = no_type; /* curl would say it is a form (each line more is compared with twenty names) */
+        nodes[n++].data = no_type;
     if (body && call->body.n >= EXPECTS)
         nodes[n++].data = no_expect;
     for (size_t i = 0; i < n; i++)

@@ -2,15 +2,10 @@
  *
  * A fetch belongs to the service, not to the call that happened to need the value first: that call's end must not fail the
  * others. Who waits is an op of its own scope, woken by posted work. */
-#include "route/send.h"
+#include "route/values.h"
 #include <assert.h>
 
-enum {
-    VALUE_BYTES = 64 * 1024,
-    FETCH_BYTES = 64 << 20,
-    KEPT_MAX = 256 /* of a site; then the one that was used longest ago goes */
-};
-#define FAILURE_NS PX_S /* a failure is remembered so long, so that many calls at once are one request */
+enum { FETCH_BYTES = 64 << 20 };
 
 /* The values that its own route needs -> the request -> the answer. */
 struct fetch {
@@ -18,25 +13,6 @@ struct fetch {
     struct px_scope *scope; /* below the service's */
     struct px_op *op;       /* the values that its own route needs */
     struct px_send send;
-};
-
-/* Whose a value is: that of the grants that it, and what it needs itself, is looked up with. A login with another account makes another. */
-struct whose {
-    px_str principal, owner; /* absent: everybody's; of no owner */
-    uint64_t account, seen;  /* seen: a bit for each value that was looked at */
-};
-
-struct px_kept_value {
-    struct px_list_node node; /* in site->values, the one used last at the end */
-    struct px_site *site;
-    const struct px_value *decl;
-    struct whose whose;             /* texts are its own */
-    struct px_buf json;             /* empty: none was ever fetched */
-    uint64_t fetched_ns, failed_ns; /* 0: never */
-    struct px_error error;
-    struct px_arena error_arena;
-    struct fetch *fetch;         /* in flight; NULL: none */
-    struct px_list_node waiters; /* struct waiter */
 };
 
 struct waiter {
@@ -57,113 +33,11 @@ static uint64_t now_of(const struct px_site *site) {
     return px_loop_now(site->opts.loop);
 }
 
-/* ---- whose ---- */
-
-static void add_route(struct px_site *site, struct px_arena *arena, const struct px_values_for *who,
-                      const struct px_route *route, struct whose *w) {
-    const struct px_api *api = site->opts.api;
-    const struct px_credential *credential =
-        route->identity ? &site->credentials[route->identity - api->identities] : NULL;
-    if (credential && credential->auth) {
-        struct px_holder holder = {.principal = who->principal, .owner = who->owner};
-        if (who->args_json.p)
-            holder.owner = px_send_owner(credential, arena, who->args_json);
-        px_auth_whose(credential->auth, &holder);
-        w->account = w->account * UINT64_C(0x9e3779b97f4a7c15) + px_auth_account(credential->auth, &holder);
-        w->principal = holder.principal.p ? holder.principal : w->principal;
-        w->owner = holder.owner.p ? holder.owner : w->owner;
-    }
-    for (size_t i = 0; i < api->n_values; i++) {
-        if (!(route->values >> i & 1) || w->seen >> i & 1)
-            continue;
-        w->seen |= UINT64_C(1) << i;
-        add_route(site, arena, who, api->values[i].route, w);
-    }
-}
-
-static struct whose whose_of(struct px_site *site, struct px_arena *arena, const struct px_values_for *who,
-                             const struct px_value *decl) {
-    struct whose w = {0};
-    add_route(site, arena, who, decl->route, &w);
-    return w;
-}
-
-static bool same(const struct whose *a, const struct whose *b) {
-    return a->account == b->account && px_str_eq(a->principal, b->principal) && px_str_eq(a->owner, b->owner);
-}
-
 /* ---- what is kept ---- */
 
-static struct px_kept_value *find(struct px_site *site, const struct px_value *decl,
-                                  const struct whose *whose) {
-    PX_LIST_EACH (node, &site->values) {
-        struct px_kept_value *kept = px_list_entry(node, struct px_kept_value, node);
-        if (kept->decl == decl && same(&kept->whose, whose))
-            return kept;
-    }
-    return NULL;
-}
-
-static void kept_free(struct px_kept_value *kept) {
-    px_list_remove(&kept->node);
-    px_buf_finish(&kept->json);
-    px_arena_finish(&kept->error_arena);
-    free((void *)(uintptr_t)kept->whose.principal.p);
-    free((void *)(uintptr_t)kept->whose.owner.p);
-    free(kept);
-}
-
-/* What nobody waits for: all that is old, and as many as it takes to have room for one more. */
-static void make_room(struct px_site *site) {
-    size_t n = 0;
-    PX_LIST_EACH (node, &site->values)
-        n++;
-    PX_LIST_EACH_SAFE (node, &site->values) {
-        struct px_kept_value *kept = px_list_entry(node, struct px_kept_value, node);
-        uint64_t newest = PX_MAX(kept->fetched_ns, kept->failed_ns),
-                 life = PX_MAX(kept->decl->ttl_ns, FAILURE_NS);
-        if (kept->fetch || !px_list_empty(&kept->waiters) ||
-            (n < KEPT_MAX && now_of(site) - newest <= life + PX_S))
-            continue;
-        kept_free(kept);
-        n--;
-    }
-}
-
-static struct px_kept_value *add(struct px_site *site, const struct px_value *decl,
-                                 const struct whose *whose) {
-    struct px_kept_value *kept = calloc(1, sizeof *kept);
-    char *principal = whose->principal.p ? px_str_dup(whose->principal) : NULL;
-    char *owner = whose->owner.p ? px_str_dup(whose->owner) : NULL;
-    if (!kept || (whose->principal.p && !principal) || (whose->owner.p && !owner)) {
-        free(kept);
-        free(principal);
-        free(owner);
-        return NULL;
-    }
-    make_room(site);
-    kept->site = site;
-    kept->decl = decl;
-    kept->whose = *whose;
-    kept->whose.principal = (px_str){principal, principal ? whose->principal.n : 0};
-    kept->whose.owner = (px_str){owner, owner ? whose->owner.n : 0};
-    px_buf_init(&kept->json, VALUE_BYTES);
-    px_arena_init_small(&kept->error_arena, VALUE_BYTES);
-    px_list_init(&kept->node);
-    px_list_init(&kept->waiters);
-    return kept;
-}
-
-static struct px_kept_value *find_or_add(const struct waiter *waiter, const struct px_value *decl) {
-    struct px_site *site = waiter->site;
-    struct whose whose = whose_of(site, &waiter->scope->arena, &waiter->who, decl);
-    struct px_kept_value *kept = find(site, decl, &whose);
-    kept = kept ? kept : add(site, decl, &whose);
-    if (kept) {
-        px_list_remove(&kept->node);
-        px_list_add(&site->values, &kept->node);
-    }
-    return kept;
+static struct px_kept_value *kept_of(const struct waiter *waiter, const struct px_value *decl) {
+    struct px_whose whose = px_whose_of(waiter->site, &waiter->scope->arena, &waiter->who, decl);
+    return px_kept_get(waiter->site, decl, &whose);
 }
 
 /* For one who asked at `begun`: what came since is good, however short its time. */
@@ -173,7 +47,8 @@ static bool is_fresh(const struct px_kept_value *kept, uint64_t begun) {
 }
 
 static bool has_failed(const struct px_kept_value *kept, uint64_t begun) {
-    return kept->failed_ns && (kept->failed_ns >= begun || now_of(kept->site) - kept->failed_ns < FAILURE_NS);
+    return kept->failed_ns &&
+           (kept->failed_ns >= begun || now_of(kept->site) - kept->failed_ns < PX_VALUE_FAILURE_NS);
 }
 
 static void wake_all(struct px_kept_value *kept) {
@@ -205,7 +80,7 @@ static void keep_failure_of(struct px_kept_value *kept, int32_t code, uint32_t f
 }
 
 static void keep_value(struct px_kept_value *kept, px_str json) {
-    px_buf_clear(&kept->json, VALUE_BYTES);
+    px_buf_clear(&kept->json, PX_VALUE_BYTES);
     int r = px_json_slice_compact(&kept->json, json);
     if (r) {
         px_buf_clear(&kept->json, 0);
@@ -379,7 +254,7 @@ static void waiter_move(void *user) {
     for (size_t i = 0; i < api->n_values; i++) {
         if (!waiter->needs[i] || waiter->values[i].p)
             continue;
-        struct px_kept_value *kept = find_or_add(waiter, &api->values[i]);
+        struct px_kept_value *kept = kept_of(waiter, &api->values[i]);
         if (kept && is_fresh(kept, waiter->begun_ns)) {
             waiter->values[i] = px_arena_str(&waiter->scope->arena, px_buf_view(&kept->json));
             if (waiter->values[i].p)
@@ -407,7 +282,7 @@ static void waiter_move(void *user) {
 static void fetch_missing(const struct waiter *waiter) {
     const struct px_api *api = waiter->site->opts.api;
     for (size_t i = 0; i < api->n_values; i++) {
-        struct px_kept_value *kept = waiter->needs[i] ? find_or_add(waiter, &api->values[i]) : NULL;
+        struct px_kept_value *kept = waiter->needs[i] ? kept_of(waiter, &api->values[i]) : NULL;
         if (kept && !is_fresh(kept, UINT64_MAX) && !has_failed(kept, UINT64_MAX) && fetch_it(kept))
             return;
     }
@@ -458,8 +333,8 @@ int px_values_show(struct px_arena *arena, struct px_site *site, const struct px
     for (size_t i = 0; i < api->n_values; i++) {
         if (!used[i])
             continue;
-        struct whose whose = whose_of(site, arena, who, &api->values[i]);
-        const struct px_kept_value *kept = find(site, &api->values[i], &whose);
+        struct px_whose whose = px_whose_of(site, arena, who, &api->values[i]);
+        const struct px_kept_value *kept = px_kept_find(site, &api->values[i], &whose);
         values[i] = kept && is_fresh(kept, UINT64_MAX)
                         ? px_arena_str(arena, px_buf_view(&kept->json))
                         : px_arena_fmt(arena, "\"<value:" PX_FMT ">\"", PX_ARG(api->values[i].name));
@@ -484,6 +359,6 @@ void px_values_finish(struct px_site *site) {
     PX_LIST_EACH_SAFE (node, &site->values) {
         struct px_kept_value *kept = px_list_entry(node, struct px_kept_value, node);
         assert(px_list_empty(&kept->waiters)); /* the site's calls have ended */
-        kept_free(kept);
+        px_kept_free(kept);
     }
 }

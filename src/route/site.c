@@ -247,9 +247,29 @@ static int copy_opts(struct px_site *site, const struct px_site_opts *opts) {
                : -ENOMEM;
 }
 
+/* Of an upstream that there is not: a limit that would never hold. */
+static int unknown_upstream(const struct px_api *api, px_str name, struct px_err *err) {
+    char names[120] = "";
+    for (size_t i = 0, n = 0; i < api->n_upstreams; i++) {
+        if (px_str_eq(api->upstreams[i].name, name))
+            return 0;
+        int more =
+            snprintf(names + n, sizeof names - n, "%s" PX_FMT, i ? ", " : "", PX_ARG(api->upstreams[i].name));
+        n = PX_MIN(n + (size_t)PX_MAX(more, 0), sizeof names - 1);
+    }
+    return px_err_set(err, -EINVAL, "limits: /upstreams/" PX_FMT ": the plugin has no such upstream, but %s",
+                      PX_ARG(name), names);
+}
+
 int px_site_limits(const struct px_api *api, px_str limits_json, struct px_arena *arena,
                    struct px_limits *ret, struct px_err *err) {
-    return px_limits_read(arena, api->limits, limits_json, ret, err);
+    struct px_limits limits;
+    int r = px_limits_read(arena, api->limits, limits_json, &limits, err);
+    for (size_t i = 0; !r && i < limits.n_upstreams; i++)
+        r = unknown_upstream(api, limits.upstreams[i].name, err);
+    if (!r)
+        *ret = limits;
+    return r;
 }
 
 static int open_guard(struct px_site *site, const struct px_site_opts *opts, struct px_err *err) {

@@ -52,7 +52,7 @@ PX_MUSTCHECK int px_site_configure(struct px_site *site, px_str limits_json, str
 void px_site_destroy(struct px_site **site);
 
 /** The limits that hold for a service: the defaults, over them the api's own, over them the configuration's (may be absent). Everything lives in
- *  `arena`. -EINVAL as px_limits_read has it. */
+ *  `arena`. -EINVAL as px_limits_read has it, and for an upstream that the api does not have. */
 PX_MUSTCHECK int px_site_limits(const struct px_api *api, px_str limits_json, struct px_arena *arena,
                                 struct px_limits *ret, struct px_err *err);
 

@@ -210,6 +210,16 @@ def test_a_reload_loses_nothing(world):
     assert guard(world, "kept")["rates"] == []
 
 
+def test_limits_of_an_upstream_that_there_is_not(world):
+    """They would never hold: a reload says so, and changes nothing."""
+    reload(world, lambda services: services["share"]["limits"].update(in_flight=7, upstreams={"apii": {"in_flight": 1}}))
+    words = "service share: limits: /upstreams/apii: the plugin has no such upstream, but api, github, shopify, discord, throttle, graphql_cost"
+    assert words in world.daemon.log(), world.daemon.log()
+    assert guard(world, "share")["in_flight_limit"] == 32
+    reload(world, lambda services: services["share"]["limits"].pop("upstreams"))
+    assert guard(world, "share")["in_flight_limit"] == 7
+
+
 def test_what_was_told_outlives_a_reload(world):
     says = world.upstream.limits["told"]
     says.headers = {"RateLimit": '"p";r=0;t=100', "RateLimit-Policy": '"p";q=10;w=600'}

@@ -24,6 +24,7 @@ LIMITS = {
     "told": {},
     "fair": {"in_flight": 2, "queue": 200},
     "full": {"in_flight": 1, "queue": 2},
+    "same": {"coalesce": True},
     "late": {"in_flight": 1},
     "waits": {"in_flight": 1, "rates": [{"kind": "fixed", "requests": 1, "per_ms": 1500}]},
 }
@@ -250,6 +251,17 @@ def test_principals_take_turns(world):
     order = [case.split("-")[0] for case in says.cases()]
     first, last = order.index("modest"), len(order) - 1 - order[::-1].index("modest")
     assert order.count("modest") == 10 and order[first:last].count("greedy") <= 12, order[first:last]
+
+
+def test_principals_share_no_answer(world):
+    """Ten equal reads of each of two principals at once: a request for each of the two."""
+    world.upstream.delay = 0.3
+    with world.daemon.planner() as other:
+        other.request("plexus/session", {"token": TOKEN})
+        ids = [(planner, planner.begin_call("same_get", {"case": "a"})) for _ in range(10) for planner in (world, other)]
+        assert all(not planner.answer(id)["result"].get("isError") for planner, id in ids)
+    world.upstream.delay = 0.002
+    assert world.upstream.limits["same"].cases() == ["a", "a"] and guard(world, "same")["shared"] == 18
 
 
 def test_a_full_queue_answers_at_once(world):

@@ -83,7 +83,9 @@ static const struct px_tool tools[] = {
     TOOL(PROGRESS, "progress"),
     TOOL(ALLOC, "alloc"),
     TOOL(OP_AFTER_ANSWER, "op_after_answer"),
-    TOOL(EVENT_SCOPE, "event_scope"),
+    TOOL(EVENT_SCOPE, "event_scope",
+         .input_schema = "{\"type\":\"object\",\"properties\":{\"once\":{\"type\":\"boolean\"}},"
+                         "\"additionalProperties\":false}"),
     TOOL(PARTIAL, "partial"),
     TOOL(ANSWER_IN_CANCEL, "answer_in_cancel"),
     TOOL(ASK, "ask"),

@@ -371,6 +371,12 @@ uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who) {
     return grant && grant->state != PX_GRANT_NONE ? grant->account : 0;
 }
 
+int64_t px_auth_connected(struct px_auth *auth, const struct px_holder *who) {
+    int r;
+    const struct px_grant *grant = px_auth_has_login(auth) ? px_grants_of(auth, who, &r) : NULL;
+    return grant ? grant->connected_ms : 0;
+}
+
 void px_auth_whose(const struct px_auth *auth, struct px_holder *who) {
     if (!auth->spec.per_principal)
         who->principal = (px_str){0};

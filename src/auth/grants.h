@@ -87,6 +87,9 @@ PX_MUSTCHECK int px_auth_token(struct px_auth *auth, struct px_scope *scope, con
 PX_MUSTCHECK int px_auth_keep(const struct px_token *token, struct px_scope *scope);
 /** Whose token it would be now: px_token.account; 0: there is none, or it is not known yet. Asks nobody. */
 uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who);
+/** Since when, by the wall clock, it is the account of now that a login has connected; the same one logged in again changes nothing. 0: not
+ *  known, there is none, or none is needed. Asks nobody. */
+int64_t px_auth_connected(struct px_auth *auth, const struct px_holder *who);
 /** The host is ending: nothing is refreshed ahead of time any more; what a call waits for still is. */
 void px_grants_drain(struct px_grants *grants);
 /** No refresh is under way. The answer to one may hold the only refresh token that there is. */

@@ -67,6 +67,7 @@ struct px_grant {
     enum px_grant_state state;
     struct px_tokens tokens, pending;
     px_str scopes, account_name; /* heap */
+    int64_t connected_ms;        /* wall: since when it is this account's; 0: not known */
     char words[PX_GRANTS_WORDS]; /* of the failure that goes on; of INVALID: why */
     bool client_failed;          /* INVALID: it is the client that was refused, not the grant */
 

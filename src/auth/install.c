@@ -122,6 +122,13 @@ static int fill(struct px_grant *draft, struct px_auth *auth, const struct px_as
     return r;
 }
 
+/* Not known is another one. */
+static bool same_account(const struct px_grant *old, const struct px_grant *fresh,
+                         const struct px_auth *auth) {
+    return old && old->account_name.n && px_str_eq(old->account_name, fresh->account_name) &&
+           px_grant_fits(old, auth);
+}
+
 static int prepare(struct install *in, px_str principal, const struct px_ask_answer *answer, px_str account) {
     struct px_buf key;
     px_buf_init(&key, 8192);
@@ -130,6 +137,9 @@ static int prepare(struct install *in, px_str principal, const struct px_ask_ans
         in->draft = px_grant_draft(in->auth, px_buf_view(&key), principal, (px_str){0}, true);
         r = in->draft ? fill(in->draft, in->auth, answer, account) : -ENOMEM;
     }
+    if (!r)
+        in->draft->connected_ms =
+            same_account(there(in), in->draft, in->auth) ? there(in)->connected_ms : in->draft->tokens.got_ms;
     px_buf_finish(&key);
     return r;
 }

@@ -4,7 +4,7 @@
 #include "json/tree.h"
 #include <sodium.h>
 
-/* {"v":1,"digest":…,"principal":…,"account":…,"scopes":…,"access":…,"refresh":…,"previous":…,"got":ms,"expires":ms,"refreshed":ms,"begun":ms,"invalid":…} */
+/* {"v":1,"digest":…,"principal":…,"account":…,"scopes":…,"access":…,"refresh":…,"previous":…,"connected":ms,"got":ms,"expires":ms,"refreshed":ms,"begun":ms,"invalid":…} */
 
 int px_record_key(struct px_buf *to, const struct px_auth *auth, px_str principal, px_str owner) {
     px_buf_text(to, "grant/");
@@ -63,6 +63,7 @@ static int write_record(const struct px_grant *grant, const struct px_tokens *to
     member(&w, "access", tokens->access);
     member(&w, "refresh", tokens->refresh);
     member(&w, "previous", tokens->previous);
+    when(&w, "connected", grant->connected_ms);
     when(&w, "got", tokens->got_ms);
     when(&w, "expires", tokens->expires_ms);
     when(&w, "refreshed", grant->refreshed_ms);
@@ -144,6 +145,7 @@ static int read_all(struct px_grant *grant, const struct px_json *at) {
     r = r ? r : read_tokens(grant, at);
     if (r)
         return r;
+    grant->connected_ms = ms_of(at, "connected");
     grant->refreshed_ms = ms_of(at, "refreshed");
     grant->begun_ms = ms_of(at, "begun");
     grant->generation = 1;

@@ -27,10 +27,13 @@ static void say(struct px_error *ret, int code, uint32_t flags, px_str message, 
 static void unauthorized(const struct px_auth *auth, struct px_arena *arena, px_str why, bool client,
                          struct px_error *ret) {
     px_str message = px_arena_fmt(arena, PX_FMT ": " PX_FMT, PX_ARG(auth->service), PX_ARG(why));
-    px_str advice = px_auth_has_login(auth) && !client
-                        ? px_arena_fmt(arena, "Run: plexus auth login " PX_FMT, PX_ARG(auth->service))
-                        : px_arena_fmt(arena, "Ask an administrator to look at services." PX_FMT ".auth",
-                                       PX_ARG(auth->service));
+    bool named = px_auth_find(auth->grants, auth->service, (px_str){0}) != auth;
+    px_str advice =
+        px_auth_has_login(auth) && !client
+            ? px_arena_fmt(arena, "Run: plexus auth login " PX_FMT "%s" PX_FMT, PX_ARG(auth->service),
+                           named ? " --identity " : "", PX_ARG(named ? auth->identity : PX_LIT("")))
+            : px_arena_fmt(arena, "Ask an administrator to look at services." PX_FMT ".auth",
+                           PX_ARG(auth->service));
     say(ret, PX_UNAUTHORIZED, 0, message, advice);
 }
 

@@ -135,17 +135,21 @@ static void replay(struct px_call *call, const struct px_effect *earlier) {
 
 static void on_recorded(void *user, int status, const struct px_effect *earlier);
 
-static void cannot_say(struct px_call *call, const struct px_effect *earlier) {
+static void cannot_say(struct px_call *call, const struct px_effect *earlier, const char *why) {
     px_call_fail(call, px_failure(call, PX_OUTCOME_UNKNOWN, px_str_of(again_advice),
-                                  "an earlier call with this key (" PX_FMT ") may or may not have happened",
-                                  PX_ARG(earlier->call_id)));
+                                  "an earlier call with this key (" PX_FMT ") may or may not have happened%s",
+                                  PX_ARG(earlier->call_id), why));
 }
 
 /* It becomes this call's. In between it may have been settled: then the record is asked again. */
 static void take_up(struct px_call *call, const struct px_effect *earlier) {
     bool unknown = earlier->outcome == PX_EFFECT_UNKNOWN;
     if (unknown && !px_item_verifies(call->item) && !px_item_repeatable(call->item)) {
-        cannot_say(call, earlier);
+        cannot_say(call, earlier, "");
+        return;
+    }
+    if (unknown && px_item_other_account(call->item, call->principal->name, earlier->began_unix_ms)) {
+        cannot_say(call, earlier, "; the service has been connected to another account since");
         return;
     }
     px_recover_forget(call->gate, earlier->id);

@@ -171,6 +171,8 @@ static const char *cannot(const struct px_job *job, const struct px_effect *effe
         return "there is no such tool now";
     if (!px_item_verifies(item))
         return "this tool has no way to look for it";
+    if (px_item_other_account(item, effect->principal, effect->began_unix_ms))
+        return "the service has been connected to another account since: look in the one of then";
     if (!job->args.p && !effect->args_whole)
         return "its arguments are not all on record: some were masked, redacted or cut";
     return NULL;

@@ -179,7 +179,8 @@ static void look_done(void *user) {
 
 bool px_verify_after(struct px_call *call) {
     if (!call->effect_begun || !call->dispatched || px_call_outcome(call) != PX_EFFECT_UNKNOWN ||
-        !px_item_verifies(call->item) || now(call) + least_ns >= call->ends_ns)
+        !px_item_verifies(call->item) || now(call) + least_ns >= call->ends_ns ||
+        px_item_other_account(call->item, call->principal->name, call->began_unix_ms))
         return false;
     return begin(call, false) == 0;
 }

@@ -16,6 +16,14 @@ bool px_route_verifies(const struct px_route *route) {
     return route->verify != NULL;
 }
 
+bool px_route_other_account(const struct px_route *route, const struct px_site *site, px_str principal,
+                            int64_t since_unix_ms) {
+    const struct px_credential *credential =
+        route->identity ? &site->credentials[route->identity - site->opts.api->identities] : NULL;
+    const struct px_holder who = {.principal = principal};
+    return credential && credential->auth && px_auth_connected(credential->auth, &who) > since_unix_ms;
+}
+
 /* ---- what was found ---- */
 
 static bool texts_match(struct px_arena *arena, px_str want, px_str there, bool contains) {

@@ -21,6 +21,10 @@ enum px_verified {
 /** Once, from the loop, unless cancelled. `found`: JSON, what was found. Texts live until it returns. */
 typedef void (*px_route_verify_cb)(void *user, enum px_verified verified, px_str found, px_str words);
 
+/** Whether somebody has logged in with another account since then (by the wall clock; what was sent went to the one of before, and what is found in this one
+ *  says nothing of it). */
+bool px_route_other_account(const struct px_route *route, const struct px_site *site, px_str principal,
+                            int64_t since_unix_ms);
 /** Whether the route has a `verify`. */
 bool px_route_verifies(const struct px_route *route);
 /** -ENOTSUP: it has none; -ENOMEM, -ESHUTDOWN. */

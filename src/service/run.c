@@ -146,6 +146,11 @@ bool px_item_verifies(const struct px_item *item) {
     return item->route && px_route_verifies(item->route);
 }
 
+bool px_item_other_account(const struct px_item *item, px_str principal, int64_t since_unix_ms) {
+    return item->route && item->instance->site &&
+           px_route_other_account(item->route, item->instance->site, principal, since_unix_ms);
+}
+
 bool px_item_repeatable(const struct px_item *item) {
     return (item->hints & PX_HINT_IDEMPOTENT) == PX_HINT_IDEMPOTENT ||
            (item->route && px_route_repeatable(item->route));

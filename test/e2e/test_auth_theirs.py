@@ -26,7 +26,7 @@ class World:
 
     def __init__(self):
         self.lock, self.n, self.seen, self.things, self.lose = threading.Lock(), 0, [], collections.defaultdict(list), 0
-        self.gate, self.expires_in, self.revoked = None, 600, []
+        self.gate, self.expires_in, self.revoked, self.deaf = None, 600, [], False
         self.server = Answering(self.answer)
         self.url = self.server.url
 
@@ -48,6 +48,8 @@ class World:
             self.seen.append((request.method, request.path, name))
         if self.gate:
             assert self.gate.wait(30)
+        if self.deaf:
+            return "reset"
         if request.path == "/things":
             return self.thing(request, name)
         if request.path == "/items" and "page" in request.query:
@@ -247,6 +249,39 @@ def test_what_is_looked_for(make, world, crash):
         assert effect["by"] == "verify"
         assert alice.data_of("up_found", {"name": "lost"}, {KEY: "k"})["of"] == "alice"
     assert len(world.came("bob")) == before and len(world.things["alice"]) == 1
+
+
+def test_an_account_of_before_is_not_looked_for_in_that_of_now(make, world):
+    """A write of unknown outcome, and then a login: the same account's changes nothing; in another's there is nothing to find, and nothing is sent again."""
+    host = make()
+    with as_(host, "alice") as alice, host.planner() as admin:
+        log_in(alice, "up", "alice")
+        world.gate = threading.Event()
+        alice.begin_call("up_found", {"name": "one"}, {KEY: "one"})
+        alice.begin_call("up_keyed", {"name": "two"}, {KEY: "two"})
+        until(lambda: len(world.came("alice")) == 2, "the requests")
+        host.kill()
+        world.gate.set()
+        until(lambda: len(world.things["alice"]) == 2, "they are done")
+    world.gate, world.deaf = None, True  # what is asked now has no answer
+    host.start()
+    with as_(host, "alice") as alice, host.planner() as admin:
+        effects = {one["tool"]: one["id"] for one in admin.request("plexus/effects")["open"]}
+        assert set(effects) == {"up_found", "up_keyed"}
+        log_in(alice, "up", "bob")
+        world.deaf = False
+
+        def looked_for():
+            with pytest.raises(RpcError) as error:
+                admin.request("plexus/effect/verify", {"id": effects["up_found"]})
+            return None if "being looked for" in str(error.value) else error.value
+
+        assert "another account" in str(until(looked_for, "the look of the start has ended", 15))
+        for tool, key in (("up_found", "one"), ("up_keyed", "two")):
+            error = alice.error_of(tool, {"name": key}, {KEY: key})
+            assert error["code"] == "outcome_unknown" and "another account" in error["message"], error
+        assert world.things["bob"] == [] and len(admin.request("plexus/effects")["open"]) == 2
+        assert alice.data_of("up_found", {"name": "one"}, {KEY: "three"})["of"] == "bob"
 
 
 def test_refreshes_stay_apart(make, world):

@@ -7,7 +7,7 @@
 #ifndef PX_AUTH_GRANTS_PRIVATE_H
 #define PX_AUTH_GRANTS_PRIVATE_H
 
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/private.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* Forgetting a grant, and telling the provider (RFC 7009): the refresh token first, because with it goes what was made from it. */
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/login_private.h"
 #include "base/clock.h"
 

@@ -1,4 +1,5 @@
 #include "auth/secret.h"
+#include "base/locked.h"
 #include "base/redact.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,7 +7,8 @@
 
 struct variable {
     struct variable *next;
-    char *name, *value;
+    char *name;
+    px_str value; /* locked */
 };
 struct px_secrets {
     char *credentials_dir;
@@ -31,12 +33,6 @@ int px_secrets_create(const char *credentials_dir, struct px_secrets **ret, stru
     return 0;
 }
 
-static void wipe_free(char *text) {
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void px_secrets_destroy(struct px_secrets **secrets) {
     struct px_secrets *s = px_take(secrets);
     if (!s)
@@ -44,7 +40,7 @@ void px_secrets_destroy(struct px_secrets **secrets) {
     while (s->variables) {
         struct variable *v = s->variables;
         s->variables = v->next;
-        wipe_free(v->value);
+        px_locked_drop(&v->value);
         free(v->name);
         free(v);
     }
@@ -85,27 +81,22 @@ static int give(px_str text, const char *what, px_str *ret, struct px_err *err) 
         return px_err_set(err, -ENODATA, "%s is empty", what);
     if (text.n > PX_SECRET_MAX)
         return px_err_set(err, -EMSGSIZE, "%s holds more than %d bytes", what, PX_SECRET_MAX);
-    char *copy = px_str_dup(text);
-    if (!copy)
+    px_str copy = px_locked_dup(text);
+    if (!copy.p)
         return px_err_errno(err, -ENOMEM, "%s", what);
-    int r = px_redact_add(px_str_n(copy, text.n));
+    int r = px_redact_add(copy);
     if (r < 0) {
-        explicit_bzero(copy, text.n);
-        free(copy);
+        px_locked_drop(&copy);
         return px_err_errno(err, r, "%s: cannot be registered for redaction", what);
     }
-    *ret = px_str_n(copy, text.n);
+    *ret = copy;
     return 0;
 }
 
 void px_secret_release(px_str *value) {
-    char *p = (char *)(uintptr_t)value->p;
-    if (p) {
+    if (value->p)
         px_redact_remove(*value);
-        explicit_bzero(p, value->n);
-        free(p);
-    }
-    *value = (px_str){NULL, 0};
+    px_locked_drop(value);
 }
 
 /* ---- names ---- */
@@ -145,8 +136,8 @@ static int variable_take(struct px_secrets *s, px_str name, struct variable **re
     if (s->n_variables == PX_SECRET_ENV_MAX)
         return px_err_set(err, -ENOSPC, "more than %d environment variables are secrets", PX_SECRET_ENV_MAX);
     struct variable *v = key ? calloc(1, sizeof *v) : NULL;
-    char *copy = v ? px_str_dup(px_str_of(value)) : NULL;
-    if (!copy) {
+    px_str copy = v ? px_locked_dup(px_str_of(value)) : (px_str){0};
+    if (!copy.p) {
         free(v);
         return px_err_errno(err, -ENOMEM, "environment variable");
     }
@@ -169,7 +160,7 @@ static int from_env(struct px_secrets *s, px_str name, px_str *ret, struct px_er
             return r;
     }
     snprintf(what, sizeof what, "environment variable %.48s", v->name);
-    return give(px_str_of(v->value), what, ret, err);
+    return give(v->value, what, ret, err);
 }
 
 /* ---- files ---- */

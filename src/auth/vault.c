@@ -1,4 +1,4 @@
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/vault_private.h"
 #include "base/clock.h"
 #include <errno.h>

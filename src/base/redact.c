@@ -1,5 +1,6 @@
 #include "base/redact.h"
 #include "base/codec.h"
+#include "base/locked.h"
 #include "base/map.h"
 #include <errno.h>
 
@@ -14,17 +15,16 @@ enum { RUN = 4, STRIDE = PX_REDACT_MIN - RUN + 1, RUN_BITS = 20, BUCKETS = 1 << 
 struct pattern {
     struct pattern *next_bucket, *next_of_secret;
     uint32_t hash;
-    size_t n;
-    char p[];
+    px_str text; /* locked */
 };
 struct secret {
     struct pattern *patterns;
     unsigned refs;
-    size_t n;
-    char p[];
+    px_str value; /* locked */
 };
 
-static struct px_map secrets = {.cap = PX_REDACT_MAX_VALUES}; /* by value; the key is the secret's own `p` */
+static struct px_map secrets = {.cap =
+                                    PX_REDACT_MAX_VALUES}; /* by value; the key is the secret's own `value` */
 static struct pattern *buckets[BUCKETS];
 static unsigned char runs[(1 << RUN_BITS) / 8];
 static size_t n_patterns, n_gone; /* there now; gone, but still in the bitmap */
@@ -47,7 +47,7 @@ static uint32_t run_at(const char *p) {
 
 static void mark(const struct pattern *pattern) {
     for (size_t i = 0; i < STRIDE; i++) {
-        uint32_t run = run_at(pattern->p + i);
+        uint32_t run = run_at(pattern->text.p + i);
         runs[run >> 3] |= (unsigned char)(1 << (run & 7));
     }
 }
@@ -56,14 +56,17 @@ static int pattern_add(struct secret *secret, px_str text) {
     if (text.n < PX_REDACT_MIN)
         return 0;
     for (struct pattern *p = secret->patterns; p; p = p->next_of_secret) {
-        if (px_str_eq((px_str){p->p, p->n}, text))
+        if (px_str_eq(p->text, text))
             return 0;
     }
-    struct pattern *pattern = malloc(sizeof *pattern + text.n);
+    struct pattern *pattern = calloc(1, sizeof *pattern);
     if (!pattern)
         return -ENOMEM;
-    memcpy(pattern->p, text.p, text.n);
-    pattern->n = text.n;
+    pattern->text = px_locked_dup(text);
+    if (!pattern->text.p) {
+        free(pattern);
+        return -ENOMEM;
+    }
     pattern->hash = first_eight(text.p);
     pattern->next_of_secret = secret->patterns;
     secret->patterns = pattern;
@@ -79,7 +82,7 @@ static void pattern_free(struct pattern *pattern) {
     while (*at != pattern)
         at = &(*at)->next_bucket;
     *at = pattern->next_bucket;
-    explicit_bzero(pattern->p, pattern->n);
+    px_locked_drop(&pattern->text);
     free(pattern);
     n_patterns--;
     n_gone++;
@@ -103,18 +106,18 @@ static void forget_runs_of_the_gone(void) {
 static int base64_forms(struct secret *secret, struct px_buf *form) {
     int r = 0;
     for (size_t shift = 0; shift < 3 && !r; shift++) {
-        char *padded = malloc(secret->n + shift);
+        char *padded = malloc(secret->value.n + shift);
         if (!padded)
             return -ENOMEM;
         memset(padded, 0, shift);
-        memcpy(padded + shift, secret->p, secret->n);
+        memcpy(padded + shift, secret->value.p, secret->value.n);
         px_buf_clear(form, SIZE_MAX);
-        r = px_base64_add(form, px_str_n(padded, secret->n + shift));
-        explicit_bzero(padded, secret->n + shift);
+        r = px_base64_add(form, px_str_n(padded, secret->value.n + shift));
+        explicit_bzero(padded, secret->value.n + shift);
         free(padded);
         if (r)
             break;
-        size_t from = (shift * 8 + 5) / 6, to = (secret->n + shift) * 8 / 6;
+        size_t from = (shift * 8 + 5) / 6, to = (secret->value.n + shift) * 8 / 6;
         r = pattern_add(secret, px_str_n(form->p + from, to - from));
         for (size_t i = 0; i < form->n; i++)
             form->p[i] = form->p[i] == '+' ? '-' : form->p[i] == '/' ? '_' : form->p[i];
@@ -148,11 +151,11 @@ static size_t add_escaped(struct px_buf *form, px_str at) {
 /* As it stands inside a JSON string that escapes what it must, and what `more` says. */
 static int json_form(struct secret *secret, struct px_buf *form, unsigned more) {
     px_buf_clear(form, SIZE_MAX);
-    for (size_t i = 0; i < secret->n;) {
-        char c = secret->p[i];
+    for (size_t i = 0; i < secret->value.n;) {
+        char c = secret->value.p[i];
         const char *names = "\b\f\n\r\t", *at = c ? strchr(names, c) : NULL;
         if ((unsigned char)c >= 0x80 && more & JSON_ASCII) {
-            i += add_escaped(form, px_str_n(secret->p + i, secret->n - i));
+            i += add_escaped(form, px_str_n(secret->value.p + i, secret->value.n - i));
             continue;
         }
         if (at)
@@ -170,7 +173,7 @@ static int json_form(struct secret *secret, struct px_buf *form, unsigned more) 
 
 static int percent_forms(struct secret *secret, struct px_buf *form) {
     px_buf_clear(form, SIZE_MAX);
-    int r = px_percent_add(form, px_str_n(secret->p, secret->n));
+    int r = px_percent_add(form, secret->value);
     if (!r)
         r = pattern_add(secret, px_buf_view(form));
     for (size_t i = 0; i + 2 < form->n && !r; i++) { /* the same with lower-case digits */
@@ -186,11 +189,11 @@ static int add_forms(struct secret *secret) {
     static const unsigned json[] = {
         0, JSON_SLASH, JSON_HTML, JSON_ASCII, JSON_SLASH | JSON_ASCII, JSON_HTML | JSON_ASCII};
     struct px_buf form;
-    px_buf_init(&form, secret->n * 6 + 16);
+    px_buf_init(&form, secret->value.n * 6 + 16);
     /* All of its room at once: growing would leave pieces of the secret behind in freed memory. */
     int r = px_buf_room(&form, form.cap) ? 0 : form.failed;
     if (!r)
-        r = pattern_add(secret, px_str_n(secret->p, secret->n));
+        r = pattern_add(secret, secret->value);
     if (!r)
         r = base64_forms(secret, &form);
     if (!r)
@@ -211,7 +214,7 @@ static void secret_free(struct secret *secret) {
         secret->patterns = pattern->next_of_secret;
         pattern_free(pattern);
     }
-    explicit_bzero(secret->p, secret->n);
+    px_locked_drop(&secret->value);
     free(secret);
     forget_runs_of_the_gone();
 }
@@ -226,15 +229,14 @@ int px_redact_add(px_str value) {
         secret->refs++;
         return 0;
     }
-    secret = calloc(1, sizeof *secret + value.n);
+    secret = calloc(1, sizeof *secret);
     if (!secret)
         return -ENOMEM;
-    memcpy(secret->p, value.p, value.n);
-    secret->n = value.n;
+    secret->value = px_locked_dup(value);
     secret->refs = 1;
-    int r = add_forms(secret);
+    int r = secret->value.p ? add_forms(secret) : -ENOMEM;
     if (!r)
-        r = px_map_put(&secrets, px_str_n(secret->p, secret->n), secret, NULL);
+        r = px_map_put(&secrets, secret->value, secret, NULL);
     if (r)
         secret_free(secret);
     return r;
@@ -264,8 +266,8 @@ static size_t match_at(const char *p, size_t left, bool cut) {
     uint32_t h = first_eight(p);
     size_t longest = 0;
     for (const struct pattern *pattern = *bucket_of(h); pattern; pattern = pattern->next_bucket) {
-        size_t n = cut ? PX_MIN(pattern->n, left) : pattern->n;
-        if (pattern->hash == h && n > longest && n <= left && memcmp(p, pattern->p, n) == 0)
+        size_t n = cut ? PX_MIN(pattern->text.n, left) : pattern->text.n;
+        if (pattern->hash == h && n > longest && n <= left && memcmp(p, pattern->text.p, n) == 0)
             longest = n;
     }
     return longest;

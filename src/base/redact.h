@@ -3,7 +3,7 @@
  * alphabets), its percent-encoded form (either case of the digits), and the forms JSON strings give it: no more escaped
  * than it must be; with "\/"; with "<", ">" and "&" as \u00xx; with everything beyond ASCII as \uxxxx. Forms of forms
  * (base64 inside percent-encoding) are not known. Secrets that overlap in a text are covered together.
- * Loop thread only. Values are counted: added twice, removed twice. Memory is zeroed before it is freed. */
+ * Loop thread only. Values are counted: added twice, removed twice. Values and forms are in locked memory (locked.h). */
 #ifndef PX_BASE_REDACT_H
 #define PX_BASE_REDACT_H
 

@@ -1,4 +1,5 @@
 /* A plugin opened with a configuration: its beginning, its lists, its end. */
+#include "base/locked.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "service/private.h"
@@ -8,8 +9,7 @@
 
 struct hidden_value {
     struct px_list_node node;
-    size_t n;
-    char p[];
+    px_str value; /* locked */
 };
 
 void px_instance_ref(struct px_instance *inst) {
@@ -18,11 +18,9 @@ void px_instance_ref(struct px_instance *inst) {
 
 void px_secrets_free(struct px_service_secret *secrets, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        if (secrets[i].value.p) {
+        if (secrets[i].value.p)
             px_redact_remove(secrets[i].value);
-            explicit_bzero((char *)(uintptr_t)secrets[i].value.p, secrets[i].value.n);
-            free((char *)(uintptr_t)secrets[i].value.p);
-        }
+        px_locked_drop(&secrets[i].value);
         free((char *)(uintptr_t)secrets[i].pointer.p);
     }
     free(secrets);
@@ -40,7 +38,7 @@ int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_se
             return r;
         }
         copy[i].pointer = (px_str){px_str_dup(from[i].pointer), from[i].pointer.n};
-        copy[i].value = (px_str){px_str_dup(from[i].value), from[i].value.n};
+        copy[i].value = px_locked_dup(from[i].value);
         if (!copy[i].pointer.p || !copy[i].value.p) {
             if (!copy[i].value.p)
                 px_redact_remove(from[i].value);
@@ -62,11 +60,11 @@ void px_instance_drop_lists(struct px_instance *inst) {
     }
 }
 
-static void hidden_free(struct hidden_value *value) {
-    px_list_remove(&value->node);
-    px_redact_remove(px_str_n(value->p, value->n));
-    explicit_bzero(value->p, value->n);
-    free(value);
+static void hidden_free(struct hidden_value *hidden) {
+    px_list_remove(&hidden->node);
+    px_redact_remove(hidden->value);
+    px_locked_drop(&hidden->value);
+    free(hidden);
 }
 
 /* What a plugin hides again and again is hidden once. */
@@ -77,17 +75,19 @@ int px_instance_hide(struct px_instance *inst, px_str value) {
         return -EMSGSIZE;
     PX_LIST_EACH (node, &inst->hidden) {
         const struct hidden_value *old = px_list_entry(node, struct hidden_value, node);
-        if (px_str_eq(px_str_n(old->p, old->n), value))
+        if (px_str_eq(old->value, value))
             return 0;
     }
-    struct hidden_value *hidden = malloc(sizeof *hidden + value.n);
-    int r = hidden ? px_redact_add(value) : -ENOMEM;
+    struct hidden_value *hidden = calloc(1, sizeof *hidden);
+    if (!hidden)
+        return -ENOMEM;
+    hidden->value = px_locked_dup(value);
+    int r = hidden->value.p ? px_redact_add(value) : -ENOMEM;
     if (r) {
+        px_locked_drop(&hidden->value);
         free(hidden);
         return r;
     }
-    hidden->n = value.n;
-    memcpy(hidden->p, value.p, value.n);
     px_list_init(&hidden->node);
     px_list_add(&inst->hidden, &hidden->node);
     return 0;

@@ -4,7 +4,7 @@
 
 #include "reactor_help.h"
 
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/private.h"
 #include "base/log.h"
 #include "base/redact.h"

@@ -5,7 +5,7 @@
 
 #include "reactor_help.h"
 
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/login_private.h"
 #include "base/redact.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The sealed store, over a real state.db. */
-#include "auth/locked.h"
+#include "base/locked.h"
 #include "auth/vault.h"
 #include "base/crash.h"
 #include "base/log.h"

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/locked.h"
 #include "base/redact.h"
 #include <errno.h>
 #include <stdio.h>
@@ -242,6 +243,22 @@ static void a_full_buffer_holds_no_secret(void **state) {
 }
 
 /* Many secrets, in random order, against plain search. */
+static uint64_t in_locked_memory(void) {
+    uint64_t locked, unlocked;
+    px_locked_stats(&locked, &unlocked);
+    return locked + unlocked;
+}
+
+static void what_is_looked_for_is_locked(void **state) {
+    (void)state;
+    const px_str secret = PX_LIT("a secret, \"quoted\", of forty characters");
+    uint64_t before = in_locked_memory();
+    assert_int_equal(px_redact_add(secret), 0);
+    assert_true(in_locked_memory() > before + 4 * secret.n);
+    px_redact_remove(secret);
+    assert_int_equal(in_locked_memory(), before);
+}
+
 static void many(void **state) {
     enum { N = 300 };
     static char names[N][24];
@@ -305,6 +322,7 @@ int main(void) {
         T(text_that_was_cut),
         T(where_to_cut),
         T(a_full_buffer_holds_no_secret),
+        T(what_is_looked_for_is_locked),
         T(many),
         T(speed),
     };

@@ -1,4 +1,4 @@
-#include "auth/locked_pool.h"
+#include "base/locked_pool.h"
 #include "base/util.h"
 #include <stdalign.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* locked.h: memory for secrets: kept out of swap (mlock) and core dumps where the system allows it, wiped when it is freed. Small values share
  * pages, because RLIMIT_MEMLOCK may be small; what is beyond it is not locked, and counted. Loop thread only. */
-#ifndef PX_AUTH_LOCKED_H
-#define PX_AUTH_LOCKED_H
+#ifndef PX_BASE_LOCKED_H
+#define PX_BASE_LOCKED_H
 
 #include "base/str.h"
 

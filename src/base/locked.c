@@ -1,5 +1,5 @@
-#include "auth/locked.h"
-#include "auth/locked_pool.h"
+#include "base/locked.h"
+#include "base/locked_pool.h"
 
 /* With AddressSanitizer each value is a block of its own, so that it sees who writes beside one, or keeps one, or uses one that is gone. */
 #if defined(__SANITIZE_ADDRESS__)

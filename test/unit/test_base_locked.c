@@ -1,6 +1,6 @@
 /* Memory for secrets. The pool is tested by itself, because with AddressSanitizer nothing else uses it. */
-#include "auth/locked.h"
-#include "auth/locked_pool.h"
+#include "base/locked.h"
+#include "base/locked_pool.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

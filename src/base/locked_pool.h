@@ -3,8 +3,8 @@
  * allows it; it goes back when its last slot is free. Each begins with a head that is checked whenever a slot comes back: one that was
  * never given out, or twice given back, ends the process, because somebody's secrets would be next.
  * Private to the room. */
-#ifndef PX_AUTH_LOCKED_POOL_H
-#define PX_AUTH_LOCKED_POOL_H
+#ifndef PX_BASE_LOCKED_POOL_H
+#define PX_BASE_LOCKED_POOL_H
 
 #include "base/list.h"
 #include <stddef.h>

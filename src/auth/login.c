@@ -8,8 +8,12 @@ enum { ARENA = 256 << 10, WORDS = 600 };
 
 /* ---- beginning and end ---- */
 
+static const struct px_rate pace = {
+    .kind = PX_RATE_BUCKET, .requests = 1, .per_ns = PX_S, .burst = PX_LOGINS_BURST};
+
 void px_logins_init(struct px_logins *all) {
     *all = (struct px_logins){.n = 0};
+    px_bucket_init(&all->begun, &pace, 0);
     px_list_init(&all->logins);
     px_list_init(&all->logouts);
 }
@@ -310,6 +314,9 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
     struct px_logins *all = px_grants_logins(grants);
     if (all->n >= PX_LOGINS)
         return px_err_set(err, -EBUSY, "%d logins are waiting already", PX_LOGINS);
+    if (px_bucket_wait(&all->begun, &pace, 1, 0, px_loop_now(scope->loop)))
+        return px_err_set(err, -EBUSY, "%d logins have begun just now, and one a second may",
+                          PX_LOGINS_BURST);
     struct px_login *login = calloc(1, sizeof *login);
     if (!login)
         return px_err_set(err, -ENOMEM, "no memory for a login");
@@ -331,6 +338,7 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
         release(login);
         return px_err_errno(err, r, "a login");
     }
+    px_bucket_take(&all->begun, &pace, 1, px_loop_now(scope->loop));
     px_timer_arm_in(&login->life, PX_LOGIN_LIFE_MS * PX_MS);
     px_work_post(scope->loop, &login->go);
     *ret_op = &login->op;

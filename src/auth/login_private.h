@@ -10,6 +10,7 @@
 
 enum {
     PX_LOGINS = 32,
+    PX_LOGINS_BURST = 60, /* then one a second */
     PX_LOGIN_LIFE_MS = 600000,
     PX_LOGIN_QUERY_MAX = 16 << 10,
     PX_PKCE_TEXT = 44 /* 32 random bytes in base64url, and a NUL */

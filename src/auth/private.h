@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "guard/bucket.h"
 #include "net/url.h"
 #include "reactor/timer.h"
 
@@ -176,7 +177,8 @@ PX_MUSTCHECK int px_grant_remove(struct px_auth *auth, px_str principal, px_str 
 /** Those of the host that go on, the oldest first. */
 struct px_logins {
     struct px_list_node logins, logouts;
-    uint32_t n; /* logins */
+    uint32_t n;             /* logins */
+    struct px_bucket begun; /* each may ask a provider for something */
 };
 void px_logins_init(struct px_logins *all);
 /** The px_auth is about to be closed: what logs in with it is told so, from the loop; what logs out is cut off. */

@@ -182,7 +182,8 @@ void px_mcp_own_auth_login(struct px_mcp_ask *ask) {
         return;
     req->op = NULL;
     if (r == -EBUSY)
-        px_mcp_refuse_own(ask, PX_RATE_LIMITED, "wait until one of them has ended", "%s", err.msg);
+        px_mcp_refuse_own(ask, PX_RATE_LIMITED, "wait for a second, or until one of them has ended", "%s",
+                          err.msg);
     else
         px_mcp_refuse_err(ask, r, &err);
     px_mcp_req_end(req);

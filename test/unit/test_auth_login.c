@@ -538,6 +538,24 @@ static void test_thirty_two(void **ignored) {
     close_world();
 }
 
+/* Who begins and drops them makes no flood at the provider. */
+static void test_sixty_and_then_one_a_second(void **ignored) {
+    unsigned begun = 0;
+    (void)ignored;
+    open_world();
+    for (unsigned s = 0; s < 3; s++) {
+        while (begun < 1000 && start_for("uid:7", false, URI) == 0) {
+            px_op_cancel(&w.op);
+            begun++;
+        }
+        assert_int_equal(begun, PX_LOGINS_BURST + s);
+        pass(1);
+    }
+    assert_int_equal(start_for("uid:7", false, URI), 0);
+    px_op_cancel(&w.op);
+    close_world();
+}
+
 static void test_the_service_goes(void **ignored) {
     (void)ignored;
     for (int at = 0; at < 4; at++) {
@@ -664,6 +682,7 @@ int main(void) {
         cmocka_unit_test(test_device_ends),
         cmocka_unit_test(test_device_answers_that_are_none),
         cmocka_unit_test(test_ten_minutes),
+        cmocka_unit_test(test_sixty_and_then_one_a_second),
         cmocka_unit_test(test_thirty_two),
         cmocka_unit_test(test_the_service_goes),
         cmocka_unit_test(test_logout),

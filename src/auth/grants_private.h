@@ -7,8 +7,8 @@
 #ifndef PX_AUTH_GRANTS_PRIVATE_H
 #define PX_AUTH_GRANTS_PRIVATE_H
 
-#include "base/locked.h"
 #include "auth/private.h"
+#include "base/locked.h"
 
 enum {
     PX_GRANTS_MAX = 10000,     /* in memory, of those that the vault has */

@@ -1,7 +1,7 @@
 /* Forgetting a grant, and telling the provider (RFC 7009): the refresh token first, because with it goes what was made from it. */
-#include "base/locked.h"
 #include "auth/login_private.h"
 #include "base/clock.h"
+#include "base/locked.h"
 
 enum { LIFE_S = 10 };
 

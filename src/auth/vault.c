@@ -1,6 +1,6 @@
-#include "base/locked.h"
 #include "auth/vault_private.h"
 #include "base/clock.h"
+#include "base/locked.h"
 #include <errno.h>
 #include <sodium.h>
 

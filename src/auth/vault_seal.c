@@ -1,5 +1,5 @@
-#include "base/locked.h"
 #include "auth/vault_private.h"
+#include "base/locked.h"
 #include "base/redact.h"
 #include <assert.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 
 #include "reactor_help.h"
 
-#include "base/locked.h"
 #include "auth/private.h"
+#include "base/locked.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include <mbedtls/pk.h>

@@ -5,8 +5,8 @@
 
 #include "reactor_help.h"
 
-#include "base/locked.h"
 #include "auth/login_private.h"
+#include "base/locked.h"
 #include "base/redact.h"
 #include <stdio.h>
 

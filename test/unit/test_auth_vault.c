@@ -1,7 +1,7 @@
 /* The sealed store, over a real state.db. */
-#include "base/locked.h"
 #include "auth/vault.h"
 #include "base/crash.h"
+#include "base/locked.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "state/sealed.h"

@@ -1,7 +1,7 @@
 /* Every allocation and system call of the sealed store goes wrong once. Whatever it is: what was told to be kept is, what is in memory is what
  * will be found, nothing is left in memory at the end, and the next start finds its way. */
-#include "base/locked.h"
 #include "auth/vault.h"
+#include "base/locked.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include <fcntl.h>

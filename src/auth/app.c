@@ -97,6 +97,17 @@ static void not_installed(struct px_grant *grant, const struct px_send_answer *s
     failed(grant, sent, "not_installed", words.p ? words : PX_LIT("the app is not installed there"));
 }
 
+/* False: the grant has been told why not. */
+static bool went_well(struct px_grant *grant, const struct px_send_answer *sent) {
+    if (sent->status >= 200 && sent->status <= 299)
+        return true;
+    if (sent->status == 404)
+        not_installed(grant, sent);
+    else
+        refused(grant, sent);
+    return false;
+}
+
 static void on_token(void *user, const struct px_send_answer *sent) {
     struct px_grant *grant = user;
     struct px_ask_answer answer = {
@@ -110,13 +121,8 @@ static void on_token(void *user, const struct px_send_answer *sent) {
         not_installed(grant, sent);
         return;
     }
-    if (sent->status < 200 || sent->status > 299) {
-        if (sent->status == 404)
-            not_installed(grant, sent);
-        else
-            refused(grant, sent);
+    if (!went_well(grant, sent))
         return;
-    }
     answer.access_token = px_secret_member(grant->scope, sent->json, "token", true, &bad);
     px_str expires = px_secret_member(grant->scope, sent->json, "expires_at", false, &bad);
     if (!answer.access_token.p || bad) {
@@ -152,13 +158,8 @@ static void on_installation(void *user, const struct px_send_answer *sent) {
             cannot(grant, &err);
         return;
     }
-    if (sent->status < 200 || sent->status > 299) {
-        if (sent->status == 404)
-            not_installed(grant, sent);
-        else
-            refused(grant, sent);
+    if (!went_well(grant, sent))
         return;
-    }
     if (!sent->json.p || px_json_slice_get(sent->json, PX_LIT("id"), &raw) || px_json_slice_u64(raw, &id)) {
         px_err_set(&err, -EINVAL, "the answer has no installation's id");
         cannot(grant, &err);

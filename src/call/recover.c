@@ -153,15 +153,7 @@ static void on_looked(void *user) {
     px_timer_arm_in(&job->timer, absent_ns);
 }
 
-static void no_progress(void *user, uint64_t done, uint64_t total, px_str message) {
-    (void)user, (void)done, (void)total, (void)message;
-}
-
-static void no_log(void *user, uint32_t level, px_str logger, px_str data_json) {
-    (void)user, (void)level, (void)logger, (void)data_json;
-}
-
-static const struct px_run_sink sink = {on_looked, no_progress, no_log, NULL};
+static const struct px_run_sink sink = {.done = on_looked};
 
 /* ---- a try ---- */
 

@@ -25,15 +25,7 @@ void px_verify_arm(struct px_call *call) {
 
 static void look_done(void *user);
 
-static void nothing(void *user, uint64_t done, uint64_t total, px_str message) {
-    (void)user, (void)done, (void)total, (void)message;
-}
-
-static void no_log(void *user, uint32_t level, px_str logger, px_str data_json) {
-    (void)user, (void)level, (void)logger, (void)data_json;
-}
-
-static const struct px_run_sink look_sink = {look_done, nothing, no_log, NULL};
+static const struct px_run_sink look_sink = {.done = look_done};
 
 static int look(struct px_call *call) {
     const struct px_call_in in = {.kind = PX_CALL_TOOL,

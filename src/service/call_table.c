@@ -226,7 +226,8 @@ static int32_t call_progress(px_call_h h, uint64_t done, uint64_t total, px_str 
     if (r)
         return r;
     cut(&message, MESSAGE_MAX);
-    run->sink->progress(run->user, done, total, message);
+    if (run->sink->progress)
+        run->sink->progress(run->user, done, total, message);
     return 0;
 }
 
@@ -241,7 +242,7 @@ static int32_t call_log(px_call_h h, uint32_t level, px_str logger, px_str data_
     if (level > PX_LEVEL_EMERGENCY || px_json_scan(data_json, NULL, &scan, NULL, NULL))
         return -EINVAL;
     cut(&logger, LOGGER_MAX);
-    if (level >= run->in.log_level)
+    if (level >= run->in.log_level && run->sink->log)
         run->sink->log(run->user, level, logger, scan.value);
     return 0;
 }

@@ -90,9 +90,9 @@ static void route_progress(void *user, uint64_t items, px_str message) {
     bool grown = !run->told || items > run->items; /* what has not grown waits */
     run->told = true;
     run->items = PX_MAX(items, run->items);
-    if (grown)
+    if (grown && run->sink->progress)
         run->sink->progress(run->user, items, 0, message);
-    else if (run->sink->waiting)
+    else if (!grown && run->sink->waiting)
         run->sink->waiting(run->user, message);
 }
 

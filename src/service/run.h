@@ -16,11 +16,12 @@
 struct px_run;
 struct px_run_sink {
     void (*done)(void *user);
+    /* The others may be NULL. */
     /** Perhaps from inside the plugin's frame: record what is said, and do nothing else: whoever is told might end the call, and a
      *  plugin is not entered while it is on the stack. */
     void (*progress)(void *user, uint64_t done, uint64_t total, px_str message);
     void (*log)(void *user, uint32_t level, px_str logger, px_str data_json);
-    /** May be NULL. It waits, and says for what. */
+    /** It waits, and says for what. */
     void (*waiting)(void *user, px_str message);
 };
 

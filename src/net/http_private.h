@@ -275,8 +275,8 @@ struct px_http_sock {
     int fd;
     uint32_t wanted; /* 0: curl does not care about it now */
 };
-struct
-    px_http_own { /* a socket that was made for curl; the number may be another's by now: its inode tells */
+/* A socket that was made for curl; the number may be another's by now: its inode tells. */
+struct px_http_own {
     uint64_t trust, ino;
 };
 struct px_http {

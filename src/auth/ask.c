@@ -150,16 +150,18 @@ static void judge(struct ask *ask, const struct px_send_answer *sent, struct px_
     if (!answer->ok)
         return;
     take_tokens(ask, answer, &failed);
+    const char *wrong = NULL;
     if (failed)
-        answer->transient = true, say(answer, ask->scope, "no memory for a token, or too many are kept");
+        wrong = "no memory for a token, or too many are kept";
     else if (ask->token && (!answer->access_token.p || !sendable(answer->access_token)))
-        answer->transient = true,
-        say(answer, ask->scope, "the token endpoint's answer has no usable access_token");
+        wrong = "the token endpoint's answer has no usable access_token";
     else if (ask->token && needs_proof(answer->token_type))
-        answer->transient = true,
-        say(answer, ask->scope,
-            "the provider gives tokens that need a proof with each request (token_type DPoP, mac, pop): "
-            "register a client that gets bearer tokens");
+        wrong = "the provider gives tokens that need a proof with each request (token_type DPoP, mac, pop): "
+                "register a client that gets bearer tokens";
+    if (wrong) {
+        answer->transient = true;
+        say(answer, ask->scope, wrong);
+    }
 }
 
 static void on_answer(void *user, const struct px_send_answer *sent) {

@@ -9,7 +9,7 @@
 enum { BACK_S = 60 /* GitHub advises: clocks differ */, SPARE_MS = 60000, LONGEST_S = 3600, SHORTEST_S = 60 };
 
 void px_app_forget(struct px_auth *auth) {
-    px_token_drop(&auth->app_jwt);
+    px_redact_drop(&auth->app_jwt);
     auth->app_jwt_until_ms = 0;
     auth->app_jwt_until_ns = 0;
 }

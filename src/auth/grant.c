@@ -8,29 +8,13 @@
 
 int px_token_keep(px_str *to, px_str value) {
     *to = (px_str){0};
-    if (!value.n)
-        return 0;
-    px_str copy = px_locked_dup(value);
-    if (!copy.p)
-        return -ENOMEM;
-    int r = px_redact_add(copy);
-    if (r)
-        px_locked_drop(&copy);
-    else
-        *to = copy;
-    return r;
-}
-
-void px_token_drop(px_str *value) {
-    if (value->p)
-        px_redact_remove(*value);
-    px_locked_drop(value);
+    return value.n ? px_redact_keep(value, to) : 0;
 }
 
 void px_tokens_drop(struct px_tokens *tokens) {
-    px_token_drop(&tokens->access);
-    px_token_drop(&tokens->refresh);
-    px_token_drop(&tokens->previous);
+    px_redact_drop(&tokens->access);
+    px_redact_drop(&tokens->refresh);
+    px_redact_drop(&tokens->previous);
     px_header_drop(&tokens->header);
     *tokens = (struct px_tokens){0};
 }

@@ -446,7 +446,7 @@ void px_auth_worked(struct px_auth *auth, uint64_t account, uint64_t generation)
     if (px_grant_busy(grant) || grant->frozen)
         return; /* the next record leaves it out anyway */
     px_crash_point("refresh/worked");
-    px_token_drop(&grant->tokens.previous);
+    px_redact_drop(&grant->tokens.previous);
     /* If this is not written, an old token stays a little longer: the next record leaves it out. */
     if (px_record_put(grant, &grant->tokens, grant->grants->opts.scope, on_forgotten, grant->grants))
         px_log(PX_LOG_NOTICE, "auth", "a grant's record is not written", PX_KS("service", auth->service));

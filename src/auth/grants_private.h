@@ -9,6 +9,7 @@
 
 #include "auth/private.h"
 #include "base/locked.h"
+#include "base/redact.h"
 
 enum {
     PX_GRANTS_MAX = 10000,     /* in memory, of those that the vault has */
@@ -150,9 +151,8 @@ void px_headers_finish(struct px_grants *grants);
 void px_grant_adopt(struct px_grant *grant);
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens);
 void px_tokens_drop(struct px_tokens *tokens);
-/** Locked and registered. -ENOMEM, -ENOSPC. */
+/** For px_redact_drop; absent of an empty one. -ENOMEM, -ENOSPC. */
 PX_MUSTCHECK int px_token_keep(px_str *to, px_str value);
-void px_token_drop(px_str *value);
 /** By both clocks, from when they were asked for (the answer may have come late: the machine may have slept). -1: not said. */
 void px_tokens_live(struct px_tokens *tokens, int64_t since_ms, uint64_t since_ns, int64_t expires_in_s);
 /** It needs a person: said once. `client`: an administrator. */

@@ -81,22 +81,14 @@ static int give(px_str text, const char *what, px_str *ret, struct px_err *err) 
         return px_err_set(err, -ENODATA, "%s is empty", what);
     if (text.n > PX_SECRET_MAX)
         return px_err_set(err, -EMSGSIZE, "%s holds more than %d bytes", what, PX_SECRET_MAX);
-    px_str copy = px_locked_dup(text);
-    if (!copy.p)
-        return px_err_errno(err, -ENOMEM, "%s", what);
-    int r = px_redact_add(copy);
-    if (r < 0) {
-        px_locked_drop(&copy);
-        return px_err_errno(err, r, "%s: cannot be registered for redaction", what);
-    }
-    *ret = copy;
-    return 0;
+    int r = px_redact_keep(text, ret);
+    return r == -ENOMEM ? px_err_errno(err, r, "%s", what)
+           : r          ? px_err_errno(err, r, "%s: cannot be registered for redaction", what)
+                        : 0;
 }
 
 void px_secret_release(px_str *value) {
-    if (value->p)
-        px_redact_remove(*value);
-    px_locked_drop(value);
+    px_redact_drop(value);
 }
 
 /* ---- names ---- */

@@ -252,6 +252,22 @@ void px_redact_remove(px_str value) {
         px_map_finish(&secrets);
 }
 
+int px_redact_keep(px_str value, px_str *ret) {
+    px_str copy = px_locked_dup(value);
+    int r = copy.p ? px_redact_add(copy) : -ENOMEM;
+    if (r)
+        px_locked_drop(&copy);
+    else
+        *ret = copy;
+    return r;
+}
+
+void px_redact_drop(px_str *kept) {
+    if (kept->p)
+        px_redact_remove(*kept);
+    px_locked_drop(kept);
+}
+
 void px_redact_forget_all(void) {
     PX_MAP_EACH (slot, &secrets)
         secret_free(slot->value);

@@ -14,6 +14,10 @@ enum { PX_REDACT_MIN = 8, PX_REDACT_MAX = 64 * 1024, PX_REDACT_MAX_VALUES = 4000
 /** 0, also when the value is too short to be registered. -EMSGSIZE: longer than PX_REDACT_MAX; -ENOMEM; -ENOSPC. */
 PX_MUSTCHECK int px_redact_add(px_str secret);
 void px_redact_remove(px_str secret);
+/** A copy in locked memory (locked.h), registered while it lives: for px_redact_drop. Errors as above, and -ENOMEM; then *ret is untouched. */
+PX_MUSTCHECK int px_redact_keep(px_str secret, px_str *ret);
+/** Absent is fine, and is what it becomes. */
+void px_redact_drop(px_str *kept);
 /** Whether anything in `text` would be replaced. One look at a bitmap for every fifth byte; at once when none is
  *  registered. */
 bool px_redact_hits(px_str text);

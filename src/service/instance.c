@@ -1,5 +1,4 @@
 /* A plugin opened with a configuration: its beginning, its lists, its end. */
-#include "base/locked.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "service/private.h"
@@ -18,9 +17,7 @@ void px_instance_ref(struct px_instance *inst) {
 
 void px_secrets_free(struct px_service_secret *secrets, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        if (secrets[i].value.p)
-            px_redact_remove(secrets[i].value);
-        px_locked_drop(&secrets[i].value);
+        px_redact_drop(&secrets[i].value);
         free((char *)(uintptr_t)secrets[i].pointer.p);
     }
     free(secrets);
@@ -32,18 +29,11 @@ int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_se
     if (!copy)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        int r = px_redact_add(from[i].value);
-        if (r) {
-            px_secrets_free(copy, i);
-            return r;
-        }
         copy[i].pointer = (px_str){px_str_dup(from[i].pointer), from[i].pointer.n};
-        copy[i].value = px_locked_dup(from[i].value);
-        if (!copy[i].pointer.p || !copy[i].value.p) {
-            if (!copy[i].value.p)
-                px_redact_remove(from[i].value);
+        int r = copy[i].pointer.p ? px_redact_keep(from[i].value, &copy[i].value) : -ENOMEM;
+        if (r) {
             px_secrets_free(copy, i + 1);
-            return -ENOMEM;
+            return r;
         }
     }
     *ret = copy;
@@ -62,8 +52,7 @@ void px_instance_drop_lists(struct px_instance *inst) {
 
 static void hidden_free(struct hidden_value *hidden) {
     px_list_remove(&hidden->node);
-    px_redact_remove(hidden->value);
-    px_locked_drop(&hidden->value);
+    px_redact_drop(&hidden->value);
     free(hidden);
 }
 
@@ -81,10 +70,8 @@ int px_instance_hide(struct px_instance *inst, px_str value) {
     struct hidden_value *hidden = calloc(1, sizeof *hidden);
     if (!hidden)
         return -ENOMEM;
-    hidden->value = px_locked_dup(value);
-    int r = hidden->value.p ? px_redact_add(value) : -ENOMEM;
+    int r = px_redact_keep(value, &hidden->value);
     if (r) {
-        px_locked_drop(&hidden->value);
         free(hidden);
         return r;
     }

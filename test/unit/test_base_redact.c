@@ -255,7 +255,14 @@ static void what_is_looked_for_is_locked(void **state) {
     uint64_t before = in_locked_memory();
     assert_int_equal(px_redact_add(secret), 0);
     assert_true(in_locked_memory() > before + 4 * secret.n);
+    px_str kept = {0};
+    assert_int_equal(px_redact_keep(secret, &kept), 0); /* once more */
+    assert_true(px_str_eq(kept, secret) && kept.p != secret.p);
     px_redact_remove(secret);
+    assert_true(px_redact_hits(secret));
+    px_redact_drop(&kept);
+    assert_true(!kept.p && !px_redact_hits(secret));
+    px_redact_drop(&kept);
     assert_int_equal(in_locked_memory(), before);
 }
 

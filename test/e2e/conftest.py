@@ -39,6 +39,14 @@ def until(condition, what, timeout=WAIT):
         time.sleep(0.01)
 
 
+def stress_seed():
+    """The same chance each time, unless PX_STRESS_SEED names another one; "any" is another one each time. Printed, so that it can be had again."""
+    asked = os.environ.get("PX_STRESS_SEED", "1")
+    seed = time.time_ns() % 1000000 if asked == "any" else int(asked)
+    print("PX_STRESS_SEED =", seed)
+    return seed
+
+
 def alive(pid):
     """Runs, and is not a zombie."""
     try:

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from conftest import BUILD, Daemon, Planner, base_config, until
+from conftest import BUILD, Daemon, Planner, base_config, stress_seed, until
 
 PLUGIN = BUILD / "test/abi/plugins/routes.so"
 SECONDS = float(os.environ.get("PX_STRESS_SECONDS", "4"))
@@ -96,8 +96,7 @@ def drive(host, seed, end, failures):
 
 
 def test_calls_that_end_at_every_moment(folder):
-    seed = int(os.environ.get("PX_STRESS_SEED", time.time_ns() % 1000000))
-    print("PX_STRESS_SEED =", seed)
+    seed = stress_seed()
     upstream, failures = Upstream(seed), []
     (folder / "more").mkdir()
     shutil.copy(PLUGIN, folder / "more" / "routes.so")

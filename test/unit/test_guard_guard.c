@@ -146,6 +146,76 @@ static void retry_after_wins(void **state) {
     guard_close(&g);
 }
 
+/* Each group and each upstream has the rates that stand under its name, also when they come after a reload, and others have none. */
+static void rates_are_of_their_name(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    struct px_rate one = {PX_RATE_FIXED, 1, 60 * PX_S, 1}, two = {PX_RATE_FIXED, 2, 60 * PX_S, 2};
+    struct px_rate three = {PX_RATE_FIXED, 3, 60 * PX_S, 3}, many = {PX_RATE_FIXED, 40, 60 * PX_S, 40};
+    struct px_group_limits groups[] = {{px_str_of("search"), {&one, 1}}, {px_str_of("core"), {&two, 1}}};
+    struct px_upstream_limits ups[] = {{px_str_of("files"), 0, {&many, 1}, limits.breaker},
+                                       {px_str_of("api"), 0, {&three, 1}, limits.breaker}};
+    const struct {
+        const char *upstream, *group;
+        int in;
+    } cases[] = {
+        {"files", "core", 2}, {"files", "search", 1}, {"files", "x", 10}, {"api", "x", 3}, {"y", "x", 10}};
+    limits.groups = groups, limits.n_groups = 2;
+    limits.upstreams = ups, limits.n_upstreams = 2;
+    for (size_t i = 0; i < 2 * PX_COUNT(cases); i++) {
+        struct px_guard_ask ask = ask_of("ann");
+        struct px_limits none = plain_limits();
+        struct req r;
+        bool later = i % 2;
+        guard_open(&g, later ? &none : &limits);
+        ask.upstream = px_str_of(cases[i / 2].upstream);
+        ask.group = px_str_of(cases[i / 2].group);
+        ask.deadline_ns = now_of(&g) + PX_S;
+        if (later) { /* known by then, without rates */
+            assert_int_equal(enter(&g, &r, &ask), 1);
+            leave_ok(&r);
+            assert_int_equal(px_guard_configure(g.guards, px_str_of("shop"), &limits), 0);
+        }
+        int in = 0;
+        while (in < 10 && enter(&g, &r, &ask) == 1) {
+            leave_ok(&r);
+            in++;
+        }
+        assert_int_equal(in, cases[i / 2].in);
+        guard_close(&g);
+    }
+}
+
+/* A person who knows better: what was told is forgotten with the service's breakers, and not with those of one upstream. */
+static void a_reset_forgets_what_was_told(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    const struct px_guard_ask ask = ask_of("ann");
+    const struct px_quota said = {.limit = -1,
+                                  .remaining = -1,
+                                  .reset_ms = -1,
+                                  .restore_milli = -1,
+                                  .retry_after_ms = 600 * 1000,
+                                  .cost = -1};
+    const px_str shop = px_str_of("shop"), whole = {0};
+    struct req r;
+    guard_open(&g, &limits);
+    assert_int_equal(enter(&g, &r, &ask), 1);
+    px_guard_told(g.guard, &ask, &said);
+    px_guard_leave(&r.pass, PX_GUARD_NEUTRAL, px_str_of(NULL));
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 600 * 1000);
+    assert_int_equal(px_guard_breaker(g.guards, shop, ask.upstream, PX_BREAKER_RESET), 0);
+    assert_int_equal(px_guard_breaker(g.guards, shop, whole, PX_BREAKER_CLOSE), 0);
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 600 * 1000);
+    assert_int_equal(px_guard_breaker(g.guards, shop, whole, PX_BREAKER_RESET), 0);
+    assert_int_equal(px_guard_held_ms(g.guard, &ask), 0);
+    assert_int_equal(enter(&g, &r, &ask), 1);
+    leave_ok(&r);
+    guard_close(&g);
+}
+
 static void fail_times(struct guard_rig *g, int n) {
     const struct px_guard_ask ask = ask_of("a");
     struct req r;
@@ -182,6 +252,32 @@ static void limits_change_and_counts_stay(void **state) {
     guard_close(&g);
 }
 
+/* Whoever reloads again and again gets no more retries for it, and loses none of those that calls have earned. */
+static void limits_change_and_the_budget_stays(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct req r;
+    struct px_limits limits = plain_limits();
+    const struct px_guard_ask ask = ask_of("a");
+    uint64_t at;
+    guard_open(&g, &limits);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(enter(&g, &r, &ask), 1);
+        leave_ok(&r);
+    }
+    for (unsigned i = 0; i < 24; i++) { /* a fifth of a hundred, and then none */
+        limits.queue = 8 + i % 2;
+        limits.retry.budget_window_ns = (60 + i % 3) * PX_S;
+        assert_int_equal(px_guard_configure(g.guards, px_str_of("shop"), &limits), 0);
+        assert_int_equal(px_guard_retry(g.guard, 1, -1, 0, &at), i < 20);
+        if (i < 20) {
+            assert_int_equal(enter(&g, &r, &ask), 1);
+            leave_ok(&r);
+        }
+    }
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_for_everybody_in_turn),
@@ -189,7 +285,10 @@ int main(void) {
         cmocka_unit_test(rates_are_waited_for),
         cmocka_unit_test(an_open_breaker_answers_at_once),
         cmocka_unit_test(retry_after_wins),
+        cmocka_unit_test(rates_are_of_their_name),
+        cmocka_unit_test(a_reset_forgets_what_was_told),
         cmocka_unit_test(limits_change_and_counts_stay),
+        cmocka_unit_test(limits_change_and_the_budget_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

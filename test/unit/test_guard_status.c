@@ -160,10 +160,68 @@ static void whose_limit_it_is(void **state) {
     guard_close(&g);
 }
 
+/* An open breaker says when its probe comes; one that a person holds open does not know. */
+static void when_the_probe_comes(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    const struct px_guard_ask ask = ask_of("ann");
+    struct px_arena arena;
+    struct req r;
+    guard_open(&g, &limits);
+    px_arena_init(&arena, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(enter(&g, &r, &ask), 1);
+        leave_failed(&r);
+    }
+    const struct px_json *b = px_json_first(px_json_get(status(&g, &arena, "shop"), "breakers"));
+    assert_true(text_is(b, "state", "open"));
+    assert_in_range(number(b, "probe_in_ms"), 4000, 5000);
+    pass_time(&g, 3 * PX_S);
+    b = px_json_first(px_json_get(status(&g, &arena, "shop"), "breakers"));
+    assert_in_range(number(b, "probe_in_ms"), 1000, 2000);
+    pass_time(&g, 3 * PX_S);
+    b = px_json_first(px_json_get(status(&g, &arena, "shop"), "breakers"));
+    assert_true(text_is(b, "state", "half_open"));
+    assert_int_equal(px_guard_breaker(g.guards, px_str_of("shop"), px_str_of("api"), PX_BREAKER_OPEN), 0);
+    b = px_json_first(px_json_get(status(&g, &arena, "shop"), "breakers"));
+    assert_int_equal(px_json_type(px_json_get(b, "probe_in_ms")), PX_JSON_NULL);
+    px_arena_finish(&arena);
+    guard_close(&g);
+}
+
+/* Nine in ten take ten milliseconds, one takes a second. */
+static void half_of_them_and_nearly_all(void **state) {
+    (void)state;
+    struct guard_rig g;
+    struct px_limits limits = plain_limits();
+    const struct px_guard_ask ask = ask_of("ann");
+    struct px_arena arena;
+    struct req r;
+    guard_open(&g, &limits);
+    px_arena_init(&arena, 1 << 20);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(enter(&g, &r, &ask), 1);
+        pass_time(&g, i % 10 ? 10 * PX_MS : PX_S);
+        leave_ok(&r);
+    }
+    const struct px_json *s = status(&g, &arena, "shop");
+    assert_in_range(number(s, "p50_us"), 9000, 11300);
+    assert_in_range(number(s, "p99_us"), 900000, 1130000);
+    struct seen seen = {0};
+    px_guards_each(g.guards, see, &seen);
+    assert_in_range(seen.stats.p50_ns, 9 * PX_MS, 12 * PX_MS);
+    assert_in_range(seen.stats.p99_ns, 900 * PX_MS, 1130 * PX_MS);
+    px_arena_finish(&arena);
+    guard_close(&g);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_there),
         cmocka_unit_test(whose_limit_it_is),
+        cmocka_unit_test(when_the_probe_comes),
+        cmocka_unit_test(half_of_them_and_nearly_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,10 +37,11 @@ static void breaker_cell(struct px_table *table, struct px_arena *arena, px_str 
         px_table_cellf(table, styles[worst], "%s%s", name, held ? " held" : "");
 }
 
-/* "4,990/5,000" of the rate or quota of which the smallest part is left. */
+/* "4,990/5,000" of the rate or quota of which the smallest part is left; "in 8 m" when the upstream has said to wait, and not for what. */
 struct tightest {
     uint64_t left, of;
     bool any;
+    int64_t wait_ms;
 };
 
 static void look_at(struct tightest *t, px_str one, const char *left_key, const char *of_key) {
@@ -49,7 +50,22 @@ static void look_at(struct tightest *t, px_str one, const char *left_key, const 
         return;
     if (t->any && (double)left / (double)of >= (double)t->left / (double)t->of)
         return;
-    *t = (struct tightest){(uint64_t)left, (uint64_t)of, true};
+    t->left = (uint64_t)left;
+    t->of = (uint64_t)of;
+    t->any = true;
+}
+
+/* One unit is enough in a table: "4 m". */
+static void short_span_cell(struct px_table *table, enum px_style style, const char *before, int64_t s) {
+    px_table_cellf(table, style, "%s%lld %s", before,
+                   (long long)(s < 120      ? s
+                               : s < 7200   ? s / 60
+                               : s < 172800 ? s / 3600
+                                            : s / 86400),
+                   s < 120      ? "s"
+                   : s < 7200   ? "m"
+                   : s < 172800 ? "h"
+                                : "d");
 }
 
 static void left_cell(struct px_table *table, px_str guard) {
@@ -59,8 +75,15 @@ static void left_cell(struct px_table *table, px_str guard) {
     uint64_t pos = 0;
     while (px_json_slice_next(px_field(guard, "rates"), &pos, NULL, &one) == 1)
         look_at(&t, one, "left", "limit");
-    for (pos = 0; px_json_slice_next(px_field(guard, "quotas"), &pos, NULL, &one) == 1;)
+    for (pos = 0; px_json_slice_next(px_field(guard, "quotas"), &pos, NULL, &one) == 1;) {
         look_at(&t, one, "remaining", "limit");
+        if (px_field_i64(one, "remaining", -1) < 0)
+            t.wait_ms = PX_MAX(t.wait_ms, px_field_i64(one, "next_ms", 0));
+    }
+    if (t.wait_ms >= 1000) {
+        short_span_cell(table, PX_RED, "in ", t.wait_ms / 1000);
+        return;
+    }
     if (!t.any) {
         px_table_cell(table, PX_LIT("-"), PX_DIM);
         return;
@@ -98,7 +121,6 @@ static void span_cell(struct px_table *table, px_str guard, const char *key) {
     px_buf_finish(&text);
 }
 
-/* One unit is enough here: "4 m". */
 static void refresh_cell(struct px_table *table, px_str service) {
     int64_t at = px_field_i64(service, "next_refresh_unix_ms", 0), s = (at - px_clock_unix_ms()) / 1000;
     if (px_field_true(service, "needs_login"))
@@ -108,15 +130,7 @@ static void refresh_cell(struct px_table *table, px_str service) {
     else if (s < 1)
         px_table_cell(table, PX_LIT("now"), PX_PLAIN);
     else
-        px_table_cellf(table, PX_PLAIN, "%lld %s",
-                       (long long)(s < 120      ? s
-                                   : s < 7200   ? s / 60
-                                   : s < 172800 ? s / 3600
-                                                : s / 86400),
-                       s < 120      ? "s"
-                       : s < 7200   ? "m"
-                       : s < 172800 ? "h"
-                                    : "d");
+        short_span_cell(table, PX_PLAIN, "", s);
 }
 
 static void error_line(struct px_buf *to, struct px_arena *arena, const struct px_out *out, px_str service,

@@ -25,6 +25,20 @@ static px_str name_of(const struct px_limiter *at, const struct px_guard_targets
     return at->kind == PX_OF_GROUP ? to->group->name : to->upstream->name;
 }
 
+/* "shop said: 0 of 40 are left (core)"; "shop said to wait". */
+static void say_told(const struct px_guard *guard, const struct px_told *told, uint64_t now, char *why,
+                     size_t n) {
+    int64_t left = px_quota_left(&told->q, now);
+    px_str name = told->kind == 'a' ? PX_LIT("") : cut(told->name);
+    char amount[64] = " to wait";
+    if (!told->q.retry_ns && left >= 0 && told->q.limit < 0)
+        snprintf(amount, sizeof amount, ": %lld are left", (long long)left);
+    else if (!told->q.retry_ns && left >= 0)
+        snprintf(amount, sizeof amount, ": %lld of %lld are left", (long long)left, (long long)told->q.limit);
+    snprintf(why, n, "%s said%s%s" PX_FMT "%s", guard->service, amount, name.n ? " (" : "", PX_ARG(name),
+             name.n ? ")" : "");
+}
+
 static void say_rate(const struct px_guard *guard, const struct px_guard_targets *to,
                      const struct px_limiter *at, uint64_t cost, uint64_t now, char *why, size_t n) {
     const struct px_meter *slow = NULL;
@@ -35,18 +49,7 @@ static void say_rate(const struct px_guard *guard, const struct px_guard_targets
         return;
     }
     if (at->kind == PX_OF_QUOTA) {
-        const struct px_told *told = px_container_of(at, struct px_told, at);
-        int64_t left = px_quota_left(&told->q, now);
-        bool named = told->kind != 'a' && told->name.n;
-        int most = (int)PX_MIN(told->name.n, 40u);
-        char amount[64] = "to wait";
-        if (!told->q.retry_ns && left >= 0 && told->q.limit < 0)
-            snprintf(amount, sizeof amount, "%lld are left", (long long)left);
-        else if (!told->q.retry_ns && left >= 0)
-            snprintf(amount, sizeof amount, "%lld of %lld are left", (long long)left,
-                     (long long)told->q.limit);
-        snprintf(why, n, "%s said: %s%s%.*s%s", guard->service, amount, named ? " (" : "", named ? most : 0,
-                 told->name.p, named ? ")" : "");
+        say_told(guard, px_container_of(at, struct px_told, at), now, why, n);
         return;
     }
     for (size_t i = 0; i < at->n_meters; i++) {

@@ -274,7 +274,7 @@ def test_longer_than_there_is_time(limits, name, said, first):
     assert (code, retryable, n) == (first, True, 1) and 95_000 < after <= 101_000 and took < 2, result
     assert "Wait 10" in result["structuredContent"]["error"]["advice"], result
     result, n, _, took = limited(limits, name, timeout_ms=5000)
-    assert result["structuredContent"]["error"]["message"] == f"{name} said: to wait", result
+    assert result["structuredContent"]["error"]["message"] == f"{name} said to wait", result
     assert outcome(result)[0] == "rate_limited" and 95_000 < outcome(result)[2] <= 101_000 and n == 0 and took < 2, result
 
 

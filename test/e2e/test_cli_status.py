@@ -86,6 +86,17 @@ def test_a_line_for_each_service(cli, status):
     assert "shop:" not in text
 
 
+def test_an_upstream_that_said_to_wait(cli, status):
+    """Without a number of what is left, the time alone; what ends within a second, and what is only spaced out, is no wait."""
+    def quota(**more):
+        return {"group": None, "bucket": None, "global": False, "account": 0, "limit": None, "remaining": None, "reset_ms": None, "next_ms": 0, **more}
+    quotas = {"wait": [quota(next_ms=499000)], "both": [quota(limit=60, remaining=0, next_ms=90000), quota(next_ms=3700000)],
+              "spaced": [quota(limit=60, remaining=2, next_ms=5000)], "soon": [quota(next_ms=900)]}
+    status["services"] = [service(name, guard=guard(rates=[], quotas=said)) for name, said in quotas.items()]
+    table = rows(cli.ok("status", "--text"))
+    assert {name: row["LEFT"] for name, row in table.items()} == {"wait": "in 8 m", "both": "in 61 m", "spaced": "2/60", "soon": "-"}
+
+
 def test_thirty_services_fit_a_hundred_columns(cli, status):
     status["services"] = [service(f"{'a_long_name_'[:i % 13]}service_{i}",
                                   guard=guard(breakers=[breaker(state=["closed", "open", "half_open"][i % 3])],

@@ -1,4 +1,7 @@
-#include "auth/private.h"
+#include "auth/ask.h"
+#include "auth/assertion.h"
+#include "auth/send.h"
+#include "auth/wiped.h"
 #include "base/codec.h"
 #include "json/slice.h"
 #include <strings.h>
@@ -7,7 +10,7 @@ enum { FORM_MAX = 256 << 10 };
 
 /* In the scope's arena: nothing to free when the request is cancelled. */
 struct ask {
-    struct px_auth *auth;
+    struct px_provider *provider;
     struct px_scope *scope;
     px_ask_cb cb;
     void *user;
@@ -27,18 +30,16 @@ static void param(struct px_buf *form, const char *name, px_str value) {
 }
 
 /* RFC 7523 §2.2. */
-static int add_assertion(struct px_auth *auth, struct px_buf *form, struct px_err *err) {
+static int add_assertion(struct px_provider *provider, struct px_buf *form, struct px_err *err) {
     struct px_buf jwt;
     px_buf_init(&jwt, 64 << 10);
-    int r = px_jwt_assertion(auth, true, &jwt, err);
+    int r = px_assertion_client(provider, &jwt, err);
     if (!r) {
         param(form, "client_assertion_type",
               PX_LIT("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
         param(form, "client_assertion", px_buf_view(&jwt));
     }
-    if (jwt.p)
-        explicit_bzero(jwt.p, jwt.room);
-    px_buf_finish(&jwt);
+    px_wiped_finish(&jwt);
     return r;
 }
 
@@ -49,9 +50,9 @@ static bool given(const px_pair *params, size_t n, const char *name) {
     return false;
 }
 
-static int make_form(struct px_auth *auth, const px_pair *params, size_t n, struct px_buf *form,
+static int make_form(struct px_provider *provider, const px_pair *params, size_t n, struct px_buf *form,
                      struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->spec;
+    const struct px_auth_spec *spec = &provider->spec;
     for (size_t i = 0; i < n; i++) {
         if (!params[i].value.p)
             continue;
@@ -65,7 +66,7 @@ static int make_form(struct px_auth *auth, const px_pair *params, size_t n, stru
         param(form, "client_id", spec->client_id);
     if (spec->client_auth == PX_CLIENT_POST)
         param(form, "client_secret", spec->client_secret);
-    int r = spec->client_auth == PX_CLIENT_KEY ? add_assertion(auth, form, err) : 0;
+    int r = spec->client_auth == PX_CLIENT_KEY ? add_assertion(provider, form, err) : 0;
     return r ? r : form->failed ? px_err_errno(err, form->failed, "a form for the provider") : 0;
 }
 
@@ -91,11 +92,11 @@ static int64_t lifetime(struct ask *ask, px_str json) {
 
 static void take_tokens(struct ask *ask, struct px_ask_answer *answer, bool *failed) {
     px_str json = answer->body_json;
-    answer->access_token = px_secret_member(ask->scope, json, "access_token", true, failed);
-    answer->refresh_token = px_secret_member(ask->scope, json, "refresh_token", true, failed);
-    answer->id_token = px_secret_member(ask->scope, json, "id_token", true, failed);
-    answer->scope = px_secret_member(ask->scope, json, "scope", false, failed);
-    answer->token_type = px_secret_member(ask->scope, json, "token_type", false, failed);
+    answer->access_token = px_wiped_member(ask->scope, json, "access_token", true, failed);
+    answer->refresh_token = px_wiped_member(ask->scope, json, "refresh_token", true, failed);
+    answer->id_token = px_wiped_member(ask->scope, json, "id_token", true, failed);
+    answer->scope = px_wiped_member(ask->scope, json, "scope", false, failed);
+    answer->token_type = px_wiped_member(ask->scope, json, "token_type", false, failed);
     answer->expires_in_s = lifetime(ask, json);
 }
 
@@ -131,10 +132,10 @@ static void judge(struct ask *ask, const struct px_send_answer *sent, struct px_
             say(answer, ask->scope, "the token endpoint's answer is not a JSON object");
         return;
     }
-    answer->error = px_secret_member(ask->scope, answer->body_json, "error", false, &failed);
+    answer->error = px_wiped_member(ask->scope, answer->body_json, "error", false, &failed);
     if (answer->error.p) { /* some say so with 200 */
         px_str description =
-            px_secret_member(ask->scope, answer->body_json, "error_description", false, &failed);
+            px_wiped_member(ask->scope, answer->body_json, "error_description", false, &failed);
         answer->transient = sent->transient || passing_code(answer->error);
         if (answer->ok) {
             px_str clean = px_send_clean(&ask->scope->arena, answer->error),
@@ -178,37 +179,36 @@ static void on_answer(void *user, const struct px_send_answer *sent) {
     ask->cb(ask->user, &answer);
 }
 
-int px_ask(struct px_auth *auth, struct px_scope *scope, px_str url, const px_pair *params, size_t n_params,
-           px_ask_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
+int px_ask(struct px_provider *provider, struct px_scope *scope, px_str url, const px_pair *params,
+           size_t n_params, px_ask_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     struct ask *ask = px_scope_alloc(scope, sizeof *ask);
     struct px_buf form;
     if (!ask)
         return px_err_set(err, -ENOMEM, "out of memory");
-    *ask = (struct ask){auth, scope, cb, user, given(params, n_params, "grant_type")};
+    *ask = (struct ask){provider, scope, cb, user, given(params, n_params, "grant_type")};
     px_buf_init(&form, FORM_MAX);
     int r = px_buf_room(&form, 16 << 10) ? 0 : -ENOMEM; /* growing leaves copies behind: rare from here */
-    r = r ? px_err_errno(err, r, "a form") : make_form(auth, params, n_params, &form, err);
+    r = r ? px_err_errno(err, r, "a form") : make_form(provider, params, n_params, &form, err);
     if (!r) {
-        const struct px_send_req req = {
-            .method = PX_LIT("POST"),
-            .url = url,
-            .body = px_buf_view(&form),
-            .content_type = PX_LIT("application/x-www-form-urlencoded"),
-            .authorization = auth->spec.client_auth == PX_CLIENT_BASIC ? auth->spec.basic : (px_str){0}};
-        r = px_send(auth, scope, &req, on_answer, ask, ret_op, err);
+        const struct px_send_req req = {.method = PX_LIT("POST"),
+                                        .url = url,
+                                        .body = px_buf_view(&form),
+                                        .content_type = PX_LIT("application/x-www-form-urlencoded"),
+                                        .authorization = provider->spec.client_auth == PX_CLIENT_BASIC
+                                                             ? provider->spec.basic
+                                                             : (px_str){0}};
+        r = px_send(provider, scope, &req, on_answer, ask, ret_op, err);
     }
-    if (form.p)
-        explicit_bzero(form.p, form.room);
-    px_buf_finish(&form);
+    px_wiped_finish(&form);
     return r;
 }
 
 /* ---- who has logged in ---- */
 
 struct account {
-    struct px_auth *auth;
+    struct px_provider *provider;
     struct px_scope *scope;
-    void (*cb)(void *user, px_str account);
+    px_account_cb cb;
     void *user;
 };
 
@@ -229,25 +229,25 @@ static void on_account(void *user, const struct px_send_answer *answer) {
     struct account *a = user;
     px_str found = {0};
     if (answer->status >= 200 && answer->status <= 299) {
-        if (a->auth->spec.account_at.p)
-            found = name_at(a, answer->json, a->auth->spec.account_at);
-        for (size_t i = 0; !a->auth->spec.account_at.p && !found.n && i < PX_COUNT(places); i++)
+        if (a->provider->spec.account_at.p)
+            found = name_at(a, answer->json, a->provider->spec.account_at);
+        for (size_t i = 0; !a->provider->spec.account_at.p && !found.n && i < PX_COUNT(places); i++)
             found = name_at(a, answer->json, px_str_of(places[i]));
     }
     a->cb(a->user, found.n ? found : PX_LIT(""));
 }
 
-int px_ask_account(struct px_auth *auth, struct px_scope *scope, px_str access_token,
-                   void (*cb)(void *user, px_str account), void *user, struct px_op **ret_op) {
+int px_ask_account(struct px_provider *provider, struct px_scope *scope, px_str access_token,
+                   px_account_cb cb, void *user, struct px_op **ret_op) {
     struct account *a = px_scope_alloc(scope, sizeof *a);
-    char *bearer = px_secret_alloc(scope, access_token.n + 7);
+    char *bearer = px_wiped_alloc(scope, access_token.n + 7);
     if (!a || !bearer)
         return -ENOMEM;
-    *a = (struct account){auth, scope, cb, user};
+    *a = (struct account){provider, scope, cb, user};
     memcpy(bearer, "Bearer ", 7);
     memcpy(bearer + 7, access_token.p, access_token.n);
     const struct px_send_req req = {.method = PX_LIT("GET"),
-                                    .url = auth->spec.account_url,
+                                    .url = provider->spec.account_url,
                                     .authorization = px_str_n(bearer, access_token.n + 7)};
-    return px_send(auth, scope, &req, on_account, a, ret_op, NULL);
+    return px_send(provider, scope, &req, on_account, a, ret_op, NULL);
 }

@@ -1,5 +1,7 @@
-#include "auth/private.h"
+#include "auth/discover.h"
+#include "auth/send.h"
 #include "json/slice.h"
+#include "reactor/loop.h"
 
 /* Asks at the first place, then at the second. When both fail, the one is told that says more. */
 enum telling { NOTHING_THERE, AWAY, WRONG };
@@ -7,7 +9,7 @@ struct discovery {
     struct px_op op;
     struct px_scope *inner;
     struct px_work work;
-    struct px_auth *auth;
+    struct px_provider *provider;
     struct px_scope *scope;
     px_discover_cb cb;
     void *user;
@@ -66,17 +68,17 @@ px_str px_discover_url(struct px_arena *arena, px_str issuer, unsigned n) {
 
 /* What the configuration names literally may be any address; what an answer names is no configuration. So it names addresses, and this machine, only where its
  * issuer is the same. What names resolve to, the egress looks at. */
-static int check_place(const struct px_auth *auth, struct px_arena *tmp, const char *name, px_str text,
-                       struct px_err *err) {
+static int check_place(const struct px_provider *provider, struct px_arena *tmp, const char *name,
+                       px_str text, struct px_err *err) {
     struct px_url url, issuer;
-    int r = px_auth_endpoint_check(auth, tmp, name, text, NULL, err);
+    int r = px_provider_check_url(provider, tmp, name, text, NULL, err);
     if (r)
         return r;
-    if (px_url_parse(tmp, text, &url, NULL) || px_url_parse(tmp, auth->spec.issuer, &issuer, NULL))
+    if (px_url_parse(tmp, text, &url, NULL) || px_url_parse(tmp, provider->spec.issuer, &issuer, NULL))
         return px_err_set(err, -ENOMEM, "out of memory");
-    bool here = px_auth_this_machine(&url);
+    bool here = px_provider_this_machine(&url);
     if ((!url.literal && !here) || px_str_eq(url.host, issuer.host) ||
-        (here && px_auth_this_machine(&issuer)))
+        (here && px_provider_this_machine(&issuer)))
         return 0;
     return px_err_set(err, -EINVAL,
                       "%s: the metadata of " PX_FMT " points to " PX_FMT
@@ -87,7 +89,7 @@ static int check_place(const struct px_auth *auth, struct px_arena *tmp, const c
 enum { ENDPOINTS = 5 };
 
 /* Those that the specification does not give, checked. Texts in `tmp`: a provider that is wrong for months costs no memory. */
-static int read_endpoints(const struct px_auth *auth, struct px_arena *tmp, px_str json,
+static int read_endpoints(const struct px_provider *provider, struct px_arena *tmp, px_str json,
                           px_str *const kept[ENDPOINTS], px_str ret[ENDPOINTS], struct px_err *err) {
     static const char *const names[ENDPOINTS] = {"authorization_endpoint", "token_endpoint",
                                                  "device_authorization_endpoint", "revocation_endpoint",
@@ -100,15 +102,15 @@ static int read_endpoints(const struct px_auth *auth, struct px_arena *tmp, px_s
             continue;
         if (px_json_slice_text(tmp, raw, &ret[i]))
             return px_err_set(err, -ENOMEM, "out of memory");
-        int r = check_place(auth, tmp, names[i], ret[i], err);
+        int r = check_place(provider, tmp, names[i], ret[i], err);
         if (r)
             return r;
     }
     return 0;
 }
 
-static int take(struct px_auth *auth, struct px_arena *tmp, px_str json, struct px_err *err) {
-    struct px_auth_spec *spec = &auth->spec, was = *spec;
+static int take(struct px_provider *provider, struct px_arena *tmp, px_str json, struct px_err *err) {
+    struct px_auth_spec *spec = &provider->spec, was = *spec;
     px_str *const kept[ENDPOINTS] = {&spec->authorization_url, &spec->token_url, &spec->device_url,
                                      &spec->revocation_url, &spec->account_url};
     px_str found[ENDPOINTS], raw;
@@ -116,16 +118,16 @@ static int take(struct px_auth *auth, struct px_arena *tmp, px_str json, struct 
         return px_err_set(err, -EINVAL,
                           "the metadata is another issuer's: it must say exactly " PX_FMT " (RFC 8414 §3.3)",
                           PX_ARG(spec->issuer));
-    int r = read_endpoints(auth, tmp, json, kept, found, err);
+    int r = read_endpoints(provider, tmp, json, kept, found, err);
     for (size_t i = 0; !r && i < ENDPOINTS; i++)
         *kept[i] = found[i].p ? found[i] : *kept[i];
     if (!r && !spec->token_url.p)
         r = px_err_set(err, -EINVAL, "the metadata has no token_endpoint");
-    r = r ? r : px_auth_egress_make(auth, err);
+    r = r ? r : px_provider_make_egress(provider, err);
     for (size_t i = 0; !r && i < ENDPOINTS; i++) {
         if (!found[i].p)
             continue;
-        *kept[i] = px_arena_str(&auth->arena, found[i]);
+        *kept[i] = px_arena_str(&provider->arena, found[i]);
         r = kept[i]->p ? 0 : px_err_set(err, -ENOMEM, "out of memory");
     }
     if (r) {
@@ -133,8 +135,8 @@ static int take(struct px_auth *auth, struct px_arena *tmp, px_str json, struct 
         return r;
     }
     bool says = px_json_slice_get(json, PX_LIT("authorization_response_iss_parameter_supported"), &raw) == 0;
-    auth->iss_required = says && px_json_slice_type(raw) == PX_JSON_TRUE;
-    auth->discovered = true;
+    provider->iss_required = says && px_json_slice_type(raw) == PX_JSON_TRUE;
+    provider->discovered = true;
     return 0;
 }
 
@@ -155,7 +157,7 @@ static void on_answer(void *user, const struct px_send_answer *answer) {
     struct discovery *d = user;
     struct px_err err = {0};
     if (answer->status >= 200 && answer->status <= 299 && answer->json.p) {
-        int r = take(d->auth, &d->inner->arena, answer->json, &err);
+        int r = take(d->provider, &d->inner->arena, answer->json, &err);
         if (!r) {
             finish(d, true);
             return;
@@ -176,8 +178,8 @@ static int ask_next(struct discovery *d) {
     struct px_op *op = NULL;
     if (d->at > 1)
         return -ENOENT;
-    req.url = px_discover_url(&d->inner->arena, d->auth->spec.issuer, d->at++);
-    return req.url.p ? px_send(d->auth, d->inner, &req, on_answer, d, &op, NULL) : -ENOMEM;
+    req.url = px_discover_url(&d->inner->arena, d->provider->spec.issuer, d->at++);
+    return req.url.p ? px_send(d->provider, d->inner, &req, on_answer, d, &op, NULL) : -ENOMEM;
 }
 
 static void begin(void *user) {
@@ -189,21 +191,22 @@ static void begin(void *user) {
 }
 
 /* Whether everything that the issuer could add is there, or was added. */
-static bool known(const struct px_auth *auth) {
-    const struct px_auth_spec *spec = &auth->spec;
-    return auth->discovered || !spec->issuer.p ||
+static bool known(const struct px_provider *provider) {
+    const struct px_auth_spec *spec = &provider->spec;
+    return provider->discovered || !spec->issuer.p ||
            (spec->token_url.p && spec->authorization_url.p && spec->device_url.p && spec->revocation_url.p &&
             spec->account_url.p);
 }
 
-int px_discover(struct px_auth *auth, struct px_scope *scope, px_discover_cb cb, void *user,
+int px_discover(struct px_provider *provider, struct px_scope *scope, px_discover_cb cb, void *user,
                 struct px_op **ret_op) {
-    if (known(auth))
+    if (known(provider))
         return 1;
     struct discovery *d = calloc(1, sizeof *d);
     if (!d)
         return -ENOMEM;
-    *d = (struct discovery){.auth = auth, .scope = scope, .cb = cb, .user = user, .retry_after_ms = -1};
+    *d = (struct discovery){
+        .provider = provider, .scope = scope, .cb = cb, .user = user, .retry_after_ms = -1};
     px_work_init(&d->work, "auth/discover", begin, d);
     int r = px_scope_open(scope->loop, scope, "auth/discover", 1 << 20, &d->inner);
     r = r ? r : px_op_begin(&d->op, &kind, scope);

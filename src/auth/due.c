@@ -1,3 +1,4 @@
+#include "auth/fetch.h"
 #include "auth/grants_private.h"
 
 /* A lane is the origin that refreshes go to. So many are in flight at each, and so many in all; the lanes take turns; within one, those that somebody
@@ -184,7 +185,7 @@ void px_due_arm(struct px_grant *grant) {
     px_timer_disarm(&grant->due);
     if (grant->stuck)
         px_timer_arm(&grant->due, grant->retry_ns);
-    if (grant->stuck || !grant->auth || px_fetch_is_local(grant->auth))
+    if (grant->stuck || !grant->auth || px_fetch_is_local(&grant->auth->provider))
         return;
     if (grant->state != PX_GRANT_READY || (grant->kept && !grant->tokens.refresh.p))
         return;

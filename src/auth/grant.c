@@ -117,7 +117,7 @@ int px_auth_keep(const struct px_token *token, struct px_scope *scope) {
 }
 
 int px_grant_header(struct px_grant *grant, struct px_tokens *tokens) {
-    px_str prefix = grant->auth ? grant->auth->spec.prefix : PX_LIT("Bearer ");
+    px_str prefix = grant->auth ? grant->auth->provider.spec.prefix : PX_LIT("Bearer ");
     size_t n = prefix.n + tokens->access.n;
     px_header_drop(&tokens->header);
     if (!tokens->access.p)
@@ -216,8 +216,7 @@ static px_str heap_str(px_str s) {
 }
 
 static void texts_free(struct px_grant *grant) {
-    px_str *texts[] = {&grant->key,    &grant->principal,    &grant->owner,
-                       &grant->scopes, &grant->account_name, &grant->installation};
+    px_str *texts[] = {&grant->key, &grant->principal, &grant->owner, &grant->scopes, &grant->account_name};
     for (size_t i = 0; i < PX_COUNT(texts); i++) {
         free((void *)(uintptr_t)texts[i]->p);
         *texts[i] = (px_str){0};
@@ -232,14 +231,14 @@ struct px_grant *px_grant_draft(struct px_auth *auth, px_str key, px_str princip
     grant->kept = kept;
     grant->key = heap_str(key);
     grant->principal = heap_str(principal);
-    grant->owner = heap_str(owner);
+    grant->owner = grant->installation.owner = heap_str(owner);
     px_list_init(&grant->in_auth);
     px_list_init(&grant->in_lru);
     px_list_init(&grant->in_lane);
     px_list_init(&grant->waiters);
     px_timer_init(&grant->due, auth->grants->opts.loop, "auth/refresh", on_due, grant);
-    memcpy(grant->digest, auth->spec.digest, sizeof grant->digest);
-    memcpy(grant->whole, auth->spec.whole, sizeof grant->whole);
+    memcpy(grant->digest, auth->provider.spec.digest, sizeof grant->digest);
+    memcpy(grant->whole, auth->provider.spec.whole, sizeof grant->whole);
     if (grant->key.p && (!principal.p || grant->principal.p) && (!owner.p || grant->owner.p))
         return grant;
     px_grant_draft_free(grant);
@@ -311,7 +310,7 @@ bool px_grant_busy(const struct px_grant *grant) {
 }
 
 bool px_grant_fits(const struct px_grant *grant, const struct px_auth *auth) {
-    return memcmp(grant->digest, auth->spec.digest, sizeof grant->digest) == 0;
+    return memcmp(grant->digest, auth->provider.spec.digest, sizeof grant->digest) == 0;
 }
 
 void px_grant_words(struct px_grant *grant, px_str words) {

@@ -1,4 +1,7 @@
+#include "auth/fetch.h"
 #include "auth/grants_private.h"
+#include "auth/spec.h"
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/crash.h"
 #include "base/log.h"
@@ -6,21 +9,12 @@
 
 enum { MAP_MAX = 32768, QUIET_S = 30, FORGIVE_S = 3600, OWNER_MAX = 64 };
 
-struct px_loop *px_grants_loop(const struct px_grants *grants) {
-    return grants->opts.loop;
-}
-
 struct px_logins *px_grants_logins(struct px_grants *grants) {
     return &grants->logins;
 }
 
 int64_t px_grants_wall_ms(const struct px_grants *grants) {
-    return grants->opts.wall_ms ? grants->opts.wall_ms() : px_clock_unix_ms();
-}
-
-int px_grants_start(struct px_grants *grants, struct px_scope *scope, const struct px_http_req *req,
-                    px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    return grants->opts.start(grants->opts.start_ctx, scope, req, cb, user, ret_op, err);
+    return grants->ways.wall_ms ? grants->ways.wall_ms() : px_clock_unix_ms();
 }
 
 /* ---- the table ---- */
@@ -32,6 +26,7 @@ int px_grants_create(const struct px_grants_opts *opts, struct px_grants **ret, 
     if (!grants)
         return px_err_set(err, -ENOMEM, "out of memory");
     grants->opts = *opts;
+    grants->ways = (struct px_provider_ways){opts->start, opts->start_ctx, opts->wall_ms};
     grants->next_account = 1;
     grants->random = opts->seed;
     if (!opts->seed)
@@ -78,9 +73,7 @@ void px_auth_ref(struct px_auth *auth) {
 void px_auth_unref(struct px_auth *auth) {
     if (--auth->refs)
         return;
-    px_app_forget(auth);
-    px_auth_spec_finish(auth);
-    px_arena_wipe(&auth->arena);
+    px_provider_finish(&auth->provider);
     free(auth);
 }
 
@@ -92,7 +85,7 @@ static bool same_names(const struct px_auth *a, const struct px_auth *b) {
  * long as all of it is. */
 static bool goes_on(const struct px_grant *grant, const struct px_auth *auth) {
     return grant->kept ? px_grant_fits(grant, auth)
-                       : memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) == 0;
+                       : memcmp(grant->whole, auth->provider.spec.whole, sizeof grant->whole) == 0;
 }
 
 /* The one that a grant of `auth` goes on with. */
@@ -107,10 +100,10 @@ static struct px_auth *successor(struct px_auth *auth, const struct px_grant *gr
 
 /* What was refused because of the client is worth another try when its specification has changed. */
 static void take_over(struct px_grant *grant, struct px_auth *auth) {
-    bool changed = memcmp(grant->whole, auth->spec.whole, sizeof grant->whole) != 0;
+    bool changed = memcmp(grant->whole, auth->provider.spec.whole, sizeof grant->whole) != 0;
     px_grant_attach(grant, auth);
     px_header_drop(&grant->tokens.header); /* its prefix may be another: made when it is asked for */
-    memcpy(grant->whole, auth->spec.whole, sizeof grant->whole);
+    memcpy(grant->whole, auth->provider.spec.whole, sizeof grant->whole);
     if (changed && grant->state == PX_GRANT_INVALID && grant->client_failed) {
         grant->state = PX_GRANT_READY;
         grant->grants->stats.needs_person--;
@@ -181,14 +174,14 @@ static void on_name(void *ctx, px_str name, int64_t changed_unix_ms) {
 static int load_all(struct px_auth *auth) {
     struct px_buf prefix;
     int r = 0;
-    if (!px_auth_has_login(auth) || !auth->grants->opts.vault)
+    if (!px_provider_has_login(&auth->provider) || !auth->grants->opts.vault)
         return 0;
     px_buf_init(&prefix, 4096);
     px_buf_str(&prefix, auth->names);
-    px_buf_text(&prefix, auth->spec.per_principal ? "p/" : "shared");
+    px_buf_text(&prefix, auth->provider.spec.per_principal ? "p/" : "shared");
     if (prefix.failed)
         r = prefix.failed;
-    else if (auth->spec.per_principal)
+    else if (auth->provider.spec.per_principal)
         px_vault_each(auth->grants->opts.vault, px_buf_view(&prefix), on_name, auth);
     else if (!px_map_get(&auth->grants->by_key, px_buf_view(&prefix)))
         (void)load(auth, px_buf_view(&prefix), (px_str){0}, &r);
@@ -196,11 +189,14 @@ static int load_all(struct px_auth *auth) {
     return r == -ENOMEM ? r : 0;
 }
 
-static int name_it(struct px_auth *auth, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->spec;
+static int name_it(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err) {
+    const struct px_auth_spec *spec = &auth->provider.spec;
+    struct px_arena *arena = &auth->provider.arena;
     struct px_buf names;
     struct px_url url = {.origin = PX_LIT("")};
     px_str endpoint = spec->api_url.p ? spec->api_url : spec->token_url.p ? spec->token_url : spec->issuer;
+    auth->service = px_arena_str(arena, opts->service);
+    auth->identity = px_arena_str(arena, opts->identity.p ? opts->identity : PX_LIT(""));
     px_buf_init(&names, PX_VAULT_MAX_NAME);
     px_buf_text(&names, "grant/");
     px_percent_add(&names, auth->service);
@@ -209,18 +205,24 @@ static int name_it(struct px_auth *auth, struct px_err *err) {
     px_buf_char(&names, '/');
     int r = names.failed;
     if (!r) {
-        auth->names = px_arena_str(&auth->arena, px_buf_view(&names));
-        r = auth->names.p ? 0 : -ENOMEM;
+        auth->names = px_arena_str(arena, px_buf_view(&names));
+        r = auth->service.p && auth->identity.p && auth->names.p ? 0 : -ENOMEM;
     }
     px_buf_finish(&names);
     if (!r && endpoint.p)
-        r = px_url_parse(&auth->arena, endpoint, &url, NULL);
+        r = px_url_parse(arena, endpoint, &url, NULL);
     auth->lane = url.origin;
     return r ? px_err_errno(err, r, "an identity") : 0;
 }
 
 int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, struct px_auth **ret,
                  struct px_err *err) {
+    const struct px_spec_opts spec = {.spec_json = opts->spec_json,
+                                      .secret = opts->secret,
+                                      .secret_ctx = opts->secret_ctx,
+                                      .allow_private = opts->allow_private,
+                                      .proxy = opts->proxy,
+                                      .ca_file = opts->ca_file};
     struct px_auth *auth = calloc(1, sizeof *auth);
     if (!auth)
         return px_err_set(err, -ENOMEM, "out of memory");
@@ -228,9 +230,9 @@ int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, stru
     auth->refs = 1;
     px_list_init(&auth->node);
     px_list_init(&auth->holders);
-    px_arena_init_small(&auth->arena, 1 << 20);
-    int r = px_auth_spec_read(auth, opts, err);
-    r = r ? r : name_it(auth, err);
+    px_provider_init(&auth->provider, &grants->ways);
+    int r = px_spec_read(&auth->provider, &spec, err);
+    r = r ? r : name_it(auth, opts, err);
     if (r) {
         px_auth_unref(auth);
         return r;
@@ -276,12 +278,12 @@ void px_auth_close(struct px_auth **auth) {
 }
 
 bool px_auth_optional(const struct px_auth *auth) {
-    return auth->spec.optional;
+    return auth->provider.spec.optional;
 }
 
 static bool lacks_login(const struct px_auth *auth) {
     struct px_grant *shared = NULL;
-    if (!px_auth_has_login(auth) || auth->spec.per_principal)
+    if (!px_provider_has_login(&auth->provider) || auth->provider.spec.per_principal)
         return false;
     PX_LIST_EACH (node, &auth->holders)
         shared = px_list_entry(node, struct px_grant, in_auth);
@@ -298,7 +300,7 @@ struct px_auth *px_auth_find(struct px_grants *grants, px_str service, px_str id
         if (identity.p || lacks_login(auth))
             return auth;
         first = first ? first : auth;
-        login = login || !px_auth_has_login(auth) ? login : auth;
+        login = login || !px_provider_has_login(&auth->provider) ? login : auth;
     }
     return login ? login : first;
 }
@@ -316,7 +318,7 @@ bool px_grants_needs_login(struct px_grants *grants, px_str service) {
 
 /* An account's name: no path, no query; in lower case, because it is the same in either. */
 static bool owner_of(const struct px_auth *auth, px_str owner, char to[OWNER_MAX], px_str *ret) {
-    px_str name = owner.n ? owner : auth->spec.owner;
+    px_str name = owner.n ? owner : auth->provider.spec.owner;
     if (!name.n || name.n > OWNER_MAX)
         return false;
     for (size_t i = 0; i < name.n; i++) {
@@ -348,15 +350,15 @@ struct px_grant *px_grants_of(struct px_auth *auth, const struct px_holder *who,
     px_str principal = {0}, owner = {0};
     struct px_buf key;
     *ret_r = 0;
-    if (auth->spec.per_principal && !(principal = who->principal).n)
+    if (auth->provider.spec.per_principal && !(principal = who->principal).n)
         return NULL;
-    if (auth->spec.kind == PX_AUTH_GITHUB_APP && !auth->spec.installation_id.p &&
+    if (auth->provider.spec.kind == PX_AUTH_GITHUB_APP && !auth->provider.spec.installation_id.p &&
         !owner_of(auth, who->owner, text, &owner))
         return NULL;
     px_buf_init(&key, 8192);
     int r = px_record_key(&key, auth, principal, owner);
     struct px_grant *grant = r ? NULL : px_map_get(&auth->grants->by_key, px_buf_view(&key));
-    if (!r && !grant && px_auth_has_login(auth))
+    if (!r && !grant && px_provider_has_login(&auth->provider))
         grant = load(auth, px_buf_view(&key), principal, &r);
     else if (!r && !grant)
         grant = make_unkept(auth, px_buf_view(&key), owner, &r);
@@ -373,14 +375,15 @@ uint64_t px_auth_account(struct px_auth *auth, const struct px_holder *who) {
 
 int64_t px_auth_connected(struct px_auth *auth, const struct px_holder *who) {
     int r;
-    const struct px_grant *grant = px_auth_has_login(auth) ? px_grants_of(auth, who, &r) : NULL;
+    const struct px_grant *grant =
+        px_provider_has_login(&auth->provider) ? px_grants_of(auth, who, &r) : NULL;
     return grant ? grant->connected_ms : 0;
 }
 
 void px_auth_whose(const struct px_auth *auth, struct px_holder *who) {
-    if (!auth->spec.per_principal)
+    if (!auth->provider.spec.per_principal)
         who->principal = (px_str){0};
-    if (auth->spec.kind != PX_AUTH_GITHUB_APP || auth->spec.installation_id.p)
+    if (auth->provider.spec.kind != PX_AUTH_GITHUB_APP || auth->provider.spec.installation_id.p)
         who->owner = (px_str){0};
 }
 
@@ -426,8 +429,8 @@ bool px_auth_refused(struct px_auth *auth, uint64_t account, uint64_t generation
     if (nothing || (grant->failures && px_loop_now(auth->grants->opts.loop) < grant->retry_ns) ||
         !may_try(grant))
         return false;
-    if (px_fetch_is_local(grant->auth))
-        return px_fetch_sign(grant, NULL) == 0;
+    if (px_fetch_is_local(&grant->auth->provider))
+        return px_refresh_local(grant, NULL) == 0;
     grant->refused_generation = generation;
     px_due_queue(grant, true);
     return true;

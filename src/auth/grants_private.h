@@ -7,6 +7,7 @@
 #ifndef PX_AUTH_GRANTS_PRIVATE_H
 #define PX_AUTH_GRANTS_PRIVATE_H
 
+#include "auth/app.h"
 #include "auth/private.h"
 #include "base/locked.h"
 #include "base/redact.h"
@@ -86,14 +87,14 @@ struct px_grant {
     unsigned failures, commits;
     uint64_t refused_generation, refused_ns;
     unsigned refusals;
-    px_str installation; /* github_app: its id, when it was found; heap */
-    bool personal;       /* github_app: the owner was looked for among users */
+    struct px_installation installation; /* github_app: the owner's */
 
     struct px_list_node waiters;
 };
 
 struct px_grants {
     struct px_grants_opts opts;
+    struct px_provider_ways ways;
     struct px_list_node auths, detached, lru, installs;
     struct px_logins logins;
     struct px_map by_key, by_account;
@@ -160,8 +161,6 @@ void px_grant_invalid(struct px_grant *grant, px_str words, bool client);
 uint64_t px_grants_random(struct px_grants *grants, uint64_t below);
 
 /* ---- record.c ---- */
-/** Wipes; also of other buffers with secrets in them. */
-void px_record_finish(struct px_buf *record);
 /** Into a new grant. -EBADMSG: it is not one, or another's. */
 PX_MUSTCHECK int px_record_read(struct px_grant *grant, px_str record);
 /** Put the record of these tokens; `cb` may be NULL: then nobody waits. */
@@ -184,18 +183,10 @@ void px_due_leave(struct px_grant *grant);
 /** There is room. */
 void px_refresh_begin(struct px_grant *grant);
 void px_refresh_stop(struct px_grant *grant);
-/** What the provider answered, whatever was asked. From the loop. */
-void px_refresh_answer(struct px_grant *grant, const struct px_ask_answer *answer);
 /** The commit that did not get through, again. */
 void px_refresh_commit(struct px_grant *grant);
-
-/* ---- fetch.c, app.c: ask; px_refresh_answer comes from the loop. -errno: it cannot be asked now ---- */
-PX_MUSTCHECK int px_fetch(struct px_grant *grant, struct px_err *err);
-PX_MUSTCHECK int px_app_fetch(struct px_grant *grant, struct px_err *err);
-void px_app_forget(struct px_auth *auth);
-/** A JWT that is the token itself: signed here and now. */
-PX_MUSTCHECK int px_fetch_sign(struct px_grant *grant, struct px_err *err);
-bool px_fetch_is_local(const struct px_auth *auth);
+/** px_fetch_is_local: a new token, signed here and now. */
+PX_MUSTCHECK int px_refresh_local(struct px_grant *grant, struct px_err *err);
 
 /* ---- wait.c ---- */
 /** Who waits for this grant is to look again. */
@@ -208,6 +199,7 @@ void px_wait_closed(struct px_auth *auth);
 void px_wait_init(struct px_grants *grants);
 
 /* ---- grants.c ---- */
+int64_t px_grants_wall_ms(const struct px_grants *grants);
 void px_auth_ref(struct px_auth *auth);
 void px_auth_unref(struct px_auth *auth);
 /** The grant of this holder: in memory, from the vault, or (kinds without a login) new. NULL: none; *ret_r: 0, -ENOMEM. */

@@ -1,4 +1,5 @@
-#include "auth/login_private.h"
+#include "auth/id_token.h"
+#include "auth/wiped.h"
 #include "base/codec.h"
 #include "json/scan.h"
 #include "json/slice.h"
@@ -23,9 +24,7 @@ static int read_claims(struct px_arena *arena, px_str token, px_str *ret) {
     if (!r)
         r = px_json_scan(px_buf_view(&text), NULL, &scan, NULL, NULL);
     *ret = r ? (px_str){0} : px_arena_str(arena, scan.value);
-    if (text.p)
-        explicit_bzero(text.p, text.n);
-    px_buf_finish(&text);
+    px_wiped_finish(&text);
     return r || px_json_slice_type(*ret) != PX_JSON_OBJECT ? -EBADMSG : 0;
 }
 
@@ -61,15 +60,15 @@ static px_str account_of(struct px_arena *arena, px_str claims) {
     return (px_str){0};
 }
 
-int px_id_token_check(struct px_arena *arena, const struct px_auth *auth, px_str token, px_str nonce,
+int px_id_token_check(struct px_arena *arena, px_str issuer, px_str client_id, px_str token, px_str nonce,
                       int64_t now_s, px_str *ret_account, struct px_err *err) {
     px_str claims, exp;
     int64_t exp_s;
     if (read_claims(arena, token, &claims))
         return refuse(err, "it cannot be read");
-    if (auth->spec.issuer.n && !is_text(claims, "iss", auth->spec.issuer))
+    if (issuer.n && !is_text(claims, "iss", issuer))
         return refuse(err, "iss is not the configured issuer");
-    if (!is_audience(claims, auth->spec.client_id))
+    if (!is_audience(claims, client_id))
         return refuse(err, "aud (or azp) is another client");
     if (px_json_slice_get(claims, PX_LIT("exp"), &exp) || px_json_slice_i64(exp, &exp_s))
         return refuse(err, "it has no exp");

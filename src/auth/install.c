@@ -109,7 +109,7 @@ static int fill(struct px_grant *draft, struct px_auth *auth, const struct px_as
     struct px_tokens *t = &draft->tokens;
     int r = px_token_keep(&t->access, answer->access_token);
     r = r ? r : px_token_keep(&t->refresh, answer->refresh_token);
-    draft->scopes = dup_str(answer->scope.n ? answer->scope : auth->spec.scopes, &r);
+    draft->scopes = dup_str(answer->scope.n ? answer->scope : auth->provider.spec.scopes, &r);
     draft->account_name = dup_str(account, &r);
     draft->auth = auth; /* for the prefix; it is attached when it enters */
     r = r ? r : px_grant_header(draft, t);
@@ -148,7 +148,7 @@ int px_grant_install(struct px_auth *auth, struct px_scope *scope, px_str princi
                      const struct px_ask_answer *answer, px_str account, void (*cb)(void *user, int status),
                      void *user, struct px_op **ret_op) {
     struct px_grants *grants = auth->grants;
-    if (auth->spec.kind != PX_AUTH_OAUTH2 || (auth->spec.per_principal && !principal.n))
+    if (auth->provider.spec.kind != PX_AUTH_OAUTH2 || (auth->provider.spec.per_principal && !principal.n))
         return -EINVAL;
     struct install *in = calloc(1, sizeof *in);
     if (!in)
@@ -157,7 +157,7 @@ int px_grant_install(struct px_auth *auth, struct px_scope *scope, px_str princi
     px_auth_ref(auth);
     px_list_init(&in->node);
     px_list_add(&grants->installs, &in->node);
-    int r = prepare(in, auth->spec.per_principal ? principal : (px_str){0}, answer, account);
+    int r = prepare(in, auth->provider.spec.per_principal ? principal : (px_str){0}, answer, account);
     r = r ? r : px_op_begin(&in->op, &kind, scope);
     if (!r) {
         freeze(in, true);
@@ -187,7 +187,7 @@ static px_str hand_over(px_str *token) {
 int px_grant_remove(struct px_auth *auth, px_str principal, px_str *ret_access, px_str *ret_refresh) {
     const struct px_holder who = {.principal = principal};
     int r = 0;
-    if (!px_auth_has_login(auth))
+    if (!px_provider_has_login(&auth->provider))
         return -ENOENT;
     struct px_grant *grant = px_grants_of(auth, &who, &r);
     if (!grant)

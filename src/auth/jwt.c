@@ -1,6 +1,7 @@
-#include "auth/private.h"
+#include "auth/jwt.h"
 #include "base/codec.h"
 #include "json/slice.h"
+#include "json/write.h"
 #include <mbedtls/pk.h>
 #include <mbedtls/version.h>
 #include <sodium.h>
@@ -238,24 +239,4 @@ int px_jwt_claims_write(const struct px_jwt_claims *claims, struct px_buf *to, s
     }
     px_jw_object_end(&w);
     return to->failed ? px_err_errno(err, to->failed, "the claims of a JWT") : 0;
-}
-
-int px_jwt_assertion(struct px_auth *auth, bool client, struct px_buf *to, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->spec;
-    int64_t now = px_grants_wall_ms(auth->grants) / 1000;
-    struct px_jwt_claims claims = {.iat_s = now, .exp_s = now + spec->lifetime_s, .jti = true};
-    if (client) {
-        claims.iss = claims.sub = spec->client_id;
-        claims.aud = spec->audience.p ? spec->audience : spec->issuer.p ? spec->issuer : spec->token_url;
-    } else {
-        claims.more = spec->claims_json;
-        claims.iss = spec->client_id;
-        claims.aud = spec->audience.p ? spec->audience : spec->token_url;
-    }
-    struct px_buf json;
-    px_buf_init(&json, 64 << 10);
-    int r = px_jwt_claims_write(&claims, &json, err);
-    r = r ? r : px_jwt_sign(spec->key, spec->key_id, px_buf_view(&json), to, err);
-    px_buf_finish(&json);
-    return r;
 }

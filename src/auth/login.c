@@ -141,7 +141,7 @@ void px_login_ask(struct px_login *login, px_str url, const px_pair *params, siz
     struct px_err err = {0};
     int r = open_step(login);
     if (!r)
-        r = px_ask(login->auth, login->step, url, params, n, cb, login, &login->asking, &err);
+        r = px_ask(&login->auth->provider, login->step, url, params, n, cb, login, &login->asking, &err);
     if (r) {
         login->asking = NULL;
         px_login_fail(login, PX_INTERNAL, NULL, "the provider cannot be asked: %s",
@@ -157,7 +157,7 @@ static void on_installed(void *user, int status) {
                       "the grant cannot be kept: %s", strerror(-status));
         return;
     }
-    px_str scopes = login->tokens.scope.n ? login->tokens.scope : login->auth->spec.scopes;
+    px_str scopes = login->tokens.scope.n ? login->tokens.scope : login->auth->provider.spec.scopes;
     const struct px_login_news news = {.step = PX_LOGIN_DONE,
                                        .account = login->account,
                                        .scopes = px_arena_str(&login->scope->arena, scopes)};
@@ -183,18 +183,20 @@ static void on_account(void *user, px_str account) {
 }
 
 void px_login_tokens(struct px_login *login, const struct px_ask_answer *answer) {
+    const struct px_auth_spec *spec = &login->auth->provider.spec;
     struct px_err err;
     login->tokens = *answer;
     /* Some providers leave out the ID token though openid was asked for. Nothing rests on it then: PKCE binds the code to us. */
     if (login->openid && !login->device && answer->id_token.n &&
-        px_id_token_check(&login->scope->arena, login->auth, answer->id_token, px_str_of(login->nonce),
-                          px_clock_unix_ms() / 1000, &login->account, &err)) {
+        px_id_token_check(&login->scope->arena, spec->issuer, spec->client_id, answer->id_token,
+                          px_str_of(login->nonce), px_clock_unix_ms() / 1000, &login->account, &err)) {
         px_login_fail(login, PX_UPSTREAM_ERROR, "look at issuer and client_id in the service's configuration",
                       "%s", err.msg);
         return;
     }
     login->state = PX_LOGIN_ACCOUNT;
-    int r = px_ask_account(login->auth, login->step, answer->access_token, on_account, login, &login->asking);
+    int r = px_ask_account(&login->auth->provider, login->step, answer->access_token, on_account, login,
+                           &login->asking);
     if (r) { /* a name is worth having, but not the login */
         login->asking = NULL;
         install(login);
@@ -218,7 +220,7 @@ static void on_go(void *user) {
         px_login_code_exchange(login);
         return;
     }
-    int r = px_discover(login->auth, login->scope, on_discovered, login, &login->asking);
+    int r = px_discover(&login->auth->provider, login->scope, on_discovered, login, &login->asking);
     if (r == 0)
         return;
     login->asking = NULL;
@@ -250,8 +252,8 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
 }
 
 static int check_flow(const struct px_auth *auth, bool device, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->spec;
-    if (!px_auth_has_login(auth))
+    const struct px_auth_spec *spec = &auth->provider.spec;
+    if (!px_provider_has_login(&auth->provider))
         return px_err_set(err, -EINVAL, PX_FMT " needs no login: the host gets its tokens by itself",
                           PX_ARG(auth->service));
     if (device && !spec->device_url.n && !spec->issuer.n)
@@ -281,7 +283,7 @@ static bool has_scope(px_str scopes, const char *name) {
 
 static int fill(struct px_login *login, const struct px_login_req *req) {
     struct px_arena *arena = &login->scope->arena;
-    const struct px_auth_spec *spec = &login->auth->spec;
+    const struct px_auth_spec *spec = &login->auth->provider.spec;
     login->device = req->device || spec->flow == PX_FLOW_DEVICE;
     login->openid = has_scope(spec->scopes, "openid");
     if (spec->per_principal)
@@ -303,11 +305,11 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
     struct px_auth *auth = find(grants, req->service, req->identity, err);
     if (!auth)
         return -ENOENT;
-    bool device = req->device || auth->spec.flow == PX_FLOW_DEVICE;
+    bool device = req->device || auth->provider.spec.flow == PX_FLOW_DEVICE;
     int r = check_flow(auth, device, err);
     if (!r && !device)
         r = px_login_redirect_check(auth, req->redirect_uri, err);
-    if (!r && auth->spec.per_principal && !req->principal.n)
+    if (!r && auth->provider.spec.per_principal && !req->principal.n)
         r = px_err_set(err, -EINVAL, "a login that is one principal's own needs to know whose");
     if (r)
         return r;
@@ -350,13 +352,13 @@ int px_login_about(struct px_grants *grants, px_str service, px_str identity, st
     struct px_auth *auth = find(grants, service, identity, err);
     if (!auth)
         return -ENOENT;
-    int r = check_flow(auth, auth->spec.flow == PX_FLOW_DEVICE, err);
+    int r = check_flow(auth, auth->provider.spec.flow == PX_FLOW_DEVICE, err);
     if (r)
         return r;
     *ret = (struct px_login_about){.identity = auth->identity,
-                                   .device = auth->spec.flow == PX_FLOW_DEVICE,
-                                   .per_principal = auth->spec.per_principal,
-                                   .redirect_port = auth->spec.redirect_port,
-                                   .redirect_path = auth->spec.redirect_path};
+                                   .device = auth->provider.spec.flow == PX_FLOW_DEVICE,
+                                   .per_principal = auth->provider.spec.per_principal,
+                                   .redirect_port = auth->provider.spec.redirect_port,
+                                   .redirect_path = auth->provider.spec.redirect_path};
     return 0;
 }

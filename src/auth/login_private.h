@@ -1,10 +1,12 @@
 /* login_private.h: what the files of logins share.
  *   login         beginning and end, what both flows do with the tokens     login_code    the browser's way
- *   login_device  the code that is typed in elsewhere                       pkce          verifier, challenge, random text
- *   id_token      who it was for, and that it is ours                       logout        forgetting and revoking */
+ *   login_device  the code that is typed in elsewhere                       logout        forgetting and revoking */
 #ifndef PX_AUTH_LOGIN_PRIVATE_H
 #define PX_AUTH_LOGIN_PRIVATE_H
 
+#include "auth/discover.h"
+#include "auth/id_token.h"
+#include "auth/pkce.h"
 #include "auth/private.h"
 #include "reactor/loop.h"
 
@@ -12,8 +14,7 @@ enum {
     PX_LOGINS = 32,
     PX_LOGINS_BURST = 60, /* then one a second */
     PX_LOGIN_LIFE_MS = 600000,
-    PX_LOGIN_QUERY_MAX = 16 << 10,
-    PX_PKCE_TEXT = 44 /* 32 random bytes in base64url, and a NUL */
+    PX_LOGIN_QUERY_MAX = 16 << 10
 };
 
 enum px_login_state {
@@ -80,18 +81,5 @@ void px_login_device_begin(struct px_login *login);
 
 /* ---- logout.c ---- */
 void px_logouts_end(struct px_auth *auth);
-
-/* ---- pkce.c ---- */
-/** Random bytes as base64url text, terminated: 256 bits. */
-void px_pkce_random(char to[PX_PKCE_TEXT]);
-/** The S256 challenge of a verifier (RFC 7636 §4.2). */
-void px_pkce_challenge(const char *verifier, char to[PX_PKCE_TEXT]);
-
-/* ---- id_token.c ---- */
-/** Whether this ID token is about this login: iss (when an issuer is configured), aud, azp, exp and nonce (OpenID Connect Core
- *  §3.1.3.7). Its signature is not looked at: it came from the token endpoint over a connection that was verified, which item 6 there
- *  lets stand for it. *ret_account: who it says it is; texts in the arena. -EBADMSG with words. */
-PX_MUSTCHECK int px_id_token_check(struct px_arena *arena, const struct px_auth *auth, px_str token,
-                                   px_str nonce, int64_t now_s, px_str *ret_account, struct px_err *err);
 
 #endif

@@ -67,8 +67,8 @@ static void on_revoked(void *user, const struct px_ask_answer *answer) {
 static void ask_to_revoke(struct logout *logout, px_str token, px_str hint) {
     struct px_err err = {0};
     const px_pair params[] = {{PX_LIT("token"), token}, {PX_LIT("token_type_hint"), hint}};
-    int r = px_ask(logout->auth, logout->scope, logout->auth->spec.revocation_url, params, PX_COUNT(params),
-                   on_revoked, logout, &logout->asking, &err);
+    int r = px_ask(&logout->auth->provider, logout->scope, logout->auth->provider.spec.revocation_url, params,
+                   PX_COUNT(params), on_revoked, logout, &logout->asking, &err);
     if (r) {
         logout->asking = NULL;
         finish(logout, PX_LIT("the provider cannot be asked"));
@@ -88,7 +88,7 @@ static void next(struct logout *logout) {
 static void on_discovered(void *user, const struct px_error *error) {
     struct logout *logout = user;
     logout->asking = NULL;
-    if (logout->auth->spec.revocation_url.n)
+    if (logout->auth->provider.spec.revocation_url.n)
         next(logout);
     else if (error)
         finish(logout, PX_LIT("the provider's endpoints cannot be looked up"));
@@ -99,8 +99,8 @@ static void on_discovered(void *user, const struct px_error *error) {
 static void on_go(void *user) {
     struct logout *logout = user;
     int r = 1;
-    if (!logout->auth->spec.revocation_url.n)
-        r = px_discover(logout->auth, logout->scope, on_discovered, logout, &logout->asking);
+    if (!logout->auth->provider.spec.revocation_url.n)
+        r = px_discover(&logout->auth->provider, logout->scope, on_discovered, logout, &logout->asking);
     if (r == 0)
         return;
     logout->asking = NULL;
@@ -140,8 +140,8 @@ int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, 
     if (!r)
         r = px_op_begin(&logout->op, &logout_kind, scope);
     if (!r)
-        r = px_grant_remove(auth, auth->spec.per_principal ? principal : (px_str){0}, &logout->access,
-                            &logout->refresh);
+        r = px_grant_remove(auth, auth->provider.spec.per_principal ? principal : (px_str){0},
+                            &logout->access, &logout->refresh);
     if (r) {
         px_op_done(&logout->op);
         release(logout);

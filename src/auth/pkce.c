@@ -1,5 +1,6 @@
-#include "auth/login_private.h"
+#include "auth/pkce.h"
 #include <sodium.h>
+#include <string.h>
 
 void px_pkce_random(char to[PX_PKCE_TEXT]) {
     unsigned char bytes[32];

@@ -1,4 +1,5 @@
 #include "auth/grants_private.h"
+#include "auth/wiped.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "json/tree.h"
@@ -20,9 +21,9 @@ int px_record_key(struct px_buf *to, const struct px_auth *auth, px_str principa
     } else {
         px_buf_text(to, "/shared");
     }
-    if (!px_auth_has_login(auth)) {
+    if (!px_provider_has_login(&auth->provider)) {
         px_buf_char(to, '/'); /* in memory only: one for each specification */
-        px_hex_add(to, px_str_n((const char *)auth->spec.whole, sizeof auth->spec.whole));
+        px_hex_add(to, px_str_n((const char *)auth->provider.spec.whole, sizeof auth->provider.spec.whole));
     }
     return to->failed == -EMSGSIZE             ? -ENAMETOOLONG
            : to->failed                        ? to->failed
@@ -44,7 +45,7 @@ static void when(struct px_jw *w, const char *name, int64_t ms) {
     px_jw_i64(w, ms);
 }
 
-/* With these tokens; px_record_finish wipes it. */
+/* With these tokens; px_wiped_finish wipes it. */
 static int write_record(const struct px_grant *grant, const struct px_tokens *tokens, struct px_buf *to) {
     struct px_jw w;
     char digest[65];
@@ -74,12 +75,6 @@ static int write_record(const struct px_grant *grant, const struct px_tokens *to
     return to->failed;
 }
 
-void px_record_finish(struct px_buf *record) {
-    if (record->p)
-        explicit_bzero(record->p, record->room);
-    px_buf_finish(record);
-}
-
 int px_record_put(struct px_grant *grant, const struct px_tokens *tokens, struct px_scope *scope,
                   px_vault_cb cb, void *user) {
     struct px_buf record;
@@ -90,7 +85,7 @@ int px_record_put(struct px_grant *grant, const struct px_tokens *tokens, struct
     int r = write_record(grant, tokens, &record);
     if (!r)
         r = px_vault_put(grant->grants->opts.vault, scope, grant->key, px_buf_view(&record), cb, user, &op);
-    px_record_finish(&record);
+    px_wiped_finish(&record);
     return r;
 }
 

@@ -1,4 +1,7 @@
+#include "auth/assertion.h"
+#include "auth/fetch.h"
 #include "auth/grants_private.h"
+#include "auth/wiped.h"
 #include "base/crash.h"
 #include "base/log.h"
 #include <stdio.h>
@@ -181,7 +184,11 @@ static int take_tokens(struct px_grant *grant, const struct px_ask_answer *answe
     return 0;
 }
 
-void px_refresh_answer(struct px_grant *grant, const struct px_ask_answer *answer) {
+static int fetch(struct px_grant *grant, struct px_err *err);
+
+/* What the provider answered, whatever was asked. */
+static void on_answer(void *user, const struct px_ask_answer *answer) {
+    struct px_grant *grant = user;
     struct px_err err = {0};
     if (answer->ok) {
         px_crash_point("refresh/answered");
@@ -200,13 +207,21 @@ void px_refresh_answer(struct px_grant *grant, const struct px_ask_answer *answe
     } else if (px_str_is(answer->error, "invalid_grant") && grant->tokens.previous.p &&
                !grant->tried_previous) {
         grant->tried_previous = true; /* the newest is not taken: the one before it still may be */
-        if (px_fetch(grant, &err))
+        if (fetch(grant, &err))
             put_off(grant, px_str_of(err.msg), false, false, -1);
     } else if (permanent(answer->error)) {
         give_up(grant, answer);
     } else {
         put_off(grant, answer->words, false, true, answer->retry_after_ms);
     }
+}
+
+static int fetch(struct px_grant *grant, struct px_err *err) {
+    struct px_provider *provider = &grant->using->provider;
+    if (provider->spec.kind == PX_AUTH_GITHUB_APP)
+        return px_app_fetch(provider, grant->scope, &grant->installation, on_answer, grant, err);
+    px_str token = grant->tried_previous ? grant->tokens.previous : grant->tokens.refresh;
+    return px_fetch(provider, grant->scope, token, on_answer, grant, err);
 }
 
 /* ---- the beginning ---- */
@@ -217,8 +232,7 @@ static void ask(struct px_grant *grant) {
     grant->asked_ms = px_grants_wall_ms(grant->grants);
     grant->asked_ns = px_loop_now(grant->grants->opts.loop);
     px_crash_point("refresh/before_send");
-    int r = grant->using->spec.kind == PX_AUTH_GITHUB_APP ? px_app_fetch(grant, &err) : px_fetch(grant, &err);
-    if (r)
+    if (fetch(grant, &err))
         put_off(grant, px_str_of(err.msg), false, false, -1);
 }
 
@@ -260,4 +274,30 @@ void px_refresh_begin(struct px_grant *grant) {
     r = px_record_put(grant, &grant->tokens, grant->scope, on_begun, grant);
     if (r)
         on_begun(grant, r);
+}
+
+/* ---- a token that is signed here ---- */
+
+int px_refresh_local(struct px_grant *grant, struct px_err *err) {
+    const struct px_provider *provider = &grant->auth->provider;
+    struct px_buf jwt;
+    px_buf_init(&jwt, 64 << 10);
+    int r = px_assertion_grant(provider, &jwt, err);
+    px_tokens_drop(&grant->pending);
+    if (!r) {
+        r = px_token_keep(&grant->pending.access, px_buf_view(&jwt));
+        r = r ? r : px_grant_header(grant, &grant->pending);
+        if (r)
+            px_err_errno(err, r, "a JWT");
+    }
+    px_wiped_finish(&jwt);
+    if (r) {
+        px_tokens_drop(&grant->pending);
+        return r;
+    }
+    px_tokens_live(&grant->pending, px_grants_wall_ms(grant->grants), px_loop_now(grant->grants->opts.loop),
+                   provider->spec.lifetime_s);
+    grant->refreshed_ms = grant->pending.got_ms;
+    px_grant_adopt(grant);
+    return 0;
 }

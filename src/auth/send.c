@@ -1,70 +1,12 @@
-#include "auth/private.h"
+#include "auth/send.h"
+#include "auth/wiped.h"
 #include "base/date.h"
 #include "base/redact.h"
 #include "json/scan.h"
 #include "json/slice.h"
+#include "reactor/loop.h"
 
 enum { ANSWER_MAX = 256 << 10, WORDS_MAX = 200, TOTAL_S = 30, CONNECT_S = 10, RETRY_MAX_S = 86400 };
-
-/* ---- memory that is wiped when a scope closes ---- */
-
-struct piece {
-    size_t n;
-    bool redacted;
-    char p[];
-};
-
-static void piece_end(void *user) {
-    struct piece *piece = user;
-    if (piece->redacted)
-        px_redact_remove(px_str_n(piece->p, piece->n));
-    explicit_bzero(piece->p, piece->n);
-    free(piece);
-}
-
-static struct piece *piece_make(struct px_scope *scope, size_t n) {
-    struct piece *piece = calloc(1, sizeof *piece + n + 1);
-    if (!piece)
-        return NULL;
-    piece->n = n;
-    if (px_scope_on_close(scope, piece_end, piece)) {
-        free(piece);
-        return NULL;
-    }
-    return piece;
-}
-
-char *px_secret_alloc(struct px_scope *scope, size_t n) {
-    struct piece *piece = piece_make(scope, n);
-    return piece ? piece->p : NULL;
-}
-
-px_str px_secret_member(struct px_scope *scope, px_str json, const char *name, bool redact,
-                        bool *ret_failed) {
-    px_str raw, value;
-    if (!json.p || px_json_slice_get(json, px_str_of(name), &raw) ||
-        px_json_slice_type(raw) != PX_JSON_STRING)
-        return (px_str){0};
-    struct px_arena arena; /* for a moment: escapes in a token are rare */
-    px_arena_init_small(&arena, 1 << 20);
-    px_str out = {0};
-    int r = px_json_slice_text(&arena, raw, &value);
-    if (!r && value.n) {
-        struct piece *piece = piece_make(scope, value.n);
-        if (piece) {
-            memcpy(piece->p, value.p, value.n);
-            piece->redacted = redact && px_redact_add(px_str_n(piece->p, piece->n)) == 0;
-        }
-        if (piece && (piece->redacted || !redact))
-            out = px_str_n(piece->p, piece->n);
-        else
-            r = -ENOMEM;
-    }
-    px_arena_wipe(&arena);
-    if (r)
-        *ret_failed = true;
-    return out;
-}
 
 px_str px_send_clean(struct px_arena *arena, px_str text) {
     struct px_buf out;
@@ -99,7 +41,7 @@ struct send {
     struct px_op op;
     struct px_scope *inner; /* of the request: ends with the op, whatever ends first */
     struct px_work work;    /* when it cannot even begin */
-    struct px_auth *auth;
+    struct px_provider *provider;
     struct px_scope *scope;
     px_send_cb cb;
     void *user;
@@ -138,7 +80,7 @@ static px_str take_json(struct send *send, px_str body) {
                      NULL) ||
         px_json_slice_type(scan.value) != PX_JSON_OBJECT)
         return (px_str){0};
-    char *copy = px_secret_alloc(send->scope, scan.value.n);
+    char *copy = px_wiped_alloc(send->scope, scan.value.n);
     if (copy)
         memcpy(copy, scan.value.p, scan.value.n);
     return copy ? px_str_n(copy, scan.value.n) : (px_str){0};
@@ -177,7 +119,7 @@ static void on_http(void *user, const struct px_http_ev *ev) {
         answer.status = r->status;
         answer.transient = passes(r->status);
         answer.retry_after_ms =
-            px_retry_after_ms(px_http_header(r, "retry-after"), px_grants_wall_ms(send->auth->grants));
+            px_retry_after_ms(px_http_header(r, "retry-after"), px_provider_wall_ms(send->provider));
         answer.json = take_json(send, r->body);
         if (r->status < 200 || r->status > 299)
             answer.words = words_of(send, r->status, answer.json);
@@ -198,7 +140,7 @@ static int start(struct send *send, const struct px_send_req *req) {
     px_pair headers[2] = {{PX_LIT("Accept"), req->accept.p ? req->accept : PX_LIT("application/json")},
                           {PX_LIT("Content-Type"), req->content_type}};
     px_pair credential = {PX_LIT("Authorization"), req->authorization};
-    struct px_http_req http = {.egress = send->auth->egress,
+    struct px_http_req http = {.egress = send->provider->egress,
                                .method = req->method,
                                .url = req->url,
                                .headers = headers,
@@ -212,22 +154,24 @@ static int start(struct send *send, const struct px_send_req *req) {
                                .secret = true};
     struct px_err err = {0};
     struct px_op *op = NULL;
+    const struct px_provider_ways *ways = send->provider->ways;
     if (!http.egress || !req->url.n)
         px_str_copy(send->words, sizeof send->words, PX_LIT("there is no endpoint to ask"));
-    else if (px_grants_start(send->auth->grants, send->inner, &http, on_http, send, &op, &err) == 0)
+    else if (ways->start(ways->start_ctx, send->inner, &http, on_http, send, &op, &err) == 0)
         return 0;
     else
         px_str_copy(send->words, sizeof send->words, px_str_of(err.msg));
     return -EIO;
 }
 
-int px_send(struct px_auth *auth, struct px_scope *scope, const struct px_send_req *req, px_send_cb cb,
-            void *user, struct px_op **ret_op, struct px_err *err) {
+int px_send(struct px_provider *provider, struct px_scope *scope, const struct px_send_req *req,
+            px_send_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     struct send *send = calloc(1, sizeof *send);
     struct px_url url;
     if (!send)
         return px_err_set(err, -ENOMEM, "out of memory");
-    *send = (struct send){.auth = auth, .scope = scope, .cb = cb, .user = user, .host = "the provider"};
+    *send =
+        (struct send){.provider = provider, .scope = scope, .cb = cb, .user = user, .host = "the provider"};
     px_work_init(&send->work, "auth/send", on_refused, send);
     int r = px_scope_open(scope->loop, scope, "auth/send", 64 << 10, &send->inner);
     r = r ? r : px_op_begin(&send->op, &kind, scope);
@@ -239,7 +183,7 @@ int px_send(struct px_auth *auth, struct px_scope *scope, const struct px_send_r
     if (px_url_parse(&scope->arena, req->url, &url, NULL) == 0)
         px_str_copy(send->host, sizeof send->host, url.origin);
     if (start(send, req))
-        px_work_post(px_grants_loop(auth->grants), &send->work);
+        px_work_post(scope->loop, &send->work);
     if (ret_op)
         *ret_op = &send->op;
     return 0;

@@ -1,4 +1,5 @@
-#include "auth/private.h"
+#include "auth/spec.h"
+#include "auth/wiped.h"
 #include "base/codec.h"
 #include "base/redact.h"
 #include "json/tree.h"
@@ -6,10 +7,10 @@
 
 enum { LIFETIME_S = 300, APP_LIFETIME_S = 540, APP_LIFETIME_MAX_S = 600, SCOPES_MAX = 64 * 257 };
 
-/* A specification being read. `at`: its members; texts are copied into the arena of the px_auth. */
+/* A specification being read. `at`: its members; texts are copied into the arena of the provider. */
 struct reading {
-    struct px_auth *auth;
-    const struct px_auth_opts *opts;
+    struct px_provider *provider;
+    const struct px_spec_opts *opts;
     const struct px_json *at;
     struct px_err *err;
 };
@@ -20,7 +21,7 @@ static int no_memory(struct px_err *err) {
 
 static int text(struct reading *r, const char *key, px_str *ret) {
     px_str value = px_json_text(px_json_get(r->at, key));
-    *ret = px_arena_str(&r->auth->arena, value);
+    *ret = px_arena_str(&r->provider->arena, value);
     return value.p && !ret->p ? no_memory(r->err) : 0;
 }
 
@@ -31,7 +32,7 @@ static int json(struct reading *r, const char *key, px_str *ret) {
         return 0;
     px_buf_init(&out, 64 << 10);
     px_json_print(&out, value);
-    *ret = out.failed ? (px_str){0} : px_arena_str(&r->auth->arena, px_buf_view(&out));
+    *ret = out.failed ? (px_str){0} : px_arena_str(&r->provider->arena, px_buf_view(&out));
     int e = out.failed;
     px_buf_finish(&out);
     return e ? px_err_errno(r->err, e, "%s", key) : !ret->p ? no_memory(r->err) : 0;
@@ -72,15 +73,15 @@ static int read_scopes(struct reading *r) {
     }
     int e = out.failed;
     if (!e && out.n) {
-        r->auth->spec.scopes = px_arena_str(&r->auth->arena, px_buf_view(&out));
-        e = r->auth->spec.scopes.p ? 0 : -ENOMEM;
+        r->provider->spec.scopes = px_arena_str(&r->provider->arena, px_buf_view(&out));
+        e = r->provider->spec.scopes.p ? 0 : -ENOMEM;
     }
     px_buf_finish(&out);
     return e ? px_err_errno(r->err, e, "scopes") : 0;
 }
 
 static int read_texts(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     const struct {
         const char *key;
         px_str *to;
@@ -114,7 +115,7 @@ static int read_texts(struct reading *r) {
 
 /* RFC 6749 §2.3.1: both parts are form-urlencoded first. Percent-encoding is that too, for whoever decodes it: a blank is %20. */
 static int make_basic(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     struct px_buf pair, out;
     px_buf_init(&pair, 256 << 10);
     px_buf_init(&out, 512 << 10);
@@ -124,17 +125,13 @@ static int make_basic(struct reading *r) {
     px_buf_text(&out, "Basic ");
     px_base64_add(&out, px_buf_view(&pair));
     int e = pair.failed ? pair.failed : out.failed;
-    px_str basic = e ? (px_str){0} : px_arena_str(&r->auth->arena, px_buf_view(&out));
+    px_str basic = e ? (px_str){0} : px_arena_str(&r->provider->arena, px_buf_view(&out));
     if (!e)
         e = basic.p ? px_redact_add(px_str_n(basic.p + 6, basic.n - 6)) : -ENOMEM;
     if (!e)
         spec->basic = basic;
-    if (pair.p)
-        explicit_bzero(pair.p, pair.room);
-    if (out.p)
-        explicit_bzero(out.p, out.room);
-    px_buf_finish(&pair);
-    px_buf_finish(&out);
+    px_wiped_finish(&pair);
+    px_wiped_finish(&out);
     return e ? px_err_errno(r->err, e, "client_secret") : 0;
 }
 
@@ -143,16 +140,16 @@ static int read_client_secret(struct reading *r) {
     int e = secret(r, "client_secret", &value);
     if (e || !value.p)
         return e;
-    px_str copy = px_arena_str(&r->auth->arena, value);
+    px_str copy = px_arena_str(&r->provider->arena, value);
     e = copy.p ? px_redact_add(copy) : -ENOMEM;
     if (e)
         return px_err_errno(r->err, e, "client_secret");
-    r->auth->spec.client_secret = copy;
+    r->provider->spec.client_secret = copy;
     return 0;
 }
 
 static int read_secrets(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     px_str pem;
     int e = read_client_secret(r);
     e = e ? e : secret(r, "private_key", &pem);
@@ -165,7 +162,7 @@ static int read_secrets(struct reading *r) {
 }
 
 static int read_choices(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     if (is(r, "kind", "oauth2"))
         spec->kind = PX_AUTH_OAUTH2;
     else if (is(r, "kind", "jwt"))
@@ -186,7 +183,7 @@ static int read_choices(struct reading *r) {
 }
 
 static void choose_client_auth(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     if (is(r, "client_auth", "client_secret_basic"))
         spec->client_auth = PX_CLIENT_BASIC;
     else if (is(r, "client_auth", "client_secret_post"))
@@ -254,77 +251,6 @@ static int check(const struct px_auth_spec *spec, struct px_err *err) {
     return e ? e : check_client_auth(spec, err);
 }
 
-/* ---- endpoints ---- */
-
-bool px_auth_this_machine(const struct px_url *url) {
-    struct px_addr addr;
-    if (url->literal && !px_addr_parse(url->host, 0, &addr))
-        return px_addr_kind(&addr) == PX_ADDR_LOOPBACK;
-    px_str tail = PX_LIT(".localhost");
-    return px_str_is(url->host, "localhost") ||
-           (url->host.n > tail.n && px_str_eq(px_str_n(url->host.p + url->host.n - tail.n, tail.n), tail));
-}
-
-int px_auth_endpoint_check(const struct px_auth *auth, struct px_arena *arena, const char *what, px_str url,
-                           px_str *ret_origin, struct px_err *err) {
-    struct px_url parsed;
-    int e = px_url_parse(arena, url, &parsed, err);
-    if (e)
-        return px_err_prefix(err, e, "%s: ", what);
-    if (!parsed.https && !px_auth_this_machine(&parsed) && !auth->opts.allow_private)
-        return px_err_set(err, -EINVAL,
-                          "%s: tokens go over https only (http to this machine, or with "
-                          "network.allow_private): " PX_FMT,
-                          what, PX_ARG(parsed.origin));
-    if (ret_origin)
-        *ret_origin = parsed.origin;
-    return 0;
-}
-
-static int make_egress(struct px_auth *auth, struct px_arena *tmp, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->spec;
-    const struct {
-        const char *what;
-        px_str url;
-    } endpoints[] = {{"issuer", spec->issuer},           {"token_url", spec->token_url},
-                     {"device_url", spec->device_url},   {"revocation_url", spec->revocation_url},
-                     {"account_url", spec->account_url}, {"api_url", spec->api_url}};
-    px_str origins[PX_COUNT(endpoints)];
-    size_t n = 0;
-    for (size_t i = 0; i < PX_COUNT(endpoints); i++) {
-        if (!endpoints[i].url.p)
-            continue;
-        int e = px_auth_endpoint_check(auth, tmp, endpoints[i].what, endpoints[i].url, &origins[n++], err);
-        if (e)
-            return e;
-    }
-    /* The browser goes there, not we; but what it brings back is worth a token. */
-    int e = spec->authorization_url.p
-                ? px_auth_endpoint_check(auth, tmp, "authorization_url", spec->authorization_url, NULL, err)
-                : 0;
-    struct px_egress *egress = NULL;
-    const struct px_egress_conf conf = {.origins = origins,
-                                        .n_origins = n,
-                                        .allow_private = auth->opts.allow_private,
-                                        .proxy = auth->opts.proxy,
-                                        .ca_file = auth->opts.ca_file};
-    if (!e && n)
-        e = px_egress_create(&conf, &egress, err);
-    if (e)
-        return e;
-    px_egress_unref(auth->egress);
-    auth->egress = egress;
-    return 0;
-}
-
-int px_auth_egress_make(struct px_auth *auth, struct px_err *err) {
-    struct px_arena tmp;
-    px_arena_init_small(&tmp, 1 << 20);
-    int e = make_egress(auth, &tmp, err);
-    px_arena_finish(&tmp);
-    return e;
-}
-
 /* ---- digests ---- */
 
 static void hash_str(crypto_generichash_state *state, px_str s) {
@@ -355,7 +281,7 @@ static void digest(struct px_auth_spec *spec, px_str spec_json, px_str pem) {
 /* ---- all of it ---- */
 
 static int defaults(struct reading *r) {
-    struct px_auth_spec *spec = &r->auth->spec;
+    struct px_auth_spec *spec = &r->provider->spec;
     if (spec->kind == PX_AUTH_GITHUB_APP && !spec->api_url.p)
         spec->api_url = PX_LIT("https://api.github.com");
     while (spec->api_url.n && spec->api_url.p[spec->api_url.n - 1] == '/')
@@ -370,56 +296,39 @@ static int defaults(struct reading *r) {
     return 0;
 }
 
-static int copy_opts(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err) {
-    auth->opts = (struct px_auth_opts){.allow_private = opts->allow_private};
-    auth->service = px_arena_str(&auth->arena, opts->service);
-    auth->identity = px_arena_str(&auth->arena, opts->identity.p ? opts->identity : PX_LIT(""));
-    auth->opts.proxy = px_arena_str(&auth->arena, opts->proxy);
-    px_str ca = px_arena_str(&auth->arena, px_str_of(opts->ca_file));
-    auth->opts.ca_file = ca.p;
-    bool whole = auth->service.p && auth->identity.p && (!opts->proxy.p || auth->opts.proxy.p) &&
-                 (!opts->ca_file || ca.p);
-    return whole ? 0 : no_memory(err);
+static int copy_network(struct px_provider *provider, const struct px_spec_opts *opts, struct px_err *err) {
+    provider->allow_private = opts->allow_private;
+    provider->proxy = px_arena_str(&provider->arena, opts->proxy);
+    px_str ca = px_arena_str(&provider->arena, px_str_of(opts->ca_file));
+    provider->ca_file = ca.p;
+    return (opts->proxy.p && !provider->proxy.p) || (opts->ca_file && !ca.p) ? no_memory(err) : 0;
 }
 
-static int read_spec(struct px_auth *auth, const struct px_auth_opts *opts, struct px_arena *tree,
+static int read_spec(struct px_provider *provider, const struct px_spec_opts *opts, struct px_arena *tree,
                      struct px_err *err) {
-    struct reading r = {.auth = auth, .opts = opts, .err = err};
+    struct reading r = {.provider = provider, .opts = opts, .err = err};
     px_str pem;
     int e = px_json_parse(tree, opts->spec_json, NULL, &r.at, NULL, err);
-    e = e ? e : copy_opts(auth, opts, err);
+    e = e ? e : copy_network(provider, opts, err);
     e = e ? e : read_choices(&r);
     e = e ? e : read_texts(&r);
     e = e ? e : read_secrets(&r);
     if (e)
         return e;
     choose_client_auth(&r);
-    e = check(&auth->spec, err);
+    e = check(&provider->spec, err);
     e = e ? e : defaults(&r);
-    e = e ? e : px_auth_egress_make(auth, err);
+    e = e ? e : px_provider_make_egress(provider, err);
     e = e ? e : secret(&r, "private_key", &pem);
     if (!e)
-        digest(&auth->spec, opts->spec_json, pem);
+        digest(&provider->spec, opts->spec_json, pem);
     return e;
 }
 
-int px_auth_spec_read(struct px_auth *auth, const struct px_auth_opts *opts, struct px_err *err) {
+int px_spec_read(struct px_provider *provider, const struct px_spec_opts *opts, struct px_err *err) {
     struct px_arena tree;
     px_arena_init_small(&tree, 1 << 20);
-    int e = read_spec(auth, opts, &tree, err);
+    int e = read_spec(provider, opts, &tree, err);
     px_arena_finish(&tree);
-    if (e)
-        px_auth_spec_finish(auth);
     return e;
-}
-
-void px_auth_spec_finish(struct px_auth *auth) {
-    struct px_auth_spec *spec = &auth->spec;
-    if (spec->client_secret.p)
-        px_redact_remove(spec->client_secret);
-    if (spec->basic.p)
-        px_redact_remove(px_str_n(spec->basic.p + 6, spec->basic.n - 6));
-    px_jwt_key_free(px_take(&spec->key));
-    px_egress_unref(px_take(&auth->egress));
-    *spec = (struct px_auth_spec){0};
 }

@@ -1,9 +1,9 @@
 #include "auth/grants_private.h"
 
 static const char *kind_name(const struct px_auth *auth) {
-    return auth->spec.kind == PX_AUTH_OAUTH2 ? "oauth2"
-           : auth->spec.kind == PX_AUTH_JWT  ? "jwt"
-                                             : "github_app";
+    return auth->provider.spec.kind == PX_AUTH_OAUTH2 ? "oauth2"
+           : auth->provider.spec.kind == PX_AUTH_JWT  ? "jwt"
+                                                      : "github_app";
 }
 
 static const char *state_name(const struct px_grant *grant) {
@@ -57,7 +57,7 @@ static void write_grant(struct px_jw *w, const struct px_grant *grant) {
     begin(w, grant->auth, grant->principal.p ? grant->principal : grant->owner);
     px_jw_text(w, state_name(grant));
     text(w, "account", grant->account_name);
-    text(w, "scopes", grant->scopes.p ? grant->scopes : grant->auth->spec.scopes);
+    text(w, "scopes", grant->scopes.p ? grant->scopes : grant->auth->provider.spec.scopes);
     when(w, "expires_unix_ms", grant->tokens.access.p ? grant->tokens.expires_ms : 0);
     when(w, "last_refresh_unix_ms", grant->refreshed_ms);
     when(w, "next_refresh_unix_ms", next_ms(grant));
@@ -74,8 +74,8 @@ static void write_none(struct px_jw *w, struct px_auth *auth) {
     px_buf_finish(&key);
     begin(w, auth, (px_str){0});
     px_jw_text(w, "none");
-    text(w, "scopes", auth->spec.scopes);
-    if (px_auth_has_login(auth) && other)
+    text(w, "scopes", auth->provider.spec.scopes);
+    if (px_provider_has_login(&auth->provider) && other)
         text(
             w, "error",
             PX_LIT(
@@ -101,7 +101,7 @@ void px_grants_status(struct px_grants *grants, px_str service, struct px_jw *w,
             if (shown(visible, ctx, auth, grant->principal))
                 write_grant(w, grant);
         }
-        bool configured = !auth->spec.per_principal;
+        bool configured = !auth->provider.spec.per_principal;
         if (configured && px_list_empty(&auth->holders) && shown(visible, ctx, auth, (px_str){0}))
             write_none(w, auth);
     }

@@ -1,3 +1,4 @@
+#include "auth/fetch.h"
 #include "auth/grants_private.h"
 #include "base/crash.h"
 
@@ -29,7 +30,7 @@ static void unauthorized(const struct px_auth *auth, struct px_arena *arena, px_
     px_str message = px_arena_fmt(arena, PX_FMT ": " PX_FMT, PX_ARG(auth->service), PX_ARG(why));
     bool named = px_auth_find(auth->grants, auth->service, (px_str){0}) != auth;
     px_str advice =
-        px_auth_has_login(auth) && !client
+        px_provider_has_login(&auth->provider) && !client
             ? px_arena_fmt(arena, "Run: plexus auth login " PX_FMT "%s" PX_FMT, PX_ARG(auth->service),
                            named ? " --identity " : "", PX_ARG(named ? auth->identity : PX_LIT("")))
             : px_arena_fmt(arena, "Ask an administrator to look at services." PX_FMT ".auth",
@@ -48,11 +49,11 @@ static void unavailable(const struct px_auth *auth, struct px_arena *arena, px_s
 /* The error of somebody who has no grant. */
 static void no_grant(const struct px_auth *auth, px_str principal, struct px_arena *arena,
                      struct px_error *ret) {
-    if (auth->spec.per_principal && !principal.n)
+    if (auth->provider.spec.per_principal && !principal.n)
         unauthorized(auth, arena,
                      PX_LIT("this request is nobody's, and each principal has a grant of its own here"), true,
                      ret);
-    else if (auth->spec.kind == PX_AUTH_GITHUB_APP)
+    else if (auth->provider.spec.kind == PX_AUTH_GITHUB_APP)
         unauthorized(
             auth, arena,
             PX_LIT(
@@ -70,7 +71,7 @@ static int give(struct px_grant *grant, const struct px_auth *auth, struct px_ar
         unavailable(auth, arena, PX_LIT("out of memory"), PX_S, ret_error);
         return -EACCES;
     }
-    *ret = (struct px_token){.header = auth->spec.header,
+    *ret = (struct px_token){.header = auth->provider.spec.header,
                              .value = grant->tokens.header->value,
                              .account = grant->account,
                              .generation = grant->generation,
@@ -91,7 +92,7 @@ static int look_local(struct px_grant *grant, struct px_auth *auth, struct px_ar
                       struct px_token *ret_token, struct px_error *ret_error) {
     struct px_err err = {0};
     bool old = px_grant_left(grant, &grant->tokens) <= px_grant_life(&grant->tokens) / 5;
-    if (old && px_fetch_sign(grant, &err)) {
+    if (old && px_refresh_local(grant, &err)) {
         unavailable(auth, arena, px_str_of(err.msg), PX_S, ret_error);
         return -EACCES;
     }
@@ -128,7 +129,7 @@ static int look(struct px_grant *grant, struct px_auth *auth, struct px_arena *a
                      false, ret_error);
         return -EACCES;
     }
-    if (px_fetch_is_local(auth))
+    if (px_fetch_is_local(&auth->provider))
         return look_local(grant, auth, arena, ret_token, ret_error);
     if (grant->state == PX_GRANT_NONE) {
         no_grant(auth, grant->principal, arena, ret_error);

@@ -19,7 +19,7 @@ struct asked {
     char names[8][32], values[8][256];
     size_t n;
     px_ask_cb cb;
-    void (*account_cb)(void *user, px_str account);
+    px_account_cb account_cb;
     void (*install_cb)(void *user, int status);
     px_discover_cb discover_cb;
     void *user;
@@ -56,10 +56,10 @@ static inline void begin(struct asked *asked, struct px_scope *scope, void *user
     *ret_op = &asked->op;
 }
 
-int px_ask(struct px_auth *auth, struct px_scope *scope, px_str url, const px_pair *params, size_t n,
+int px_ask(struct px_provider *provider, struct px_scope *scope, px_str url, const px_pair *params, size_t n,
            px_ask_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     (void)err;
-    assert_ptr_equal(auth, &w.auth);
+    assert_ptr_equal(provider, &w.auth.provider);
     begin(&w.ask, scope, user, ret_op);
     w.ask.cb = cb;
     px_str_copy(w.ask.url, sizeof w.ask.url, url);
@@ -85,9 +85,9 @@ static inline void answer(struct px_ask_answer one) {
     w.ask.cb(w.ask.user, &one);
 }
 
-int px_ask_account(struct px_auth *auth, struct px_scope *scope, px_str access_token,
-                   void (*cb)(void *user, px_str account), void *user, struct px_op **ret_op) {
-    (void)auth;
+int px_ask_account(struct px_provider *provider, struct px_scope *scope, px_str access_token,
+                   px_account_cb cb, void *user, struct px_op **ret_op) {
+    (void)provider;
     begin(&w.account, scope, user, ret_op);
     w.account.account_cb = cb;
     px_str_copy(w.account.account_token, sizeof w.account.account_token, access_token);
@@ -100,9 +100,9 @@ static inline void answer_account(const char *name) {
     w.account.account_cb(w.account.user, px_str_of(name));
 }
 
-int px_discover(struct px_auth *auth, struct px_scope *scope, px_discover_cb cb, void *user,
+int px_discover(struct px_provider *provider, struct px_scope *scope, px_discover_cb cb, void *user,
                 struct px_op **ret_op) {
-    (void)auth;
+    (void)provider;
     if (!w.must_discover)
         return 1;
     begin(&w.discover, scope, user, ret_op);
@@ -204,15 +204,16 @@ static inline void open_world(void) {
     rig_open(&w.rig, true);
     px_logins_init(&w.logins);
     w.auth = (struct px_auth){.service = PX_LIT("svc"), .identity = PX_LIT("user")};
-    w.auth.spec = (struct px_auth_spec){.kind = PX_AUTH_OAUTH2,
-                                        .flow = PX_FLOW_CODE,
-                                        .issuer = PX_LIT("https://id.example"),
-                                        .authorization_url = PX_LIT("https://id.example/auth?tenant=a#x"),
-                                        .token_url = PX_LIT("https://id.example/token"),
-                                        .device_url = PX_LIT("https://id.example/device"),
-                                        .revocation_url = PX_LIT("https://id.example/revoke"),
-                                        .client_id = PX_LIT("client 1"),
-                                        .scopes = PX_LIT("read offline_access")};
+    w.auth.provider.spec =
+        (struct px_auth_spec){.kind = PX_AUTH_OAUTH2,
+                              .flow = PX_FLOW_CODE,
+                              .issuer = PX_LIT("https://id.example"),
+                              .authorization_url = PX_LIT("https://id.example/auth?tenant=a#x"),
+                              .token_url = PX_LIT("https://id.example/token"),
+                              .device_url = PX_LIT("https://id.example/device"),
+                              .revocation_url = PX_LIT("https://id.example/revoke"),
+                              .client_id = PX_LIT("client 1"),
+                              .scopes = PX_LIT("read offline_access")};
 }
 static inline void close_world(void) {
     px_op_cancel(&w.op);
@@ -290,5 +291,16 @@ static const struct px_ask_answer tokens = {.ok = true,
                                             .refresh_token = PX_LIT_INIT("refresh-1"),
                                             .scope = PX_LIT_INIT("read"),
                                             .expires_in_s = 60};
+
+static inline void finish_well(const char *account) {
+    answer(tokens);
+    assert_string_equal(w.account.account_token, "access-1");
+    answer_account(account);
+    assert_int_equal(w.n_installs, 1);
+    assert_ptr_not_equal(w.op, NULL); /* not done before the commit */
+    installed(0);
+    assert_int_equal(w.last.step, PX_LOGIN_DONE);
+    assert_null(w.op);
+}
 
 #endif

@@ -1,7 +1,9 @@
+#include "auth/ask.h"
+#include "auth/send.h"
 #include "auth_help.h"
 
 static struct world w;
-static struct px_auth auth;
+static struct px_provider provider;
 static struct px_scope *scope;
 static unsigned answers;
 static struct px_ask_answer got;
@@ -19,24 +21,15 @@ static void on_account(void *user, px_str account) {
 }
 static void open_it(const char *json) {
     struct px_err err = {0};
-    struct px_auth_opts opts = {.service = PX_LIT("svc"),
-                                .identity = PX_LIT(""),
-                                .spec_json = px_str_of(json),
-                                .secret = world_secret};
     world_open(&w);
-    assert_int_equal(world_grants(&w), 0);
-    memset(&auth, 0, sizeof auth);
-    px_arena_init_small(&auth.arena, 1 << 20);
-    if (px_auth_spec_read(&auth, &opts, &err))
+    if (provider_read(&provider, json, false, &err))
         fail_msg("%s", err.msg);
-    auth.grants = w.grants;
     assert_int_equal(px_scope_open(w.loop, w.rig.scope, "ask", 0, &scope), 0);
     answers = 0;
 }
 static void close_it(void) {
     px_scope_close(&scope);
-    px_auth_spec_finish(&auth);
-    px_arena_wipe(&auth.arena);
+    px_provider_finish(&provider);
     world_close(&w);
 }
 #define BASE                                                                                                 \
@@ -54,7 +47,8 @@ static void refresh(void) {
                               {PX_LIT("resource"), {0}}};
     w.answer = as_scripted;
     answers = 0;
-    assert_int_equal(px_ask(&auth, scope, auth.spec.token_url, params, 3, on_answer, &w, &op, NULL), 0);
+    assert_int_equal(px_ask(&provider, scope, provider.spec.token_url, params, 3, on_answer, &w, &op, NULL),
+                     0);
     assert_int_equal(answers, 0); /* never inside */
     world_pass(&w, 60 * PX_S);
     assert_int_equal(answers, 1);
@@ -272,7 +266,8 @@ static void cancelled_at_any_time(void **state) {
     for (int how = 0; how < 3; how++) {
         struct px_op *op = NULL;
         w.start_fails = how == 2 ? -ENOMEM : 0;
-        assert_int_equal(px_ask(&auth, scope, auth.spec.token_url, NULL, 0, on_answer, &w, &op, NULL), 0);
+        assert_int_equal(px_ask(&provider, scope, provider.spec.token_url, NULL, 0, on_answer, &w, &op, NULL),
+                         0);
         assert_int_equal(w.in_flight, how == 2 ? 0 : 1);
         if (how == 1)
             px_scope_close(&scope);
@@ -286,7 +281,7 @@ static void cancelled_at_any_time(void **state) {
     }
     /* one that cannot begin says so, from the loop */
     struct px_op *op = NULL;
-    assert_int_equal(px_ask(&auth, scope, auth.spec.token_url, NULL, 0, on_answer, &w, &op, NULL), 0);
+    assert_int_equal(px_ask(&provider, scope, provider.spec.token_url, NULL, 0, on_answer, &w, &op, NULL), 0);
     world_pass(&w, PX_S);
     assert_true(answers == 1 && !got.ok && got.transient && !got.sent);
     close_it();
@@ -311,7 +306,7 @@ static void who_has_logged_in(void **state) {
         scripted = (struct reply){.status = table[i].status};
         snprintf(scripted.body, sizeof scripted.body, "%s", table[i].body);
         answers = 0;
-        assert_int_equal(px_ask_account(&auth, scope, PX_LIT("tok"), on_account, &w, &op), 0);
+        assert_int_equal(px_ask_account(&provider, scope, PX_LIT("tok"), on_account, &w, &op), 0);
         world_pass(&w, PX_S);
         assert_int_equal(answers, 1);
         assert_string_equal(got_account, table[i].name);
@@ -321,7 +316,7 @@ static void who_has_logged_in(void **state) {
     close_it();
     open_it("{" BASE "}"); /* nobody to ask */
     struct px_op *op = NULL;
-    assert_int_equal(px_ask_account(&auth, scope, PX_LIT("tok"), on_account, &w, &op), 0);
+    assert_int_equal(px_ask_account(&provider, scope, PX_LIT("tok"), on_account, &w, &op), 0);
     world_pass(&w, PX_S);
     assert_true(answers == 1 && w.asked == 0 && !got_account[0]);
     close_it();

@@ -1,7 +1,8 @@
+#include "auth/discover.h"
 #include "auth_help.h"
 
 static struct world w;
-static struct px_auth auth;
+static struct px_provider provider;
 static struct px_scope *scope;
 static unsigned ends;
 static char words[512];
@@ -27,18 +28,9 @@ static void open_it(const char *issuer, bool allow_private) {
     char json[1024];
     struct px_err err = {0};
     snprintf(json, sizeof json, "{\"kind\":\"oauth2\",\"client_id\":\"c\",\"issuer\":\"%s\"}", issuer);
-    struct px_auth_opts opts = {.service = PX_LIT("svc"),
-                                .identity = PX_LIT(""),
-                                .spec_json = px_str_of(json),
-                                .secret = world_secret,
-                                .allow_private = allow_private};
     world_open(&w);
-    assert_int_equal(world_grants(&w), 0);
-    memset(&auth, 0, sizeof auth);
-    px_arena_init_small(&auth.arena, 1 << 20);
-    if (px_auth_spec_read(&auth, &opts, &err))
+    if (provider_read(&provider, json, allow_private, &err))
         fail_msg("%s", err.msg);
-    auth.grants = w.grants;
     assert_int_equal(px_scope_open(w.loop, w.rig.scope, "discover", 0, &scope), 0);
     w.answer = script;
     ends = 0;
@@ -47,14 +39,13 @@ static void open_it(const char *issuer, bool allow_private) {
 }
 static void close_it(void) {
     px_scope_close(&scope);
-    px_auth_spec_finish(&auth);
-    px_arena_wipe(&auth.arena);
+    px_provider_finish(&provider);
     world_close(&w);
 }
 static void look(void) {
     struct px_op *op = NULL;
     ends = 0;
-    assert_int_equal(px_discover(&auth, scope, on_end, &w, &op), 0);
+    assert_int_equal(px_discover(&provider, scope, on_end, &w, &op), 0);
     assert_int_equal(ends, 0);
     world_pass(&w, 60 * PX_S);
     assert_int_equal(ends, 1);
@@ -93,15 +84,15 @@ static void found(void **state) {
         look();
         assert_int_equal(code, 0);
         assert_int_equal(w.asked, which + 1);
-        assert_true(px_str_is(auth.spec.token_url, "https://tokens.example/t"));
-        assert_true(px_str_is(auth.spec.authorization_url, "https://login.example/a"));
-        assert_true(px_str_is(auth.spec.device_url, "https://id.example/d"));
-        assert_true(auth.iss_required);
+        assert_true(px_str_is(provider.spec.token_url, "https://tokens.example/t"));
+        assert_true(px_str_is(provider.spec.authorization_url, "https://login.example/a"));
+        assert_true(px_str_is(provider.spec.device_url, "https://id.example/d"));
+        assert_true(provider.iss_required);
         struct px_url url;
-        assert_int_equal(px_url_parse(&auth.arena, auth.spec.token_url, &url, NULL), 0);
-        assert_true(px_egress_configured(auth.egress, &url)); /* what it gave may be asked now */
+        assert_int_equal(px_url_parse(&provider.arena, provider.spec.token_url, &url, NULL), 0);
+        assert_true(px_egress_configured(provider.egress, &url)); /* what it gave may be asked now */
         struct px_op *op = NULL;
-        assert_int_equal(px_discover(&auth, scope, on_end, &w, &op), 1); /* and is kept */
+        assert_int_equal(px_discover(&provider, scope, on_end, &w, &op), 1); /* and is kept */
         close_it();
     }
 }
@@ -127,7 +118,7 @@ static void its_own_address(void **state) {
         look();
         print_message("%zu: %s\n", i, words);
         assert_int_equal(code, table[i].fine ? 0 : PX_UPSTREAM_ERROR);
-        assert_int_equal(!!auth.spec.token_url.p, table[i].fine);
+        assert_int_equal(!!provider.spec.token_url.p, table[i].fine);
         close_it();
     }
 }
@@ -168,8 +159,8 @@ static void refused(void **state) {
         look();
         HAS(words, table[i].words);
         assert_int_equal(code, table[i].code);
-        assert_null(auth.spec.token_url.p); /* nothing of it is kept */
-        assert_null(auth.spec.authorization_url.p);
+        assert_null(provider.spec.token_url.p); /* nothing of it is kept */
+        assert_null(provider.spec.authorization_url.p);
         assert_int_equal(w.asked, 2);
         /* the next time it may be there */
         statuses[0] = 200;
@@ -188,22 +179,22 @@ static void wrong_for_months(void **state) {
     bodies[0] = META("https://id.example/t", "http://tokens.example/t");
     look();
     assert_int_equal(code, PX_UPSTREAM_ERROR);
-    size_t used = auth.arena.used;
+    size_t used = provider.arena.used;
     for (int i = 0; i < 10; i++)
         look();
-    assert_int_equal(auth.arena.used, used);
+    assert_int_equal(provider.arena.used, used);
     close_it();
 }
 
 static void what_is_given_stays(void **state) {
     (void)state;
     open_it("https://id.example/t", false);
-    auth.spec.token_url = PX_LIT("https://mine.example/t");
+    provider.spec.token_url = PX_LIT("https://mine.example/t");
     statuses[0] = 200;
     bodies[0] = META("https://id.example/t", "https://tokens.example/t");
     look();
-    assert_true(px_str_is(auth.spec.token_url, "https://mine.example/t") &&
-                px_str_is(auth.spec.device_url, "https://id.example/d"));
+    assert_true(px_str_is(provider.spec.token_url, "https://mine.example/t") &&
+                px_str_is(provider.spec.device_url, "https://id.example/d"));
     close_it();
 }
 
@@ -212,7 +203,7 @@ static void cancelled(void **state) {
     for (int how = 0; how < 4; how++) {
         struct px_op *op = NULL;
         open_it("https://id.example/t", false);
-        assert_int_equal(px_discover(&auth, scope, on_end, &w, &op), 0);
+        assert_int_equal(px_discover(&provider, scope, on_end, &w, &op), 0);
         if (how >= 2)
             assert_int_equal(px_loop_turn(w.loop, 0), 0); /* the request is in flight */
         if (how % 2)

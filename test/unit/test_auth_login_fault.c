@@ -22,9 +22,9 @@ static void turn_quietly(void) {
 static void open_quietly(void) {
     fault_off();
     open_world();
-    w.auth.spec.per_principal = true;
-    w.auth.spec.scopes = PX_LIT("openid offline_access");
-    w.auth.spec.extra_json = PX_LIT("{\"a\\u0062\":\"\\u0063\"}");
+    w.auth.provider.spec.per_principal = true;
+    w.auth.provider.spec.scopes = PX_LIT("openid offline_access");
+    w.auth.provider.spec.extra_json = PX_LIT("{\"a\\u0062\":\"\\u0063\"}");
     fault_on();
 }
 

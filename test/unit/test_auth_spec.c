@@ -1,22 +1,14 @@
 #include "auth_help.h"
 
-static struct px_auth auth;
+static struct px_provider provider;
 static struct px_err err;
 
 static int read_it(const char *json, bool allow_private) {
-    struct px_auth_opts opts = {.service = PX_LIT("svc"),
-                                .identity = PX_LIT("user"),
-                                .spec_json = px_str_of(json),
-                                .secret = world_secret,
-                                .allow_private = allow_private};
-    memset(&auth, 0, sizeof auth);
     err = (struct px_err){0};
-    px_arena_init_small(&auth.arena, 1 << 20);
-    return px_auth_spec_read(&auth, &opts, &err);
+    return provider_read(&provider, json, allow_private, &err);
 }
 static void end(void) {
-    px_auth_spec_finish(&auth);
-    px_arena_wipe(&auth.arena);
+    px_provider_finish(&provider);
 }
 static void good(const char *json) {
     if (read_it(json, false))
@@ -24,8 +16,8 @@ static void good(const char *json) {
 }
 static bool allowed(const char *url) {
     struct px_url parsed;
-    assert_int_equal(px_url_parse(&auth.arena, px_str_of(url), &parsed, NULL), 0);
-    return px_egress_configured(auth.egress, &parsed);
+    assert_int_equal(px_url_parse(&provider.arena, px_str_of(url), &parsed, NULL), 0);
+    return px_egress_configured(provider.egress, &parsed);
 }
 
 static void oauth2(void **state) {
@@ -34,7 +26,7 @@ static void oauth2(void **state) {
         "{\"kind\":\"oauth2\",\"token_url\":\"https://id.example/token\",\"authorization_url\":\"https://login.example/auth\","
         "\"client_id\":\"a b:c\",\"client_secret\":{\"$secret\":\"s3cr%t+value\"},\"scopes\":[\"a\",\"b:c\"],"
         "\"extra\":{\"prompt\":\"consent\"},\"redirect_port\":8080,\"grant\":\"per_principal\"}");
-    const struct px_auth_spec *s = &auth.spec;
+    const struct px_auth_spec *s = &provider.spec;
     assert_true(s->kind == PX_AUTH_OAUTH2 && s->flow == PX_FLOW_CODE && s->client_auth == PX_CLIENT_BASIC);
     assert_true(s->per_principal && !s->optional && s->redirect_port == 8080);
     assert_true(px_str_is(s->header, "Authorization") && px_str_is(s->prefix, "Bearer "));
@@ -67,7 +59,7 @@ static void how_the_client_shows_itself(void **state) {
                  "{\"kind\":\"oauth2\",\"issuer\":\"https://id.example\",\"client_id\":\"c\"%s}",
                  ways[i].more);
         good(json);
-        assert_int_equal(auth.spec.client_auth, ways[i].is);
+        assert_int_equal(provider.spec.client_auth, ways[i].is);
         end();
     }
 }
@@ -75,18 +67,19 @@ static void how_the_client_shows_itself(void **state) {
 static void others(void **state) {
     (void)state;
     good("{\"kind\":\"github_app\",\"app_id\":\"12\",\"private_key\":{\"$secret\":\"pem\"}}");
-    assert_true(px_str_is(auth.spec.api_url, "https://api.github.com") && auth.spec.lifetime_s == 540);
+    assert_true(px_str_is(provider.spec.api_url, "https://api.github.com") &&
+                provider.spec.lifetime_s == 540);
     assert_true(allowed("https://api.github.com/app"));
     end();
     good(
         "{\"kind\":\"github_app\",\"app_id\":\"12\",\"private_key\":{\"$secret\":\"pem\"},\"api_url\":\"https://gh.example/api/v3/\"}");
-    assert_true(px_str_is(auth.spec.api_url, "https://gh.example/api/v3"));
+    assert_true(px_str_is(provider.spec.api_url, "https://gh.example/api/v3"));
     end();
     good(
         "{\"kind\":\"jwt\",\"private_key\":{\"$secret\":\"pem:ec\"},\"name\":\"X-Token\",\"claims\":{\"iss\":\"me\"}}");
-    assert_null(auth.egress);
-    assert_true(px_str_is(auth.spec.prefix, "") && px_str_is(auth.spec.header, "X-Token") &&
-                auth.spec.lifetime_s == 300);
+    assert_null(provider.egress);
+    assert_true(px_str_is(provider.spec.prefix, "") && px_str_is(provider.spec.header, "X-Token") &&
+                provider.spec.lifetime_s == 300);
     end();
 }
 
@@ -131,7 +124,7 @@ static void what_cannot_be(void **state) {
             fail_msg("%s: %d %s", bad[i].json, r, err.msg);
         HAS(err.msg, bad[i].words);
         assert_null(strstr(err.msg, "hunter2"));
-        assert_null(auth.egress);
+        assert_null(provider.egress);
         end();
     }
     assert_false(px_redact_hits(PX_LIT("longsecret")));
@@ -168,11 +161,11 @@ static void digests(void **state) {
                  changes[i].more);
         good(json);
         if (i == 0) {
-            memcpy(first, auth.spec.digest, 32);
-            memcpy(whole, auth.spec.whole, 32);
+            memcpy(first, provider.spec.digest, 32);
+            memcpy(whole, provider.spec.whole, 32);
         }
-        assert_int_equal(memcmp(first, auth.spec.digest, 32) == 0, changes[i].same);
-        assert_int_equal(memcmp(whole, auth.spec.whole, 32) == 0, i == 0);
+        assert_int_equal(memcmp(first, provider.spec.digest, 32) == 0, changes[i].same);
+        assert_int_equal(memcmp(whole, provider.spec.whole, 32) == 0, i == 0);
         end();
     }
 }

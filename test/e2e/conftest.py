@@ -3,6 +3,7 @@
 Every daemon of a test is stopped when the test ends, and must then have exited with 0, without a child left, and without a
 word from a sanitizer; while it runs it has one thread."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ SOURCE = pathlib.Path(os.environ.get("PX_SOURCE_DIR", ".")).resolve()
 PLEXUSD = BUILD / "bin" / "plexusd"
 PLEXUS = BUILD / "bin" / "plexus"
 PLUGINS = BUILD / "plugins"
+SETTLE = 4.0  # seconds; a little less than services.c's settle_ns
 WAIT = 30.0  # seconds: for what must happen, on a slow and busy machine
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -173,6 +175,8 @@ class Planner:
 
 
 class Daemon:
+    made = []
+
     def __init__(self, folder, config, env=None, prefix=(), args=(), pass_fds=()):
         self.folder = folder
         self.config = config
@@ -182,6 +186,7 @@ class Daemon:
         self.env, self.prefix, self.args, self.pass_fds = env or {}, prefix, args, pass_fds
         self.process, self.notified, self.manager = None, [], None
         self.expect = 0  # exit status
+        Daemon.made.append(self)
         self.write(config)
 
     def write(self, config):
@@ -214,9 +219,19 @@ class Daemon:
         return self
 
     def start(self):
+        began = time.monotonic()
         self.spawn()
         self.wait_for("READY=1")
+        if time.monotonic() - began > SETTLE:
+            self.wait_settled()
         return self
+
+    def wait_settled(self):
+        """READY does not wait for a service that takes longer than SETTLE to open, and on a machine that stands still every one may."""
+        end = time.monotonic() + 2 * SETTLE
+        with contextlib.suppress(OSError, RpcError, AssertionError), self.planner() as planner:
+            while time.monotonic() < end and any(one["state"] == "starting" for one in planner.status()["services"]):
+                time.sleep(0.05)
 
     @property
     def pid(self):
@@ -319,6 +334,19 @@ def base_config(folder, **more):
     }
     config.update(more)
     return {key: value for key, value in config.items() if value is not None}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With a test that fails, the last that its daemons said."""
+    report = (yield).get_result()
+    if report.failed and call.when == "call":
+        for daemon in Daemon.made:
+            said = daemon.log().splitlines()[-40:]
+            if said:
+                report.sections.append((f"stderr of {daemon.folder.name}", "\n".join(line[:500] for line in said)))
+    if call.when == "teardown":
+        Daemon.made.clear()
 
 
 @pytest.fixture

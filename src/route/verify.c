@@ -79,6 +79,25 @@ static px_str find(struct px_arena *arena, const struct px_verify *verify, const
     return (px_str){0};
 }
 
+/* Whether that it is not in there says anything: an object of something else, no body, or a place that is not there at all is an
+ * answer to another question. Null is one to this. */
+static bool could_hold_it(const struct px_verify *verify, px_str result, px_str place) {
+    px_str value;
+    switch (px_json_slice_type(place)) {
+    case PX_JSON_ARRAY: return true;
+    case PX_JSON_NULL: return verify->at.p != NULL;
+    case PX_JSON_OBJECT: break;
+    default: return false;
+    }
+    if (verify->route->at.n && !verify->at.p && px_json_slice_get(result, PX_LIT("value"), &value) == 0 &&
+        px_json_slice_type(value) == PX_JSON_NULL)
+        return true; /* as a lone value is told */
+    for (size_t i = 0; i < verify->n; i++)
+        if (!px_at_or_absent(place, verify->list[i].at).p)
+            return false;
+    return true;
+}
+
 /* What must stand there. -EINVAL: a template has nothing to say, so that nothing could be told apart. */
 static int fill(struct verifying *v, const px_str **ret, struct px_err *err) {
     const struct px_verify *verify = v->opts.route->verify;
@@ -133,12 +152,15 @@ static void on_done(void *user, const struct px_reply *reply, const struct px_er
         tell(v, PX_VERIFIED_UNKNOWN, (px_str){0}, error ? error->message : px_str_of(err.msg));
         return;
     }
-    px_str found = find(&v->scope->arena, verify, wanted, place_of(verify, reply->structured_json));
+    px_str place = place_of(verify, reply->structured_json);
+    px_str found = find(&v->scope->arena, verify, wanted, place);
     px_str cut = px_at_or_absent(reply->structured_json, PX_LIT("/incomplete"));
     if (found.p)
         tell(v, PX_VERIFIED_DONE, found, (px_str){0});
     else if (px_json_slice_type(cut) == PX_JSON_STRING)
         tell(v, PX_VERIFIED_UNKNOWN, (px_str){0}, PX_LIT("the list to look in could not be had whole"));
+    else if (!could_hold_it(verify, reply->structured_json, place))
+        tell(v, PX_VERIFIED_UNKNOWN, (px_str){0}, PX_LIT("what was answered is not what it would be in"));
     else
         not_found(v);
 }

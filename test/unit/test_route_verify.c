@@ -106,6 +106,26 @@ static void cannot_say(void **state) {
          (struct answer){.body = "{\"a\":\"r\"}"}, PX_VERIFIED_UNKNOWN, "", "says nothing to look for");
 }
 
+/* An answer to another question, which a degraded upstream gives with a 200, does not say that it is not there. */
+static void another_answer(void **state) {
+    (void)state;
+    static const char *const by_title[] = {
+        "{\"message\":\"degraded\"}", "null", "\"x\"", "7", "{\"items\":null}", "{\"title\":\"other\"}"};
+    static const char *const by_mark[] = {"{\"list\":{}}", "{\"list\":{\"rows\":\"x\"}}", "{}", "[]"};
+    for (size_t i = 0; i < PX_COUNT(by_title); i++)
+        look(WRITE(BY_TITLE), (struct answer){.body = by_title[i]}, PX_VERIFIED_UNKNOWN, "", "is not what");
+    look(WRITE(BY_TITLE), (struct answer){.status = 204}, PX_VERIFIED_UNKNOWN, "", "is not what");
+    for (size_t i = 0; i < PX_COUNT(by_mark); i++)
+        look(WRITE(BY_MARK), (struct answer){.body = by_mark[i]}, PX_VERIFIED_UNKNOWN, "", "is not what");
+    /* null where it would be is none; and so is another one */
+    look(WRITE("{'route':{'path':'/x','result':{'at':'/issue'}},'match':{'/title':{'$arg':'title'}}}"),
+         (struct answer){.body = "{\"issue\":null}"}, PX_VERIFIED_ABSENT, "", "nothing like it");
+    look(WRITE("{'route':{'path':'/x'},'at':'/issue','match':{'/title':{'$arg':'title'}}}"),
+         (struct answer){.body = "{\"issue\":null}"}, PX_VERIFIED_ABSENT, "", "nothing like it");
+    look(WRITE(BY_TITLE), (struct answer){.body = "{\"title\":\"other\",\"open\":true}"}, PX_VERIFIED_ABSENT,
+         "", "nothing like it");
+}
+
 static void cancelled(void **state) {
     (void)state;
     static const struct answer answers[] = {{.never = true}};
@@ -186,8 +206,9 @@ static void broken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(found),     cmocka_unit_test(not_found), cmocka_unit_test(cannot_say),
-        cmocka_unit_test(cancelled), cmocka_unit_test(none),      cmocka_unit_test(broken),
+        cmocka_unit_test(found),          cmocka_unit_test(not_found), cmocka_unit_test(cannot_say),
+        cmocka_unit_test(another_answer), cmocka_unit_test(cancelled), cmocka_unit_test(none),
+        cmocka_unit_test(broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,13 @@ static bool is_of_gateway(int status) {
     return status == 502 || status == 504 || status == 520 || status == 524;
 }
 
+/* GraphQL says in a 200 what others say with a status. */
+static int said_status(int status, int32_t code) {
+    if (status >= 300)
+        return status;
+    return code == PX_TIMEOUT ? 504 : code == PX_UPSTREAM_ERROR ? 500 : code == PX_UNAVAILABLE ? 503 : status;
+}
+
 /* A write that failed in the middle: what it began, another one would begin again. */
 static bool may_repeat(const struct px_route *route, int status) {
     return !is_write(route) || route->idempotent || px_str_is(route->method, "PUT") ||
@@ -188,8 +195,9 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
         return;
     }
     ret->again = ret->retryable;
-    bool unknown = !rule && is_write(route) && is_of_gateway(result->status);
-    bool unsure = unknown || (!rule && ret->retryable && !may_repeat(route, result->status));
+    int status = rule ? 0 : said_status(result->status, ret->code);
+    bool unknown = is_write(route) && is_of_gateway(status);
+    bool unsure = unknown || (!rule && ret->retryable && !may_repeat(route, status));
     if (unknown)
         ret->code = PX_OUTCOME_UNKNOWN;
     if (unsure)

@@ -292,6 +292,17 @@ static void writes_are_not_repeated_blindly(void **state) {
     judged_by(&by, 502, NULL, "",
               (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 502: Bad Gateway", "moment"});
     route.safe = false;
+    route.graphql = true; /* says it with a 200 */
+    judged_by(
+        &by, 200, NULL, "{\"errors\":[{\"message\":\"m\",\"extensions\":{\"code\":\"GATEWAY_TIMEOUT\"}}]}",
+        (struct want){PX_OUTCOME_UNKNOWN, false, 0, "api answered with an error: m", "look whether it did"});
+    judged_by(
+        &by, 200, NULL,
+        "{\"errors\":[{\"message\":\"m\",\"extensions\":{\"code\":\"INTERNAL_SERVER_ERROR\"}}]}",
+        (struct want){PX_UPSTREAM_ERROR, false, 0, "api answered with an error: m", "look whether it did"});
+    judged_by(&by, 200, NULL, "{\"errors\":[{\"message\":\"m\",\"extensions\":{\"code\":\"THROTTLED\"}}]}",
+              (struct want){PX_RATE_LIMITED, true, 0, "api answered with an error: m", "Wait"});
+    route.graphql = false;
     rules[0].retryable = 1; /* the rule knows */
     route.errors = (struct px_rules){rules, 1};
     judged_by(&by, 500, NULL, "",

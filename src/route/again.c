@@ -50,6 +50,13 @@ bool px_send_may_repeat(const struct px_send *send, const struct px_http_result 
     return result->fail && !result->sent && !result->redirects && !result->status; /* it never left */
 }
 
+/* The first one had what is wrong with this one, too: repeating it does no harm. What speaks of the moment (429, 401, 409, 412)
+ * says nothing of the first. */
+static bool is_refused_for_good(const struct px_http_result *result, int32_t code) {
+    return !result->fail && result->status >= 400 && result->status < 500 &&
+           (code == PX_INVALID_ARGUMENTS || code == PX_NOT_FOUND || code == PX_TOO_LARGE);
+}
+
 /* What an attempt before this one may have done. */
 void px_send_mind_earlier(struct px_send *send, const struct px_http_result *result) {
     struct px_error *error = &send->error;
@@ -68,7 +75,7 @@ void px_send_mind_earlier(struct px_send *send, const struct px_http_result *res
                             "; an earlier attempt of this call had no answer: it may have been carried out",
                             PX_ARG(error->message));
     error->message = text.p ? text : error->message;
-    if (!result->fail && result->status >= 400 && result->status < 500)
+    if (is_refused_for_good(result, error->code))
         return;
     error->code = PX_OUTCOME_UNKNOWN;
     error->flags = 0;

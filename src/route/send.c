@@ -34,6 +34,8 @@ static void end_unsent(void *user) {
     struct px_send *send = user;
     send->none = (struct px_http_result){
         .fail = PX_HTTP_BUSY, .why = "the request was not sent", .sent = send->sent, .url = send->req.url};
+    if (send->unsure)
+        px_send_mind_earlier(send, &send->none);
     px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
     px_share_leave(send);
     end(send, &send->none, (px_str){0});
@@ -167,9 +169,22 @@ static int hold(struct px_send *send, const struct px_token *token) {
     return 0;
 }
 
+/* An attempt that may have been carried out is that account's: in another one it would be a second time. */
+static bool is_of_another(const struct px_send *send, const struct px_token *token) {
+    return send->unsure && token->account != send->unsure_account;
+}
+
+static void end_of_another(struct px_send *send) {
+    px_str text =
+        px_arena_fmt(send->opts.arena, PX_FMT "; the service has been connected to another account since",
+                     PX_ARG(send->error.message));
+    send->error.message = text.p ? text : send->error.message;
+    px_work_post(send->scope->loop, &send->work);
+}
+
 static bool may_go_without(struct px_send *send) {
     const struct px_credential *fresh = send->opts.fresh;
-    send->without = fresh->decl->optional || px_auth_optional(fresh->auth);
+    send->without = !send->unsure && (fresh->decl->optional || px_auth_optional(fresh->auth));
     return send->without;
 }
 
@@ -181,6 +196,10 @@ static void on_token(void *user, const struct px_token *token, const struct px_e
         send->error = *error;
         send->failed = true;
         end_unsent(send);
+        return;
+    }
+    if (token && is_of_another(send, token)) {
+        end_of_another(send);
         return;
     }
     int r = token ? hold(send, token) : 0;
@@ -209,6 +228,10 @@ static int take_token(struct px_send *send) {
                           &token, &error);
     if (r == 0)
         stand_last(send);
+    if (r == 1 && is_of_another(send, &token)) {
+        end_of_another(send);
+        return 0;
+    }
     if (r == 1)
         return (r = hold(send, &token)) ? r : 1;
     if (r == 0 && send->sink->waiting && send->renewed)
@@ -307,7 +330,10 @@ static bool again(struct px_send *send, const struct px_http_result *result,
     send->failed = true;
     if (send->unsure)
         px_send_mind_earlier(send, result);
-    send->unsure = send->unsure || verdict->code == PX_OUTCOME_UNKNOWN;
+    if (!send->unsure && verdict->code == PX_OUTCOME_UNKNOWN) {
+        send->unsure = true;
+        send->unsure_account = send->account;
+    }
     if (repeats) {
         send->req.fresh = result->fail == PX_HTTP_RESET && result->reused;
         send->holds = false; /* it was borrowed for that turn */

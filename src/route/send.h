@@ -65,17 +65,18 @@ struct px_send {
     struct px_guard_pass pass;
     struct px_op *inner; /* a token that is waited for, or the transfer */
     uint64_t account, generation;
-    unsigned attempts;     /* made */
-    bool holds;            /* the token of this turn stands behind the credentials */
-    bool without;          /* there is no token, and none is needed */
-    bool renewed;          /* after a 401; once */
-    bool sent;             /* a byte may have left */
-    bool unsure;           /* an attempt has no answer that says whether it was done */
-    bool handed;           /* HEAD was handed on */
-    bool told;             /* the guard knows what this answer says */
-    struct px_work work;   /* tells `error` */
-    struct px_error error; /* of the last attempt, or why there was none */
-    bool failed;           /* `error` is one */
+    unsigned attempts;       /* made */
+    bool holds;              /* the token of this turn stands behind the credentials */
+    bool without;            /* there is no token, and none is needed */
+    bool renewed;            /* after a 401; once */
+    bool sent;               /* a byte may have left */
+    bool unsure;             /* an attempt has no answer that says whether it was done */
+    uint64_t unsure_account; /* whose that was */
+    bool handed;             /* HEAD was handed on */
+    bool told;               /* the guard knows what this answer says */
+    struct px_work work;     /* tells `error` */
+    struct px_error error;   /* of the last attempt, or why there was none */
+    bool failed;             /* `error` is one */
     struct px_http_result none;
     /* share.c */
     struct px_list_node flight;    /* among those that others may follow, or that follow */

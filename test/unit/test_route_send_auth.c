@@ -290,6 +290,32 @@ static void without_a_grant(void **state) {
     flow_close(&f);
 }
 
+/* A write without an answer is not sent again in another account, and that there is no token any more does not make it undone. */
+static void lost_before(void **state) {
+    (void)state;
+    static const struct answer answers[] = {{.fail = PX_HTTP_RESET, .sent = true, .takes_ns = PX_S}, GOOD};
+    static const char put[] = "{'path':'/a','method':'PUT'}";
+    for (int how = 0; how < 4; how++) {
+        struct told told = {0};
+        struct flow_rig f;
+        open_it(&f, OAUTH, NULL, put, false, answers, 2);
+        call_begin(&f, &told, NULL, NULL);
+        assert_int_equal(px_loop_turn(f.rig.loop, 0), 0);
+        fake.account = how < 2 ? 78 : 0;
+        fake.optional = how == 3;
+        fake.token_is = how == 0 ? 1 : how == 1 ? 0 : -EACCES;
+        call_wait(&f, &told);
+        assert_true(told.failed);
+        assert_int_equal(told.error.code, PX_OUTCOME_UNKNOWN);
+        assert_int_equal(told.error.flags, 0);
+        assert_non_null(strstr(told.message, how < 2 ? "another account" : "may have been carried out"));
+        assert_int_equal(f.script.at, 1);
+        assert_int_equal(counts(&f).in_flight, 0);
+        told_free(&told);
+        flow_close(&f);
+    }
+}
+
 /* What one account reads is another's never, even when it is the same principal's: somebody has logged in meanwhile. */
 static void accounts_share_nothing(void **state) {
     (void)state;
@@ -427,12 +453,19 @@ static void laid_over_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(looked_up),         cmocka_unit_test(at_once),
-        cmocka_unit_test(each_attempt),      cmocka_unit_test(refused),
-        cmocka_unit_test(not_renewable),     cmocka_unit_test(refreshing),
-        cmocka_unit_test(waited_for),        cmocka_unit_test(without_a_grant),
-        cmocka_unit_test(kept_to_itself),    cmocka_unit_test(laid_over),
-        cmocka_unit_test(laid_over_wrongly), cmocka_unit_test(accounts_share_nothing),
+        cmocka_unit_test(looked_up),
+        cmocka_unit_test(at_once),
+        cmocka_unit_test(each_attempt),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(not_renewable),
+        cmocka_unit_test(refreshing),
+        cmocka_unit_test(waited_for),
+        cmocka_unit_test(without_a_grant),
+        cmocka_unit_test(kept_to_itself),
+        cmocka_unit_test(laid_over),
+        cmocka_unit_test(laid_over_wrongly),
+        cmocka_unit_test(lost_before),
+        cmocka_unit_test(accounts_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -335,6 +335,9 @@ static bool again(struct px_send *send, const struct px_http_result *result,
         send->unsure_account = send->account;
     }
     if (repeats) {
+        px_share_tell_hurried(send, result, at);
+        if (!send->op.scope)
+            return true;
         send->req.fresh = result->fail == PX_HTTP_RESET && result->reused;
         send->holds = false; /* it was borrowed for that turn */
         step(send, go(send, at));

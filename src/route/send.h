@@ -128,6 +128,8 @@ void px_share_destroy(struct px_share **share);
 bool px_share_join(struct px_send *send);
 /** It goes without an answer for the others: the first of them sends the request itself. */
 void px_share_leave(struct px_send *send);
+/** Its next attempt is at `at_ns`: whoever follows it and does not have the time is told this answer. They may have ended it. */
+void px_share_tell_hurried(struct px_send *send, const struct px_http_result *result, uint64_t at_ns);
 /** It has its answer, and so have those who follow it: they are told before this returns, and may have ended it. */
 void px_share_answer(struct px_send *send, const struct px_http_result *result);
 

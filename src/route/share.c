@@ -92,6 +92,16 @@ static void lead(struct px_share *share, struct px_send *send) {
     px_list_add(&share->shelf[send->hash % SHELVES], &send->flight);
 }
 
+/* It waits in the guard for longer than this one has: who asks there himself is told at once. */
+static bool waits_longer(const struct px_send *leader, const struct px_send *send) {
+    uint64_t deadline = send->opts.deadline_ns, now = px_loop_now(send->scope->loop);
+    if (!deadline || leader->state != PX_SEND_ENTERING)
+        return false;
+    uint64_t left_ms = deadline > now ? (deadline - now) / PX_MS : 0;
+    return leader->pass.not_before_ns >= deadline ||
+           px_guard_held_ms(send->opts.site->guard, &leader->ask) >= PX_MAX(left_ms, (uint64_t)1);
+}
+
 bool px_share_join(struct px_send *send) {
     const struct px_site *site = send->opts.site;
     struct px_share *share = site->share;
@@ -103,7 +113,8 @@ bool px_share_join(struct px_send *send) {
     send->hash = hash_of(send);
     PX_LIST_EACH (node, &share->shelf[send->hash % SHELVES]) {
         struct px_send *other = px_list_entry(node, struct px_send, flight);
-        if (other->shared_at != share->writes || !same(other, send) || !same_account(other, send))
+        if (other->shared_at != share->writes || !same(other, send) || !same_account(other, send) ||
+            waits_longer(other, send))
             continue;
         follow(send, other);
         px_timer_init(&send->late, send->scope->loop, "route/send", late, send);
@@ -155,6 +166,29 @@ static bool is_for_all(const struct px_http_result *result) {
            result->fail != PX_HTTP_INTERNAL;
 }
 
+/* One that is cancelled meanwhile leaves the list. */
+static void tell(struct px_list_node *list, const struct px_http_result *result) {
+    while (!px_list_empty(list)) {
+        struct px_send *one = px_list_entry(list->next, struct px_send, flight);
+        px_list_remove(&one->flight);
+        px_send_take(one, result);
+    }
+}
+
+void px_share_tell_hurried(struct px_send *send, const struct px_http_result *result, uint64_t at_ns) {
+    struct px_list_node hurried;
+    px_list_init(&hurried);
+    PX_LIST_EACH_SAFE (node, &send->followers) {
+        struct px_send *one = px_list_entry(node, struct px_send, flight);
+        if (!one->opts.deadline_ns || one->opts.deadline_ns > at_ns)
+            continue;
+        px_list_remove(&one->flight);
+        px_list_add(&hurried, &one->flight);
+        one->leader = NULL;
+    }
+    tell(&hurried, result);
+}
+
 void px_share_answer(struct px_send *send, const struct px_http_result *result) {
     struct px_list_node waiting;
     if (send->leader != send || !is_for_all(result)) {
@@ -165,9 +199,5 @@ void px_share_answer(struct px_send *send, const struct px_http_result *result) 
     send->leader = NULL;
     px_list_init(&waiting);
     move_all(&send->followers, &waiting, NULL);
-    while (!px_list_empty(&waiting)) { /* one that is cancelled meanwhile leaves the list */
-        struct px_send *one = px_list_entry(waiting.next, struct px_send, flight);
-        px_list_remove(&one->flight);
-        px_send_take(one, result);
-    }
+    tell(&waiting, result);
 }

@@ -147,6 +147,35 @@ static void deadlines(void **state) {
     flow_close(&f);
 }
 
+/* Who does not have the time that the first one is going to wait is told at once, whether he came before that or after. */
+static void in_a_hurry(void **state) {
+    (void)state;
+    const struct answer answers[] = {{.status = 429, .headers = {"retry-after: 10"}, .takes_ns = PX_S}, slow};
+    struct told told[4] = {{0}};
+    struct flow_rig f;
+    send_open(&f, ONE, "{'path':'/a'}", EASY, true, answers, 2);
+    uint64_t now = px_loop_now(f.rig.loop);
+    const struct px_route_call_opts patient = {.deadline_ns = now + 60 * PX_S},
+                                    hurried = {.deadline_ns = now + 6 * PX_S};
+    call_begin(&f, &told[0], NULL, &patient);
+    call_begin(&f, &told[1], NULL, &hurried);
+    call_begin(&f, &told[2], NULL, &patient);
+    call_wait(&f, &told[1]);
+    assert_int_equal(told[1].error.code, PX_RATE_LIMITED);
+    assert_true(told[1].error.retry_after_ms >= 9000);
+    call_begin(&f, &told[3], NULL, &hurried);
+    call_wait(&f, &told[3]);
+    assert_int_equal(told[3].error.code, PX_RATE_LIMITED);
+    assert_true(px_loop_now(f.rig.loop) - now < 2 * PX_S);
+    call_wait(&f, &told[0]);
+    call_wait(&f, &told[2]);
+    assert_false(told[0].failed || told[2].failed);
+    assert_int_equal(f.script.at, 2);
+    for (int i = 0; i < 4; i++)
+        told_free(&told[i]);
+    flow_close(&f);
+}
+
 /* A failure is everybody's; each is told it by its own rules. */
 static void failures(void **state) {
     (void)state;
@@ -244,6 +273,7 @@ int main(void) {
         cmocka_unit_test(the_first_goes),
         cmocka_unit_test(all_go),
         cmocka_unit_test(deadlines),
+        cmocka_unit_test(in_a_hurry),
         cmocka_unit_test(failures),
         cmocka_unit_test(ended_meanwhile),
         cmocka_unit_test(ended_by_another),

@@ -105,8 +105,9 @@ struct px_service {
     bool collides; /* the last instance could not be offered: a name is another service's */
 };
 
-/* PX_LIBS_MAX: versions of plugins that may be loaded in one life; PX_VET_SECONDS: how long one may take to load. */
-enum { PX_FOLDERS_MAX = 8, PX_LIBS_MAX = 512, PX_VET_SECONDS = 5 };
+/* PX_LIBS_MAX: versions of plugins that may be loaded in one life; PX_VET_SECONDS: how long one may
+ * take to load, on a machine that is starting everything else too, with a disk that everyone reads. */
+enum { PX_FOLDERS_MAX = 8, PX_LIBS_MAX = 512, PX_VET_SECONDS = 15 };
 
 struct px_services {
     struct px_services_opts opts;

@@ -102,7 +102,7 @@ static void put_problems(struct px_jw *w, const struct problems *problems) {
  * the number is PX_VET_SECONDS. */
 static void on_alarm(int sig) {
     static const char words[] =
-        "\n{\"ok\":false,\"error\":\"loading it took more than 5 s: does a constructor wait for "
+        "\n{\"ok\":false,\"error\":\"loading it took more than 15 s: does a constructor wait for "
         "something?\"}\n";
     (void)sig;
     _exit(write(STDOUT_FILENO, words, sizeof words - 1) < 0 ? 2 : 1);

@@ -162,7 +162,7 @@ static int check_file(int fd, const char *what, struct px_err *err) {
     if (fstat(fd, &st) < 0)
         return px_err_errno(err, -errno, "%s", what);
     if (!S_ISREG(st.st_mode))
-        return px_err_set(err, -EINVAL, "%s is not a regular file", what);
+        return px_err_set(err, -ENOTSUP, "%s is not a regular file", what);
     if (st.st_uid != 0 && st.st_uid != geteuid())
         return px_err_set(err, -EACCES,
                           "%s belongs to uid %u: it must be root's or the daemon's own (chown it)", what,

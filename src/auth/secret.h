@@ -32,8 +32,9 @@ bool px_secret_stored(const struct px_json *node, px_str *ret_name);
 /** Whether a secret in the sealed store may be called so. */
 bool px_secret_name_ok(px_str name);
 /** The value behind a reference: heap, NUL-terminated behind its end, registered for redaction; give it back with
- *  px_secret_release. -EINVAL: not a reference (or one to the sealed store), or the name cannot be; -ENOENT: not set, no such file; -EPERM: the file is
- *  open to others; -EACCES: it is someone else's; -EMSGSIZE, -ENODATA: too long, empty; -errno of the file. The words name the reference, never a value. */
+ *  px_secret_release. -EINVAL: not a reference (or one to the sealed store), or the name cannot be; all else is of what it refers to: -ENOENT:
+ *  not set, no such file; -EPERM: the file is open to others; -EACCES: it is someone else's; -ENOTSUP: it is no regular file; -EMSGSIZE, -ENODATA: too
+ *  long, empty; -errno of the file. The words name the reference, never a value. */
 PX_MUSTCHECK int px_secret_resolve(struct px_secrets *secrets, const struct px_json *ref, px_str *ret,
                                    struct px_err *err);
 /** Wipe, free, stop redacting; leaves it absent. An absent value is fine. */

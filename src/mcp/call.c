@@ -1,4 +1,5 @@
 #include "mcp/peer.h"
+#include "service/services.h"
 
 /* tools/call, prompts/get, resources/read, completion/complete: the four that become calls at the gate. */
 
@@ -57,8 +58,34 @@ static bool read_arguments(struct px_mcp_ask *ask, px_str raw, struct px_call_re
     return true;
 }
 
+/* Its service is configured, and has nothing to offer at present. Whoever could not use even a tool that only reads learns nothing of
+ * it; the words name files: they are for administrators. */
+static bool tool_of_missing(struct px_mcp_ask *ask, px_str name) {
+    const struct px_item tool = {.list = PX_LIST_TOOLS, .name = name, .hints = PX_HINT_READ_ONLY};
+    struct px_session *session = ask->peer->session;
+    px_str cut = px_str_n(name.p, px_str_cut_utf8(name, 64)); /* the words have an end */
+    const char *why = "";
+    px_str service = px_services_missing(ask->peer->mcp->services, name, &why);
+    if (!service.p || !px_session_allows(session, &tool, NULL))
+        return false;
+    if (!*why)
+        px_mcp_refuse(ask, PX_MCP_BAD_PARAMS,
+                      "unknown tool \"" PX_FMT "\": the service \"" PX_FMT
+                      "\" is still starting: call again soon",
+                      PX_ARG(cut), PX_ARG(service));
+    else
+        px_mcp_refuse(ask, PX_MCP_BAD_PARAMS,
+                      "unknown tool \"" PX_FMT "\": the service \"" PX_FMT
+                      "\" has failed and has no tools: %s",
+                      PX_ARG(cut), PX_ARG(service),
+                      px_session_admin(session) ? why : "an administrator sees why with plexus status");
+    return true;
+}
+
 static void unknown_tool(struct px_mcp_ask *ask, px_str name) {
     const struct px_registry *registry = ask->peer->mcp->registry;
+    if (tool_of_missing(ask, name))
+        return;
     px_str near = px_registry_nearest(registry, name);
     struct px_item *item = near.p ? px_registry_find(registry, PX_LIST_TOOLS, near) : NULL;
     if (item && px_session_allows(ask->peer->session, item, NULL))

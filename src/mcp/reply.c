@@ -147,7 +147,7 @@ void px_mcp_error(struct px_mcp_peer *peer, struct px_mcp_batch *batch, px_str i
 }
 
 void px_mcp_refuse(struct px_mcp_ask *ask, int code, const char *format, ...) {
-    char words[400];
+    char words[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);

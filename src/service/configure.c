@@ -43,8 +43,9 @@ static bool same_text(const char *kept, px_str said) {
 
 static bool same(const struct px_service *service, const struct px_service_conf *conf, px_str config) {
     return px_str_is(conf->plugin, service->plugin) && px_str_is(config, service->config) &&
-           same_text(service->fault, conf->fault) && same_text(service->auth, conf->auth_json) &&
-           same_secrets(service, conf) && px_network_same(&service->network, &conf->network) &&
+           same_text(service->fault, conf->fault) && service->fault_ends == conf->fault_ends &&
+           same_text(service->auth, conf->auth_json) && same_secrets(service, conf) &&
+           px_network_same(&service->network, &conf->network) &&
            service->network_stamp == px_network_stamp(&conf->network);
 }
 
@@ -72,6 +73,7 @@ static int prepare(struct px_services *services, const struct px_service_conf *c
     px_list_init(&fresh->node);
     fresh->name = px_str_dup(conf->name);
     fresh->plugin = px_str_dup(conf->plugin);
+    fresh->fault_ends = conf->fault_ends;
     fresh->config = copy_config(conf->config_json.p ? conf->config_json : PX_LIT("{}"));
     int r = copy_text(conf->auth_json, &fresh->auth) | copy_text(conf->limits_json, &fresh->limits) |
             copy_text(conf->fault, &fresh->fault);
@@ -120,6 +122,7 @@ static void adopt(struct px_services *services, struct px_service *fresh) {
         service->plugin = fresh->plugin;
         service->config = fresh->config;
         service->fault = fresh->fault;
+        service->fault_ends = fresh->fault_ends;
         service->auth = fresh->auth;
         service->secrets = fresh->secrets;
         service->n_secrets = fresh->n_secrets;

@@ -88,10 +88,12 @@ struct px_instance {
 };
 
 /* A configured service. */
+enum { PX_SERVICE_WHY = 640 }; /* a place in a file, and what to do about what is there */
 struct px_service {
     struct px_list_node node;
     char *name, *plugin, *config;
     char *fault;         /* px_service_conf.fault; NULL: none */
+    bool fault_ends;     /* px_service_conf.fault_ends */
     char *auth, *limits; /* NULL: none */
     struct px_service_secret *secrets;
     size_t n_secrets;
@@ -100,7 +102,7 @@ struct px_service {
     struct px_instance *current;    /* serves; NULL: none */
     struct px_instance *next;       /* opening; becomes current when it is ready */
     struct px_lib *tried;           /* the plugin that next or the failure belongs to */
-    char why[240];                  /* why there is no instance, or why the last one failed */
+    char why[PX_SERVICE_WHY];       /* why there is no instance, or why the last one failed */
     bool wanted, paused, dirty;
     bool collides; /* the last instance could not be offered: a name is another service's */
 };

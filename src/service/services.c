@@ -65,8 +65,8 @@ static bool in_the_way(const struct px_services *services, const char *name, con
     return false;
 }
 
-static void fail(struct px_service *service, const struct px_err *err) {
-    memcpy(service->why, err->msg, sizeof service->why);
+static void fail(struct px_service *service, const char *why) {
+    px_str_copy(service->why, sizeof service->why, px_str_of(why));
     px_log(PX_LOG_ERROR, "service",
            service->current ? "replacement failed; the old instance stays" : "failed",
            PX_KV("service", service->name), PX_KV("why", service->why));
@@ -79,7 +79,7 @@ static void open_next(struct px_services *services, struct px_service *service, 
     if (replaces && px_config_check(lib, service, &err)) { /* before the old one goes for nothing */
         service->dirty = false;
         service->tried = lib;
-        fail(service, &err);
+        fail(service, err.msg);
         return;
     }
     if (replaces) {
@@ -91,7 +91,7 @@ static void open_next(struct px_services *services, struct px_service *service, 
     service->dirty = false;
     service->tried = lib;
     if (px_instance_open(services, service, lib, &service->next, &err))
-        fail(service, &err);
+        fail(service, err.msg);
     else if (service->next->state == PX_INSTANCE_OPENING)
         px_timer_arm_in(&services->settle, settle_ns);
 }
@@ -103,7 +103,7 @@ static void promote(struct px_services *services, struct px_service *service) {
     if (next->failed) {
         px_err_set(&err, -EIO, "%.200s", next->why);
         retire(services, &service->next);
-        fail(service, &err);
+        fail(service, err.msg);
         return;
     }
     if (next->state == PX_INSTANCE_OPENING)
@@ -113,7 +113,7 @@ static void promote(struct px_services *services, struct px_service *service) {
         service->collides = r == -EEXIST;
         next->failed = true;
         retire(services, &service->next);
-        fail(service, &err);
+        fail(service, err.msg);
         return;
     }
     struct px_instance *old = service->current;
@@ -128,14 +128,22 @@ static void promote(struct px_services *services, struct px_service *service) {
 }
 
 /* Something that it cannot be without is not there. It opens when that has come. */
-static void lacks(struct px_services *services, struct px_service *service, const struct px_err *err) {
+static void lacks(struct px_services *services, struct px_service *service, const char *why) {
     if (service->current)
         withdraw(services, service);
     retire(services, &service->next);
     retire(services, &service->current);
-    if (strcmp(service->why, err->msg) != 0)
-        fail(service, err);
+    if (strcmp(service->why, why) != 0)
+        fail(service, why);
     service->tried = NULL;
+    service->dirty = false;
+}
+
+/* What it should be lacks something; what it is does not. */
+static void stays(struct px_services *services, struct px_service *service) {
+    retire(services, &service->next);
+    if (service->dirty)
+        fail(service, service->fault);
     service->dirty = false;
 }
 
@@ -149,19 +157,20 @@ static void reconcile_one(struct px_services *services, struct px_service *servi
             px_service_free(service);
         return;
     }
+    struct px_lib *lib = px_services_lib(services, px_str_of(service->plugin));
     if (service->fault) {
-        struct px_err err;
-        px_err_set(&err, -ENOENT, "%s", service->fault);
-        lacks(services, service, &err);
+        if (service->current && !service->fault_ends && (lib || being_looked_at(services)))
+            stays(services, service);
+        else
+            lacks(services, service, service->fault);
         return;
     }
-    struct px_lib *lib = px_services_lib(services, px_str_of(service->plugin));
     if (!lib) {
         if (being_looked_at(services))
             return;
         struct px_err err;
         px_err_set(&err, -ENOENT, "no plugin \"%.32s\" in the plugin folders", service->plugin);
-        lacks(services, service, &err);
+        lacks(services, service, err.msg);
         return;
     }
     if (service->next && (service->dirty || service->next->lib != lib))
@@ -253,6 +262,20 @@ void px_services_paused_names(const struct px_services *services, struct px_jw *
             px_jw_text(w, service->name);
     }
     px_jw_array_end(w);
+}
+
+px_str px_services_missing(const struct px_services *services, px_str tool, const char **ret_why) {
+    px_str best = {0};
+    PX_LIST_EACH (node, &services->services) {
+        const struct px_service *service = px_list_entry(node, struct px_service, node);
+        px_str name = px_str_of(service->name);
+        if (service->current || name.n < best.n || tool.n <= name.n + 1 || !px_str_starts(tool, name) ||
+            tool.p[name.n] != '_')
+            continue;
+        best = name;
+        *ret_why = service->next ? "" : service->why;
+    }
+    return best;
 }
 
 px_str px_services_plugin(const struct px_services *services, px_str name) {

@@ -36,9 +36,10 @@ struct px_service_conf {
     size_t n_secrets;
     struct px_site_network network;
     px_str auth_json; /* `auth`; absent: none. Secrets are {"$secret": "auth:/pointer"} */
-    /* why it cannot be opened, known beforehand (a secret is not there); absent: nothing. It fails with
-     * these words */
+    /* why it cannot be opened, known beforehand (a secret is not there); absent: nothing. It fails with these words; an instance that runs
+     * goes on as when its next one fails, unless fault_ends */
     px_str fault;
+    bool fault_ends;
     px_str limits_json; /* `limits`; absent: none. A change is applied to what runs */
 };
 
@@ -89,6 +90,9 @@ PX_MUSTCHECK int px_services_pause(struct px_services *services, px_str name, bo
 bool px_services_paused_all(const struct px_services *services);
 /** Writes a JSON array of what is paused: names of services, or ["all"]. */
 void px_services_paused_names(const struct px_services *services, struct px_jw *w);
+/** The service that would offer a tool of this name and offers nothing, because it has failed or is still starting; absent: there is
+ *  none. *ret_why: why it has failed; "": it is starting. Borrowed until the next turn. */
+px_str px_services_missing(const struct px_services *services, px_str tool, const char **ret_why);
 /** The name of the plugin that a service is made of; absent: no such service. */
 px_str px_services_plugin(const struct px_services *services, px_str name);
 

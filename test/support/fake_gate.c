@@ -343,6 +343,14 @@ void px_services_paused_names(const struct px_services *services, struct px_jw *
     px_jw_array_end(w);
 }
 
+px_str px_services_missing(const struct px_services *services, px_str tool, const char **ret_why) {
+    (void)services;
+    if (!fake.missing || !px_str_starts(tool, px_str_of(fake.missing)))
+        return (px_str){0};
+    *ret_why = fake.why;
+    return px_str_of(fake.missing);
+}
+
 px_str px_services_plugin(const struct px_services *services, px_str name) {
     (void)services;
     return px_str_is(name, "svc") ? PX_LIT("fakeplug") : (px_str){0};

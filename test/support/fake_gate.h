@@ -54,6 +54,7 @@ extern struct fake {
     bool used;
     /* services */
     char paused[64];
+    const char *missing, *why; /* a service that offers nothing; NULL: each is there */
     /* log of calls, effects */
     px_calllog_row_cb on_row;
     void *on_row_user;

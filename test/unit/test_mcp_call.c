@@ -154,6 +154,35 @@ static void test_bad_params(void **state) {
     fix_close(&f);
 }
 
+/* A tool of a service that has failed: what is said depends on who asks. */
+static void test_tools_of_failed_services(void **state) {
+    static const char secret_place[] = "/etc/x.json:1:2: environment variable X is not set";
+    struct fix f;
+    (void)state;
+    fix_open(&f);
+    offer();
+    fake.missing = "web";
+    fake.why = secret_place;
+    fake.admin = true;
+    const char *said = fix_ask(&f, CALL("1", "\"name\":\"web_get\"," META));
+    wire_is(said, "/error/code", "-32602");
+    assert_non_null(
+        strstr(said, "unknown tool \\\"web_get\\\": the service \\\"web\\\" has failed and has no tools: "
+                     "/etc/x.json:1:2: environment variable X is not set"));
+    fake.admin = false;
+    said = fix_ask(&f, CALL("2", "\"name\":\"web_get\"," META));
+    assert_non_null(
+        strstr(said, "has failed and has no tools: an administrator sees why with plexus status"));
+    assert_null(strstr(said, "x.json"));
+    fake.why = "";
+    assert_non_null(
+        strstr(fix_ask(&f, CALL("3", "\"name\":\"web_get\"," META)), "\\\"web\\\" is still starting"));
+    fake.deny = "web_*";
+    assert_null(strstr(fix_ask(&f, CALL("4", "\"name\":\"web_get\"," META)), "the service"));
+    assert_int_equal(fake.n_calls, 0);
+    fix_close(&f);
+}
+
 static void test_answers_of_tools(void **state) {
     struct fix f;
     (void)state;
@@ -555,6 +584,7 @@ int main(void) {
         cmocka_unit_test(test_what_the_gate_gets),
         cmocka_unit_test(test_many_params),
         cmocka_unit_test(test_bad_params),
+        cmocka_unit_test(test_tools_of_failed_services),
         cmocka_unit_test(test_answers_of_tools),
         cmocka_unit_test(test_a_message_is_one_line),
         cmocka_unit_test(test_failures_of_typed_tools),

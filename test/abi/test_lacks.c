@@ -1,0 +1,163 @@
+/* A service that lacks something known beforehand (a secret): it fails with those words; what runs goes on, unless it may not. */
+#include "base/redact.h"
+#include "support/host.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct test_host h;
+
+static int open_host(void **s) {
+    (void)s;
+    test_host_open(&h);
+    test_host_install(&h, "small", "small.so");
+    return 0;
+}
+
+static int close_host(void **s) {
+    (void)s;
+    test_host_close(&h);
+    px_redact_forget_all();
+    return 0;
+}
+
+static bool is_settled(void *ctx) {
+    (void)ctx;
+    return px_services_settled(h.services);
+}
+
+/* "s", and "other", which lacks nothing. */
+static void configure(const char *plugin, const char *fault, bool ends) {
+    const struct px_service_conf confs[] = {
+        {.name = PX_LIT("s"),
+         .plugin = px_str_of(plugin),
+         .config_json = PX_LIT("{}"),
+         .fault = px_str_of(fault),
+         .fault_ends = ends},
+        {.name = PX_LIT("other"), .plugin = PX_LIT("small"), .config_json = PX_LIT("{}")}};
+    struct px_err err;
+    px_services_rescan(h.services);
+    if (px_services_configure(h.services, confs, 2, &err))
+        fail_msg("configure: %s", err.msg);
+    assert_true(test_host_until(&h, is_settled, NULL));
+}
+
+static bool works(const char *tool) {
+    struct px_item *item = px_registry_find(px_services_registry(h.services), PX_LIST_TOOLS, px_str_of(tool));
+    struct test_outcome out;
+    if (!item)
+        return false;
+    test_call(&h, tool, NULL, 5000, &out);
+    bool ok = out.code == 0 && strstr(out.content, "small but well");
+    test_outcome_free(&out);
+    return ok;
+}
+
+static bool only_s(void *ctx, px_str name) {
+    (void)ctx;
+    return px_str_is(name, "s");
+}
+
+/* State and error of "s" alone; the other one works. */
+static void expect(const char *state, const char *error) {
+    char member[64], words[1024];
+    struct px_buf text;
+    struct px_jw w;
+    px_buf_init(&text, 1 << 20);
+    px_jw_init(&w, &text);
+    px_services_status(h.services, &w, only_s, NULL);
+    snprintf(member, sizeof member, "\"state\":\"%s\"", state);
+    snprintf(words, sizeof words, error ? "\"error\":\"%s\"" : "\"error\":null", error ? error : "");
+    if (!strstr(text.p, member) || !strstr(text.p, words))
+        fail_msg("%s\nexpected %s, %s", text.p, member, words);
+    px_buf_finish(&text);
+    assert_true(works("s_hello") == (strcmp(state, "ready") == 0));
+    assert_true(works("other_hello"));
+}
+
+static const char *why;
+static px_str missing(const char *tool) {
+    why = NULL;
+    return px_services_missing(h.services, px_str_of(tool), &why);
+}
+
+static void fails_alone_and_comes(void **s) {
+    (void)s;
+    configure("small", "p.json:1:2: no X; set it", false);
+    expect("failed", "p.json:1:2: no X; set it");
+    assert_true(px_str_is(missing("s_hello"), "s"));
+    assert_string_equal(why, "p.json:1:2: no X; set it");
+    static const char *const not_its[] = {"s_", "s", "so_hello", "t_hello", "other_hello", ""};
+    for (size_t i = 0; i < PX_COUNT(not_its); i++)
+        assert_null(missing(not_its[i]).p);
+    configure("small", "p.json:1:2: no Y", false);
+    expect("failed", "p.json:1:2: no Y");
+    configure("small", NULL, false);
+    expect("ready", NULL);
+    assert_null(missing("s_hello").p);
+}
+
+static void what_runs_goes_on(void **s) {
+    (void)s;
+    configure("small", NULL, false);
+    configure("small", "no X", false);
+    expect("ready", "no X");
+    assert_null(missing("s_hello").p);
+    configure("small", "no X", false); /* again: nothing new */
+    expect("ready", "no X");
+    configure("small", NULL, false);
+    expect("ready", NULL);
+}
+
+static void unless_it_may_not(void **s) {
+    (void)s;
+    configure("small", NULL, false);
+    configure("small", "no X", true);
+    expect("failed", "no X");
+    configure("small", NULL, false);
+    configure("small", "no X", false);
+    configure("small", "no X", true); /* the same words, and now it may not */
+    expect("failed", "no X");
+    configure("small", "no X", false); /* what has gone does not come back for less */
+    expect("failed", "no X");
+    configure("small", NULL, false);
+    expect("ready", NULL);
+}
+
+/* Words have room for a long path and what to do about it; more is cut. */
+static void long_words(void **s) {
+    char words[1000];
+    (void)s;
+    memset(words, 'w', sizeof words);
+    words[500] = 0;
+    configure("small", words, false);
+    expect("failed", words);
+    words[500] = 'w';
+    words[999] = 0;
+    configure("small", words, false);
+    words[639] = 0;
+    expect("failed", words);
+}
+
+/* What should stand behind it is another plugin now, which is not there either: as without a fault, nothing goes on. */
+static void its_plugin_goes_too(void **s) {
+    (void)s;
+    configure("small", NULL, false);
+    configure("none", "no X", false);
+    expect("failed", "no X");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(fails_alone_and_comes, open_host, close_host),
+        cmocka_unit_test_setup_teardown(what_runs_goes_on, open_host, close_host),
+        cmocka_unit_test_setup_teardown(unless_it_may_not, open_host, close_host),
+        cmocka_unit_test_setup_teardown(long_words, open_host, close_host),
+        cmocka_unit_test_setup_teardown(its_plugin_goes_too, open_host, close_host),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -20,6 +20,26 @@ void px_config_refuse(struct px_config_build *b, const struct px_config_file *fi
     px_report_error(b->report, &place, "%s", message);
 }
 
+void px_config_fault(struct px_config_build *b, struct px_config_service *service,
+                     const struct px_config_file *file, px_str pointer, const char *advice,
+                     const char *words) {
+    struct px_place place = px_config_place(file, pointer);
+    struct px_buf line;
+    if (b->opts->check) {
+        px_report_error(b->report, &place, "%s", words);
+        return;
+    }
+    if (service->faults++)
+        return;
+    px_buf_init(&line, 8 << 10);
+    px_report_place(&line, &place);
+    px_buf_addf(&line, "%s; %s", words, advice);
+    px_str kept = px_arena_str(b->arena, px_buf_view(&line));
+    service->conf.fault =
+        kept.p && !line.failed ? kept : PX_LIT("something is not there, and no memory to say what");
+    px_buf_finish(&line);
+}
+
 void *px_config_alloc(struct px_config_build *b, size_t n) {
     void *p = px_arena_alloc(b->arena, n);
     if (!p)

@@ -1,5 +1,8 @@
 /* config.h: the configuration: files merged, checked against the schema and against itself, secrets resolved.
  *
+ * What a service alone lacks (a secret's file, a variable, its certificate) is that service's fault, not the configuration's: it fails
+ * with these words, and what ran before goes on.
+ *
  * A configuration is immutable. A reload makes a new one beside the old and throws one of the two away, so an invalid one
  * changes nothing. See etc/config.schema.json for what every key means. */
 #ifndef PX_DAEMON_CONFIG_H
@@ -36,12 +39,13 @@ struct px_config_network {
     px_str proxy;                     /* absent: none */
     uint32_t max_requests;            /* 0: the default */
 };
-/** A service of the configuration, enabled or not, and where it is said: for `--check`. */
+/** A service of the configuration, enabled or not, and where it is said. */
 struct px_config_service {
     struct px_service_conf conf;
     px_str pointer; /* of the service: "/services/data" */
     const struct px_config_file *file;
     bool enabled;
+    unsigned faults; /* of its own, which stop nobody else; conf.fault says the first */
 };
 /** {"stored": NAME}: a reference that stays open until the configuration is applied (stored.c). */
 struct px_config_stored {
@@ -57,7 +61,7 @@ struct px_config {
     const char *plugin_dirs[PX_CONFIG_PLUGIN_DIRS + 1]; /* absolute, NULL-terminated */
     struct px_config_service *services;
     size_t n_services;
-    struct px_service_conf *confs; /* of the enabled ones */
+    struct px_service_conf *confs; /* of the enabled ones, in the same order; faults come and go (stored.c) */
     size_t n_confs;
     struct px_policy_set policy;
     struct px_config_network network;

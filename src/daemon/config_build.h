@@ -34,6 +34,11 @@ px_str px_config_pointer(struct px_config_build *b, px_str base, px_str key);
 /** An error at a value; `member` may be NULL. */
 void px_config_refuse(struct px_config_build *b, const struct px_config_file *file, px_str pointer,
                       const char *member, const char *format, ...) PX_PRINTF(5, 6);
+/** What a service cannot be opened without is not there: its own fault, not the configuration's (px_service_conf.fault; the first is said,
+ *  the others are counted). `advice`: what to do about it. In a check it is an error as any other. */
+void px_config_fault(struct px_config_build *b, struct px_config_service *service,
+                     const struct px_config_file *file, px_str pointer, const char *advice,
+                     const char *words);
 /** Memory of the configuration; NULL is reported, so that a configuration that lacks something is never used. */
 void *px_config_alloc(struct px_config_build *b, size_t n);
 /** A path of the configuration, absolute. */
@@ -45,7 +50,7 @@ void px_config_build_http(struct px_config_build *b);    /* http */
 void px_config_build_network(struct px_config_build *b); /* network; before services */
 /** services.NAME.network, over the host's own. */
 void px_config_service_network(struct px_config_build *b, const struct px_config_entry *entry,
-                               struct px_site_network *ret);
+                               struct px_config_service *service);
 /** services.NAME.limits, checked, as text; absent: there is none, or it is wrong. */
 px_str px_config_service_limits(struct px_config_build *b, const struct px_config_entry *entry);
 /** services.NAME.auth, with {"$secret": …} in the place of its secrets. */
@@ -57,12 +62,13 @@ enum { PX_CONFIG_SERVICE_SECRETS = 64, PX_CONFIG_PART = 1 << 20 };
 struct px_config_secrets {
     struct px_config_build *b;
     const struct px_config_entry *entry; /* the service */
+    struct px_config_service *service;
     struct px_service_secret list[PX_CONFIG_SERVICE_SECRETS];
     px_str stored[PX_CONFIG_SERVICE_SECRETS]; /* its name in the sealed store; absent: it has its value */
     size_t n;
 };
 /** Print `node`, which is this member of the service, with {"$secret": PREFIX/pointer} in the place of each reference. What is wrong with
- *  one is reported. -EMSGSIZE: over PX_CONFIG_PART bytes; -ENOMEM. */
+ *  one is reported; that what it refers to is not there is the service's fault. -EMSGSIZE: over PX_CONFIG_PART bytes; -ENOMEM. */
 PX_MUSTCHECK int px_config_secrets_take(struct px_config_secrets *secrets, const struct px_json *node,
                                         const char *member, px_str prefix, px_str *ret_json);
 /** Give them all to the service. -ENOMEM. */

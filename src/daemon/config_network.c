@@ -6,21 +6,27 @@
 
 enum { URL_MEMORY = 64 * 1024 };
 
-/* A file that is read when the network comes up: better now. Whoever only checks may lack the right to it. */
-static const char *file_path(struct px_config_build *b, const struct px_config_file *file, px_str base,
-                             const struct px_json *object, const char *key) {
+/* A file that is read when the network comes up: better now. Whoever only checks may lack the right to it. `service`: whose it is; NULL: the
+ * host's. */
+static const char *file_path(struct px_config_build *b, struct px_config_service *service,
+                             const struct px_config_file *file, px_str base, const struct px_json *object,
+                             const char *key) {
+    char words[80];
     const struct px_json *node = px_json_get(object, key);
     if (!node)
         return NULL;
     const char *path = px_config_path(b, px_json_text(node));
     if (access(path, R_OK) == 0)
         return path;
+    snprintf(words, sizeof words, "cannot be read: %s", strerror(errno));
     if (b->opts->check && errno == EACCES) {
         struct px_place place = px_config_place(file, px_config_pointer(b, base, px_str_of(key)));
-        px_report_warning(b->report, &place, "cannot be read: %s (here; the service may see it)",
-                          strerror(errno));
+        px_report_warning(b->report, &place, "%s (here; the service may see it)", words);
+    } else if (service) {
+        px_config_fault(b, service, file, px_config_pointer(b, base, px_str_of(key)),
+                        "mend that, then have the configuration read again (HUP)", words);
     } else {
-        px_config_refuse(b, file, base, key, "cannot be read: %s", strerror(errno));
+        px_config_refuse(b, file, base, key, "%s", words);
     }
     return path;
 }
@@ -86,8 +92,8 @@ void px_config_build_network(struct px_config_build *b) {
     if (!node)
         return;
     dns_servers(b, px_json_get(node, "dns_servers"));
-    network->hosts_file = file_path(b, &b->files[0], PX_LIT("/network"), node, "hosts_file");
-    network->ca_file = file_path(b, &b->files[0], PX_LIT("/network"), node, "ca_file");
+    network->hosts_file = file_path(b, NULL, &b->files[0], PX_LIT("/network"), node, "hosts_file");
+    network->ca_file = file_path(b, NULL, &b->files[0], PX_LIT("/network"), node, "ca_file");
     if (px_json_get(node, "proxy"))
         network->proxy = proxy(b, &b->files[0], PX_LIT("/network"), node);
     if (px_json_get(node, "max_requests") && px_json_i64(px_json_get(node, "max_requests"), &max) == 0)
@@ -95,7 +101,8 @@ void px_config_build_network(struct px_config_build *b) {
 }
 
 void px_config_service_network(struct px_config_build *b, const struct px_config_entry *entry,
-                               struct px_site_network *ret) {
+                               struct px_config_service *service) {
+    struct px_site_network *ret = &service->conf.network;
     const struct px_json *node = px_json_get(entry->node, "network");
     const struct px_json *own_proxy = px_json_get(node, "proxy");
     px_str base = px_config_pointer(b, entry->pointer, PX_LIT("network"));
@@ -106,7 +113,7 @@ void px_config_service_network(struct px_config_build *b, const struct px_config
     if (own_proxy)
         ret->proxy =
             px_json_type(own_proxy) == PX_JSON_NULL ? (px_str){0} : proxy(b, entry->file, base, node);
-    ret->ca_file = file_path(b, entry->file, base, node, "ca_file");
-    ret->cert_file = file_path(b, entry->file, base, node, "client_cert");
-    ret->key_file = file_path(b, entry->file, base, node, "client_key");
+    ret->ca_file = file_path(b, service, entry->file, base, node, "ca_file");
+    ret->cert_file = file_path(b, service, entry->file, base, node, "client_cert");
+    ret->key_file = file_path(b, service, entry->file, base, node, "client_key");
 }

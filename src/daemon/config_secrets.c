@@ -37,6 +37,15 @@ static bool only_here(const struct walk *k, const struct px_json *ref, int r) {
     return k->s->b->opts->check && (r == -EACCES || (r == -ENOENT && !px_json_get(ref, "file")));
 }
 
+/* What to do when it is not as it should be. */
+static const char *advice(const struct px_json *ref) {
+    if (px_json_get(ref, "env"))
+        return "set it for plexusd (Environment= or EnvironmentFile= of its unit), then restart plexusd";
+    if (px_json_get(ref, "credential"))
+        return "name it in the unit of plexusd (LoadCredential=), then restart plexusd";
+    return "mend that, then have the configuration read again (HUP)";
+}
+
 static int value_of(struct walk *k, const struct px_json *ref, px_str pointer, px_str *ret) {
     struct px_config_build *b = k->s->b;
     struct px_err err = {0};
@@ -46,11 +55,14 @@ static int value_of(struct walk *k, const struct px_json *ref, px_str pointer, p
         return 0;
     if (r == -ENOMEM)
         snprintf(err.msg, sizeof err.msg, "out of memory");
-    if (!only_here(k, ref, r)) {
+    if (r == -ENOMEM || r == -EINVAL) { /* it cannot be had, or is no reference: nobody's secret */
         px_report_error(b->report, &place, "%s", err.msg);
         return r;
     }
-    px_report_warning(b->report, &place, "%s (here; the service may see it)", err.msg);
+    if (only_here(k, ref, r))
+        px_report_warning(b->report, &place, "%s (here; the service may see it)", err.msg);
+    else
+        px_config_fault(b, k->s->service, k->s->entry->file, place.pointer, advice(ref), err.msg);
     *ret = PX_LIT("");
     return 0;
 }

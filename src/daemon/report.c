@@ -51,23 +51,36 @@ static void line_end(struct px_report *report, struct px_buf *line, bool error) 
     px_buf_finish(line);
 }
 
+static void place_begin(struct px_buf *line, const struct px_place *place) {
+    size_t at = 0;
+    if (place->text.p && place->pointer.n &&
+        px_json_locate(place->text, place->pointer, place->of_key, &at) < 0)
+        at = 0;
+    line_begin(line, place->file, place->text, at);
+}
+
+static void place_end(struct px_buf *line, const struct px_place *place) {
+    if (place->pointer.n) {
+        put_path(line, place->pointer);
+        px_buf_text(line, ": ");
+    }
+}
+
+void px_report_place(struct px_buf *to, const struct px_place *place) {
+    place_begin(to, place);
+    place_end(to, place);
+}
+
 static void add(struct px_report *report, const struct px_place *place, bool error, const char *format,
                 va_list args) {
     struct px_buf line;
     char message[512];
-    size_t at = 0;
     px_buf_init(&line, 8 << 10);
     vsnprintf(message, sizeof message, format, args);
-    if (place->text.p && place->pointer.n &&
-        px_json_locate(place->text, place->pointer, place->of_key, &at) < 0)
-        at = 0;
-    line_begin(&line, place->file, place->text, at);
+    place_begin(&line, place);
     if (!error)
         px_buf_text(&line, "warning: ");
-    if (place->pointer.n) {
-        put_path(&line, place->pointer);
-        px_buf_text(&line, ": ");
-    }
+    place_end(&line, place);
     px_buf_text(&line, message);
     line_end(report, &line, error);
 }

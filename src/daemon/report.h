@@ -27,6 +27,8 @@ void px_report_error(struct px_report *report, const struct px_place *place, con
 /** The same with "warning: " in front; does not count as an error. */
 void px_report_warning(struct px_report *report, const struct px_place *place, const char *format, ...)
     PX_PRINTF(3, 4);
+/** The place alone, as it stands in front of a problem: "plexus.json:12:18: services.data.config: ". to->failed. */
+void px_report_place(struct px_buf *to, const struct px_place *place);
 /** An error at a byte of the file, for text that is not JSON. */
 void px_report_error_at(struct px_report *report, px_str file, px_str text, size_t at, const char *message);
 

@@ -143,7 +143,17 @@ void px_daemon_log_status(struct px_daemon *d) {
            PX_KI("rss_bytes", px_process_rss()));
 }
 
+static void count_failed(void *n, px_str name, const char *state) {
+    (void)name;
+    *(unsigned *)n += strcmp(state, "failed") == 0;
+}
+
 void px_daemon_notify_status(struct px_daemon *d) {
-    px_notify_send(&d->notify, "STATUS=%zu services, %zu tools", d->config->n_confs,
+    char failed[32] = "";
+    unsigned n = 0;
+    px_services_each(d->services, count_failed, &n);
+    if (n)
+        snprintf(failed, sizeof failed, " (%u failed)", n);
+    px_notify_send(&d->notify, "STATUS=%zu services%s, %zu tools", d->config->n_confs, failed,
                    px_registry_count(px_services_registry(d->services), PX_LIST_TOOLS));
 }

@@ -1,5 +1,5 @@
-/* Secrets of the configuration that are in the sealed store. They are looked up each time that the services are configured, and borrowed for
- * as long as that takes: the services have copies. */
+/* What the services' secrets are when they are configured: those of the sealed store are looked up each time that this is done, and borrowed
+ * for as long as that takes: the services have copies. */
 #include "base/log.h"
 #include "daemon/daemon.h"
 
@@ -13,13 +13,17 @@ static struct px_service_conf *conf_of(const struct px_config *config, px_str se
     return NULL;
 }
 
-/* A service whose secret is not there cannot be opened, which is no reason for the others not to be. */
+/* A service whose secret is not there cannot be opened, which is no reason for the others not to be; nor for what runs with an older
+ * configuration, unless it is that very secret which was taken away. */
 static void look_up(struct px_daemon *d, struct px_arena *arena, const struct px_config *config,
-                    const struct px_config_stored *stored) {
+                    const struct px_config_stored *stored, px_str changed) {
     struct px_service_conf *conf = conf_of(config, stored->service);
     px_str name = px_arena_fmt(arena, "secret/" PX_FMT, PX_ARG(stored->name));
     int r = name.p ? px_vault_get(d->vault, name, &stored->secret->value) : -ENOMEM;
-    if (!r || !conf || conf->fault.p)
+    if (!r || !conf)
+        return;
+    conf->fault_ends = conf->fault_ends || px_str_eq(stored->name, changed);
+    if (conf->fault.p)
         return;
     conf->fault = px_arena_fmt(
         arena, "the secret \"" PX_FMT "\" is %s: plexus secret set " PX_FMT, PX_ARG(stored->name),
@@ -37,19 +41,36 @@ static void leave_out(const struct px_daemon *d, const struct px_config *config)
             "ever?); mend it, then have the configuration read again (HUP)");
 }
 
-int px_daemon_configure(struct px_daemon *d, const struct px_config *config, struct px_err *err) {
+/* As they were when the configuration was read. */
+static void restore_faults(const struct px_config *config) {
+    struct px_service_conf *conf = config->confs;
+    for (size_t i = 0; i < config->n_services; i++) {
+        if (!config->services[i].enabled)
+            continue;
+        conf->fault = config->services[i].conf.fault;
+        conf->fault_ends = false;
+        conf++;
+    }
+}
+
+/* `changed`: the stored secret that was set or removed just now; absent: none was. */
+static int configure(struct px_daemon *d, const struct px_config *config, px_str changed,
+                     struct px_err *err) {
     struct px_arena arena;
     px_arena_init(&arena, WORDS);
     for (const struct px_config_stored *stored = config->stored; stored; stored = stored->next)
-        look_up(d, &arena, config, stored);
+        look_up(d, &arena, config, stored, changed);
     leave_out(d, config);
     int r = px_services_configure(d->services, config->confs, config->n_confs, err);
     for (const struct px_config_stored *stored = config->stored; stored; stored = stored->next)
         stored->secret->value = PX_LIT("");
-    for (size_t i = 0; i < config->n_confs; i++)
-        config->confs[i].fault = (px_str){NULL, 0};
+    restore_faults(config);
     px_arena_finish(&arena);
     return r;
+}
+
+int px_daemon_configure(struct px_daemon *d, const struct px_config *config, struct px_err *err) {
+    return configure(d, config, (px_str){0}, err);
 }
 
 static bool uses(const struct px_config *config, px_str name) {
@@ -70,7 +91,7 @@ static void on_change(void *ctx, px_str name) {
     px_log(PX_LOG_NOTICE, "daemon", "a secret was changed", PX_KS("name", name));
     if (!d->services || d->draining || !uses(d->config, name))
         return;
-    if (px_daemon_configure(d, d->config, &err) < 0)
+    if (configure(d, d->config, name, &err) < 0)
         px_log(PX_LOG_ERROR, "daemon", "the services cannot be given the new secret", PX_KV("why", err.msg));
 }
 

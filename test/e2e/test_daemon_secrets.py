@@ -59,14 +59,6 @@ def test_credentials(plexusd, folder):
         look(host, planner)
 
 
-def test_a_secret_that_cannot_be_had_is_an_error(plexusd, folder):
-    config = base_config(folder, services={"shop": {"plugin": "sqlite", "config": {"databases": {"x": {"path": {"env": "PX_TEST_NONE"}}}}}})
-    host = plexusd(config=config)
-    host.expect = 1
-    host.spawn().process.wait(30)
-    assert "services.shop.config.databases.x.path: environment variable PX_TEST_NONE is not set" in host.log()
-
-
 def test_children_inherit_no_environment(plexusd, folder):
     host = plexusd(env={"PX_TEST_SECRET": SECRET}).start()
     with host.planner() as planner:

@@ -7,16 +7,22 @@
 
 #include <cmocka.h>
 
-static int load(const char *text, struct px_config **ret, struct px_report *report) {
+static int load_as(const char *text, bool check, struct px_config **ret, struct px_report *report) {
     struct px_secrets *secrets;
     px_report_init(report);
     assert_int_equal(px_secrets_create(NULL, &secrets, NULL), 0);
-    int r = px_config_load(
-        &(struct px_config_opts){
-            .path = "/etc/px/p.json", .shown = "p.json", .text = px_str_of(text), .secrets = secrets},
-        ret, report);
+    int r = px_config_load(&(struct px_config_opts){.path = "/etc/px/p.json",
+                                                    .shown = "p.json",
+                                                    .text = px_str_of(text),
+                                                    .secrets = secrets,
+                                                    .check = check},
+                           ret, report);
     px_secrets_destroy(&secrets);
     return r;
+}
+
+static int load(const char *text, struct px_config **ret, struct px_report *report) {
+    return load_as(text, false, ret, report);
 }
 
 static struct px_config *good(const char *text) {
@@ -152,12 +158,12 @@ static const struct {
      "p.json:2:11: services.data.enabled: "},
     {"{\"services\": {\"data\": {\"plugin\":\"sqlite\",\"config\":[]}}}",
      "services.data.config: expected an object"},
-    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"env\":\"PX_NOT_SET\"}}}}}",
-     "services.d.config.t: environment variable PX_NOT_SET is not set"},
-    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"a\":[{\"file\":\"/no/such\"}]}}}}",
-     "services.d.config.a.0: secret file /no/such: No such file"},
-    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"credential\":\"c\"}}}}}",
-     "LoadCredential="},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"env\":\"A=B\"}}}}}",
+     "services.d.config.t: not the name of an environment variable"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"file\":\"\"}}}}}",
+     "services.d.config.t: not a path"},
+    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"credential\":\"../c\"}}}}}",
+     "services.d.config.t: not the name of a credential"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"env\":\"HOME\"}}}}",
      "services.d.config: a secret cannot be the whole of it"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"config\":{\"t\":{\"stored\":\"a/b\"}}}}}",
@@ -184,8 +190,6 @@ static const struct {
      "p.json:2:25: services.d.auth.clientid: "},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"kind\":\"oauth2\",\"clientid\":\"a\"}}}}",
      "did you mean \"client_id\"?"},
-    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"secret\":{\"env\":\"PX_NOT_SET\"}}}}}",
-     "services.d.auth.secret: environment variable PX_NOT_SET is not set"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"secret\":{\"stored\":\"s\"}}}}}",
      "services.d.auth: "},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"auth\":{\"env\":\"HOME\"}}}}",
@@ -228,8 +232,6 @@ static const struct {
      "p.json:2:20: services.d.network.proxy: "},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"client_cert\":\"/etc/passwd\"}}}}",
      "services.d.network: "},
-    {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"ca_file\":\"/no/such\"}}}}",
-     "services.d.network.ca_file: cannot be read: No such file"},
     {"{\"services\": {\"d\": {\"plugin\":\"x\",\"network\":{\"allow_private\":1}}}}",
      "services.d.network.allow_private: "},
     {"{\"log\": {\"level\": \"loud\"}}", "p.json:1:19: log.level: "},
@@ -251,6 +253,69 @@ static void every_wrong_shape(void **state) {
         px_report_finish(&report);
     }
     assert_int_equal(failed, 0);
+}
+
+/* What one service lacks: its part of the configuration, what it fails with, and what a check says ("warning: ": the service may have what we
+ * have not). */
+static const struct {
+    const char *part, *fault, *check;
+} faults[] = {
+    {"\"config\":{\"t\":{\"env\":\"PX_NOT_SET\"}}",
+     "p.json:2:33: services.d.config.t: environment variable PX_NOT_SET is not set; set it for plexusd (Environment= or "
+     "EnvironmentFile= of its unit), then restart plexusd",
+     "p.json:2:33: warning: services.d.config.t: environment variable PX_NOT_SET is not set (here"},
+    {"\"config\":{\"a\":[{\"file\":\"/no/such\"}]}",
+     "p.json:2:34: services.d.config.a.0: secret file /no/such: No such file or directory; mend that, then have the "
+     "configuration read again (HUP)",
+     "p.json:2:34: services.d.config.a.0: secret file /no/such: No such file or directory\n"},
+    {"\"config\":{\"t\":{\"file\":\"/etc/passwd\"}}",
+     "is open to others (mode 0644): chmod 0600 it; mend that",
+     "p.json:2:33: services.d.config.t: secret file /etc/passwd is open to others"},
+    {"\"config\":{\"t\":{\"file\":\"/tmp\"}}",
+     "services.d.config.t: secret file /tmp is not a regular file; mend that",
+     "p.json:2:33: services.d.config.t: secret file /tmp is not a regular file\n"},
+    {"\"config\":{\"t\":{\"credential\":\"c\"}}",
+     "services.d.config.t: credential c: the service manager passed no credentials (LoadCredential= in the unit); name it in "
+     "the unit of plexusd (LoadCredential=), then restart plexusd",
+     "warning: services.d.config.t: credential c: "},
+    {"\"auth\":{\"kind\":\"bearer\",\"secret\":{\"env\":\"PX_NOT_SET\"}}",
+     "services.d.auth.secret: environment variable PX_NOT_SET is not set; set it",
+     "warning: services.d.auth.secret: environment variable PX_NOT_SET is not set (here"},
+    {"\"network\":{\"ca_file\":\"/no/such\"}",
+     "services.d.network.ca_file: cannot be read: No such file or directory; mend that, then have the configuration read "
+     "again (HUP)",
+     "services.d.network.ca_file: cannot be read: No such file or directory\n"},
+    {"\"config\":{\"a\":{\"env\":\"PX_NOT_SET\"},\"b\":{\"file\":\"/no/such\"},\"c\":{\"file\":\"/no/other\"}}",
+     "services.d.config.a: environment variable PX_NOT_SET is not set; set it for plexusd (Environment= or EnvironmentFile= of "
+     "its unit), then restart plexusd (and 2 more: plexusd --check says each)",
+     "services.d.config.c: secret file /no/other: No such file"},
+};
+
+static void what_a_service_lacks_is_its_own_fault(void **state) {
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < PX_COUNT(faults); i++) {
+        struct px_report report;
+        struct px_config *c;
+        snprintf(text, sizeof text,
+                 "{\"services\":{\"a\":{\"plugin\":\"x\"},\"off\":{\"plugin\":\"x\",\"enabled\":false},\n"
+                 "\"d\":{\"plugin\":\"x\",%s},\"b\":{\"plugin\":\"x\"}}}",
+                 faults[i].part);
+        c = good(text);
+        px_str fault = c->confs[1].fault;
+        if (!fault.p || !strstr(fault.p, faults[i].fault))
+            fail_msg("%s\nshould say: %s\nsays: " PX_FMT "\n", text, faults[i].fault, PX_ARG(fault));
+        assert_null(c->confs[0].fault.p);
+        assert_null(c->confs[2].fault.p);
+        assert_int_equal(c->n_confs, 3);
+        px_config_destroy(&c);
+        int r = load_as(text, true, &c, &report);
+        assert_int_equal(r < 0, !strstr(faults[i].check, "warning: "));
+        if (!strstr(report.text.p, faults[i].check))
+            fail_msg("%s\nshould say: %s\nsays: %s\n", text, faults[i].check, report.text.p);
+        px_report_finish(&report);
+        px_config_destroy(&c);
+    }
 }
 
 static void the_network(void **state) {
@@ -438,6 +503,7 @@ int main(void) {
         cmocka_unit_test(all_that_can_be_said),
         cmocka_unit_test(paths_are_plain),
         cmocka_unit_test(every_wrong_shape),
+        cmocka_unit_test(what_a_service_lacks_is_its_own_fault),
         cmocka_unit_test(the_network),
         cmocka_unit_test(all_problems_are_listed),
         cmocka_unit_test(secrets_go_beside),

@@ -81,7 +81,7 @@ def test_its_files_exist():
 def test_its_commands_exist():
     help = subprocess.run([str(PLEXUS), "--help"], capture_output=True, text=True).stdout
     known = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", help, re.M))
-    for command in re.findall(r"(?:^    |`)plexus (?:--profile \w+ )?([a-z]+(?: (?:new|check|login|logout|status|set|list))?)", README + (SOURCE / "etc/CREDENTIALS.md").read_text(), re.M):
+    for command in re.findall(r"(?:^    |`)plexus (?:--profile \w+ )?([a-z]+(?: (?:new|check|login|logout|status|set|list|remove))?)", README + (SOURCE / "etc/CREDENTIALS.md").read_text(), re.M):
         assert command in known or command.split()[0] in known, command
 
 

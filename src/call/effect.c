@@ -144,7 +144,9 @@ static void cannot_say(struct px_call *call, const struct px_effect *earlier, co
 /* It becomes this call's. In between it may have been settled: then the record is asked again. */
 static void take_up(struct px_call *call, const struct px_effect *earlier) {
     bool unknown = earlier->outcome == PX_EFFECT_UNKNOWN;
-    if (unknown && !px_item_verifies(call->item) && !px_item_repeatable(call->item)) {
+    call->repeatable =
+        unknown && px_item_repeatable(call->item, call->began_unix_ms - earlier->began_unix_ms);
+    if (unknown && !px_item_verifies(call->item) && !call->repeatable) {
         cannot_say(call, earlier, "");
         return;
     }

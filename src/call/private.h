@@ -94,6 +94,7 @@ struct px_call {
     bool dry;          /* a dry run */
     /* What the effect is when nothing is sent: FAILED; ASKED, UNKNOWN: it is an earlier call's. */
     enum px_effect_outcome before;
+    bool repeatable;                /* an earlier call's, whose outcome is not known: it may be sent again */
     unsigned tries;                 /* to put it on record */
     uint64_t ends_ns;               /* the whole deadline; the run's may come sooner (verify.c) */
     char sent_key[PX_SENT_KEY + 1]; /* what goes to the upstream as idempotency key */

@@ -134,7 +134,7 @@ static void go_on(struct px_call *call) {
         tell_found(call);
     } else if (!look->before) { /* call->result says already that the outcome is not known */
         look->verified == PX_VERIFIED_ABSENT ? tell_absent(call) : px_call_end(call);
-    } else if (look->verified == PX_VERIFIED_ABSENT || px_item_repeatable(call->item)) {
+    } else if (look->verified == PX_VERIFIED_ABSENT || call->repeatable) {
         if (look->verified == PX_VERIFIED_ABSENT)
             call->before = PX_EFFECT_FAILED;
         look->verified = PX_VERIFIED_UNKNOWN;

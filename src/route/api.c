@@ -96,7 +96,8 @@ static int read_quotas(struct px_read *r, void *into, px_str value) {
     return px_read_quotas(r, value, &((struct px_upstream *)into)->quotas);
 }
 static int read_idempotency(struct px_read *r, void *into, px_str value) {
-    return px_read_idempotency(r, value, &((struct px_upstream *)into)->idempotency);
+    struct px_upstream *up = into;
+    return px_read_idempotency(r, value, &up->idempotency, &up->key_hours);
 }
 static int read_message(struct px_read *r, void *into, px_str value) {
     struct px_upstream *up = into;

@@ -89,6 +89,7 @@ struct px_upstream {
     px_str request_id; /* lower case; absent: the usual ones */
     struct px_quota_rules quotas;
     px_str group, idempotency; /* idempotency: the header's name; absent: none */
+    uint32_t key_hours;        /* for so long it knows a key */
     uint64_t timeout_ns, max_bytes;
 };
 struct px_value {
@@ -144,6 +145,7 @@ struct px_route {
     uint32_t cost;                            /* 0: 1 */
     bool idempotent;                          /* doing it twice is as good as once */
     px_str idempotency;                       /* the header that takes the key of a write; absent: none */
+    uint32_t key_hours;                       /* for so long the upstream knows one */
     struct px_verify *verify;                 /* NULL: none */
     bool safe, says_safe, read_only, graphql; /* says_safe: by itself, not by its method */
     struct px_path path;

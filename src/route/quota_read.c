@@ -91,14 +91,27 @@ int px_read_quotas(struct px_read *r, px_str array, struct px_quota_rules *ret) 
     return e;
 }
 
-int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header) {
-    static const struct px_read_key keys[] = {{.name = "header", .kind = PX_READ_TEXT, .offset = 0}};
+/* As long as upstreams say that they know a key, at the least. */
+enum { KEY_HOURS = 24, KEY_HOURS_MAX = 8760 };
+
+int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header, uint32_t *ret_hours) {
+    struct reading_key {
+        px_str header;
+        uint32_t hours;
+    } got = {.hours = KEY_HOURS};
+    static const struct px_read_key keys[] = {
+        {.name = "header", .kind = PX_READ_TEXT, .offset = offsetof(struct reading_key, header)},
+        {.name = "hours", .kind = PX_READ_U32, .offset = offsetof(struct reading_key, hours)},
+    };
     struct px_params headers = {.n = 1};
     struct px_param param = {0};
-    int e = px_read_object(r, value, keys, PX_COUNT(keys), ret_header);
-    if (!e && !ret_header->n)
+    int e = px_read_object(r, value, keys, PX_COUNT(keys), &got);
+    if (!e && !got.header.n)
         return px_read_fail(r, "needs the name of the \"header\"");
-    param.name = *ret_header;
+    if (!e && (!got.hours || got.hours > KEY_HOURS_MAX))
+        return px_read_fail(r, "\"hours\" is 1 to %d", KEY_HOURS_MAX);
+    *ret_header = param.name = got.header;
+    *ret_hours = got.hours;
     headers.list = &param;
     return e ? e : px_headers_check(r, &headers, NULL);
 }

@@ -72,8 +72,9 @@ PX_MUSTCHECK int px_read_rules(struct px_read *r, px_str array, struct px_rules 
 PX_MUSTCHECK int px_read_conditions(struct px_read *r, px_str object, struct px_rule *ret);
 /** quota_read.c. */
 PX_MUSTCHECK int px_read_quotas(struct px_read *r, px_str array, struct px_quota_rules *ret);
-/** "idempotency": the name of its header. */
-PX_MUSTCHECK int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header);
+/** "idempotency": the name of its header, and for how long the upstream knows a key. */
+PX_MUSTCHECK int px_read_idempotency(struct px_read *r, px_str value, px_str *ret_header,
+                                     uint32_t *ret_hours);
 /** One identity, checked; its name is set. `own`: as the configuration has it: "secret" may be a reference. identity.c. */
 PX_MUSTCHECK int px_read_identity(struct px_read *r, px_str object, bool own, struct px_identity *ret);
 /** A template that may stand in an api. */

@@ -70,8 +70,11 @@ bool px_route_safe(const struct px_route *route) {
     return route->safe;
 }
 
-bool px_route_repeatable(const struct px_route *route) {
-    return route->safe || route->idempotent || route->idempotency.p;
+/* The clock may have been set back since; not by much. */
+bool px_route_repeatable(const struct px_route *route, int64_t age_ms) {
+    static const int64_t hour_ms = 3600000;
+    return route->safe || route->idempotent ||
+           (route->idempotency.p && age_ms > -hour_ms && age_ms < route->key_hours * hour_ms);
 }
 
 bool px_route_paged(const struct px_route *route) {

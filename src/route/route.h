@@ -26,8 +26,9 @@ void px_route_destroy(struct px_route *route); /* NULL is fine */
 
 /** Whether asking changes nothing upstream: GET, HEAD, a GraphQL query, or what says `safe`. */
 bool px_route_safe(const struct px_route *route);
-/** Whether what it does may be sent again when nobody knows if it was done: twice is as good as once. */
-bool px_route_repeatable(const struct px_route *route);
+/** Whether what it does may be sent again when nobody knows if it was done: twice is as good as once, or the upstream still knows the
+ *  key that it was first sent with so long ago. */
+bool px_route_repeatable(const struct px_route *route, int64_t age_ms);
 bool px_route_paged(const struct px_route *route);
 /** Arguments that the host adds to the tool's own: "fields" (JSON results, unless the route says false), "limit" and "cursor"
  *  (paged), "dry_run" (tools that are not read-only). Appends their JSON Schema properties as members of an object, without braces:

@@ -219,7 +219,8 @@ static int read_idempotent(struct px_read *r, void *into, px_str value) {
     return one(r, into, PX_READ_BOOL, R(idempotent), NULL, value);
 }
 static int read_idempotency(struct px_read *r, void *into, px_str value) {
-    return px_read_idempotency(r, value, &((struct px_route_read *)into)->route->idempotency);
+    struct px_route *route = ((struct px_route_read *)into)->route;
+    return px_read_idempotency(r, value, &route->idempotency, &route->key_hours);
 }
 static int read_verify(struct px_read *r, void *into, px_str value) {
     struct px_route_read *rr = into;

@@ -244,8 +244,10 @@ static int fill_sending(struct px_read *r, struct px_route_read *rr) {
             rr->opts->idempotent || px_str_is(route->method, "PUT") || px_str_is(route->method, "DELETE");
     if (!route->group.p)
         route->group = route->upstream->group;
-    if (!route->idempotency.p)
+    if (!route->idempotency.p) {
         route->idempotency = route->upstream->idempotency;
+        route->key_hours = route->upstream->key_hours;
+    }
     if (route->safe)
         route->idempotency = (px_str){0};
     route->bucket = px_arena_fmt(r->arena, PX_FMT " " PX_FMT, PX_ARG(route->method), PX_ARG(route->label));

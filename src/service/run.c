@@ -151,9 +151,9 @@ bool px_item_other_account(const struct px_item *item, px_str principal, int64_t
            px_route_other_account(item->route, item->instance->site, principal, since_unix_ms);
 }
 
-bool px_item_repeatable(const struct px_item *item) {
+bool px_item_repeatable(const struct px_item *item, int64_t age_ms) {
     return (item->hints & PX_HINT_IDEMPOTENT) == PX_HINT_IDEMPOTENT ||
-           (item->route && px_route_repeatable(item->route));
+           (item->route && px_route_repeatable(item->route, age_ms));
 }
 
 static void on_verified(void *user, enum px_verified verified, px_str found, px_str words) {

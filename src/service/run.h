@@ -39,8 +39,8 @@ bool px_item_verifies(const struct px_item *item);
 /** Whether the service belongs to another account than then, so that neither looking there nor sending it again says or does what
  *  was meant. */
 bool px_item_other_account(const struct px_item *item, px_str principal, int64_t since_unix_ms);
-/** Whether a write of this item may be sent again under the same key when its outcome is not known. */
-bool px_item_repeatable(const struct px_item *item);
+/** Whether a write of this item that was first sent so long ago may be sent again under the same key when its outcome is not known. */
+bool px_item_repeatable(const struct px_item *item, int64_t age_ms);
 
 enum px_run_answer { PX_RUN_NONE = 0, PX_RUN_REPLY, PX_RUN_FAIL, PX_RUN_ASK };
 

@@ -10,6 +10,7 @@
 
 static struct {
     bool verifies, repeatable;
+    int64_t known_ms; /* for so long the upstream knows a key; 0: for ever */
     const char *says; /* one letter a look, the last for ever: d done, a absent, u unknown, h hangs */
     unsigned looks, cancelled;
     char args[256], key[64], principal[32];
@@ -24,16 +25,16 @@ struct look {
 };
 
 bool __wrap_px_route_verifies(const struct px_route *route);
-bool __wrap_px_route_repeatable(const struct px_route *route);
+bool __wrap_px_route_repeatable(const struct px_route *route, int64_t age_ms);
 int __wrap_px_route_verify(struct px_scope *scope, const struct px_route_verify_opts *opts,
                            px_route_verify_cb cb, void *user, struct px_op **ret_op, struct px_err *err);
 
 bool __wrap_px_route_verifies(const struct px_route *route) {
     return script.verifies && px_str_is(px_route_method(route), "POST");
 }
-bool __wrap_px_route_repeatable(const struct px_route *route) {
+bool __wrap_px_route_repeatable(const struct px_route *route, int64_t age_ms) {
     (void)route;
-    return script.repeatable;
+    return script.repeatable && (!script.known_ms || age_ms < script.known_ms);
 }
 
 static void look_cancel(struct px_op *op) {
@@ -253,6 +254,39 @@ static void without_a_way_to_look_it_stays_unknown(void **s) {
     assert_int_equal(last_outcome(), PX_EFFECT_DONE);
     expect("k", ONE, PX_OK, "made", "replayed");
     assert_int_equal(posts, 2);
+}
+
+static void older_by_an_hour(void) {
+    char path[128];
+    sqlite3 *db;
+    test_host_turns(&h, 5);
+    snprintf(path, sizeof path, "%s/state/state.db", h.dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE effects SET began_unix_ms = began_unix_ms - 3600000", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The upstream has forgotten the key: it would do it a second time, when it was not there to be found, too. */
+static void a_key_that_is_forgotten(void **s) {
+    (void)s;
+    script.repeatable = lose = true;
+    script.known_ms = 2 * 3600000;
+    expect("k", ONE, PX_OUTCOME_UNKNOWN, NULL, NULL);
+    older_by_an_hour();
+    expect("k", ONE, PX_OUTCOME_UNKNOWN, NULL, NULL);
+    assert_int_equal(posts, 2);
+    older_by_an_hour();
+    lose = false;
+    expect("k", ONE, PX_OUTCOME_UNKNOWN, "may or may not", NULL);
+    script.verifies = true;
+    expect("k", ONE, PX_OUTCOME_UNKNOWN, "the list is broken", NULL);
+    assert_int_equal(posts, 2);
+    script.says = "a";
+    script.looks = 0;
+    expect("k", ONE, PX_OK, "made", NULL);
+    assert_int_equal(posts, 3);
 }
 
 /* That the second attempt failed says nothing of the first. */
@@ -571,6 +605,7 @@ int main(void) {
         TEST(policy_comes_first),
         TEST(many_at_once_are_one_request),
         TEST(without_a_way_to_look_it_stays_unknown),
+        TEST(a_key_that_is_forgotten),
         TEST(a_second_attempt_that_fails),
         TEST(is_looked_for_and_found),
         TEST(is_looked_for_and_not_there),

@@ -146,6 +146,29 @@ static void cancelled(void **state) {
     flow_close(&f);
 }
 
+/* A key protects for as long as the upstream knows it. */
+static void keys_have_an_end(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        int64_t hours;
+    } cases[] = {{"{'header':'X-Key'}", 24}, {"{'header':'X-Key','hours':1080}", 1080}};
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        char route[256];
+        struct flow_rig f;
+        snprintf(route, sizeof route,
+                 "{'path':'/{repo}','method':'POST','body':{'t':{'$arg':'title'}},'idempotency':%s}",
+                 cases[i].key);
+        write_open(&f, route, NULL, 0);
+        assert_true(px_route_repeatable(f.route, 0));
+        assert_true(px_route_repeatable(f.route, cases[i].hours * 3600000 - 1));
+        assert_false(px_route_repeatable(f.route, cases[i].hours * 3600000));
+        assert_true(px_route_repeatable(f.route, -60000)); /* a clock that was put right */
+        assert_false(px_route_repeatable(f.route, -2 * 3600000));
+        flow_close(&f);
+    }
+}
+
 static void none(void **state) {
     (void)state;
     struct px_err err = {0};
@@ -153,7 +176,7 @@ static void none(void **state) {
     struct flow_rig f;
     write_open(&f, "{'path':'/{repo}','method':'PUT','body':{'t':{'$arg':'title'}}}", NULL, 0);
     assert_false(px_route_verifies(f.route));
-    assert_true(px_route_repeatable(f.route));
+    assert_true(px_route_repeatable(f.route, INT64_MAX));
     const struct px_route_verify_opts opts = {.route = f.route, .site = f.site};
     assert_int_equal(px_route_verify(f.rig.scope, &opts, on_verified, NULL, &op, &err), -ENOTSUP);
     flow_close(&f);
@@ -179,6 +202,10 @@ static void broken(void **state) {
         {ONE, "{'path':'/{repo}/{title}','method':'PUT','cost':0}", "cost"},
         {ONE, "{'path':'/{repo}/{title}','method':'PUT','idempotency':{'header':'Host'}}",
          "belongs to the host"},
+        {ONE, "{'path':'/{repo}/{title}','method':'PUT','idempotency':{'header':'A','hours':0}}",
+         "1 to 8760"},
+        {"{'upstreams':{'api':{'base_url':'https://a.test','idempotency':{'header':'A','hours':8761}}}}",
+         "{'path':'/{repo}/{title}','method':'PUT'}", "1 to 8760"},
         {"{'upstreams':{'api':{'base_url':'https://a.test','quotas':[{'reset':{'unit':'s'}}]}}}",
          "{'path':'/{repo}/{title}','method':'PUT'}", "quotas"},
         {"{'upstreams':{'api':{'base_url':'https://a.test','quotas':[{'when':{'code':'ok'}}]}}}",
@@ -207,8 +234,8 @@ static void broken(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(found),          cmocka_unit_test(not_found), cmocka_unit_test(cannot_say),
-        cmocka_unit_test(another_answer), cmocka_unit_test(cancelled), cmocka_unit_test(none),
-        cmocka_unit_test(broken),
+        cmocka_unit_test(another_answer), cmocka_unit_test(cancelled), cmocka_unit_test(keys_have_an_end),
+        cmocka_unit_test(none),           cmocka_unit_test(broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

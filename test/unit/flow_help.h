@@ -16,8 +16,9 @@ struct answer {
     size_t body_n;   /* 0: strlen(body) */
     const char *url; /* that answered; NULL: the one asked */
     enum px_http_fail fail;
-    bool sent;
-    uint64_t takes_ns; /* 0: at once */
+    bool sent, reused;
+    uint32_t redirects; /* that were followed before it */
+    uint64_t takes_ns;  /* 0: at once */
     bool never;
 };
 
@@ -31,6 +32,7 @@ struct script {
     int start_fails;        /* -errno for every start */
     char traceparent[64];   /* of the last request */
     char headers[128][512]; /* "name: value" a line, credentials too */
+    bool fresh[128];        /* on a connection of its own */
 };
 
 struct exchange {
@@ -74,6 +76,8 @@ static inline int exchange_fill(struct exchange *x, struct px_scope *scope, cons
     result->fail = answer->fail;
     result->why = answer->fail ? "api.example.com did not answer" : NULL;
     result->sent = answer->sent || !answer->fail;
+    result->reused = answer->reused;
+    result->redirects = answer->redirects;
     result->status = answer->fail ? 0 : answer->status ? answer->status : 200;
     result->http_version = 20;
     result->headers = x->headers;
@@ -116,6 +120,7 @@ static inline int script_start(void *ctx, struct px_scope *scope, const struct p
     if (answer->expect && !strstr(script->asked[script->at], answer->expect))
         fail_msg("request %zu is <%s>, expected <%s>", script->at, script->asked[script->at], answer->expect);
     note_headers(script->headers[script->at % PX_COUNT(script->headers)], req);
+    script->fresh[script->at % PX_COUNT(script->fresh)] = req->fresh;
     script->at++;
     script->timeout_ns = req->timeouts.total_ns;
     px_str_copy(script->traceparent, sizeof script->traceparent, req->traceparent);

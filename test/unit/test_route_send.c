@@ -38,6 +38,8 @@ static const struct failure {
     {{.fail = PX_HTTP_RESET}, ALWAYS, PX_UPSTREAM_ERROR, PX_UPSTREAM_ERROR},
     {{.fail = PX_HTTP_TIMEOUT, .sent = true}, WHEN_SAFE, PX_TIMEOUT, PX_OUTCOME_UNKNOWN},
     {{.fail = PX_HTTP_RESET, .sent = true}, WHEN_SAFE, PX_UPSTREAM_ERROR, PX_OUTCOME_UNKNOWN},
+    /* An earlier request was answered with a redirect: what it asked for may have been done. */
+    {{.fail = PX_HTTP_CONNECT, .redirects = 1}, WHEN_SAFE, PX_UNAVAILABLE, PX_OUTCOME_UNKNOWN},
     {{.fail = PX_HTTP_PROTOCOL, .sent = true}, NEVER, PX_UPSTREAM_ERROR, PX_OUTCOME_UNKNOWN},
     {{.fail = PX_HTTP_TOO_LARGE, .sent = true}, NEVER, PX_TOO_LARGE, PX_OUTCOME_UNKNOWN},
     {{.fail = PX_HTTP_NO_NAME}, NEVER, PX_UNAVAILABLE, PX_UNAVAILABLE},
@@ -211,6 +213,39 @@ static void waiting_is_told(void **state) {
     flow_close(&f);
 }
 
+static void a_retry_is_told(void **state) {
+    (void)state;
+    static const struct answer answers[] = {{.status = 503}, {.status = 503}, GOOD};
+    struct told told = {0};
+    struct flow_rig f;
+    unsigned attempt = 0, tenths = 0, s = 0;
+    send_open(&f, ONE, "{'path':'/a'}",
+              "{'retry':{'base_ms':20000,'max_ms':20000},'breaker':{'enabled':false}}", true, answers, 3);
+    call_run(&f, &told, NULL, NULL);
+    assert_false(told.failed);
+    assert_true(told.n_progress > 0);
+    assert_int_equal(sscanf(told.progress[0], "retry %u in %u.%u s", &attempt, &s, &tenths), 3);
+    assert_int_equal(attempt, 1);
+    assert_in_range(s * 10 + tenths, 5, 200);
+    told_free(&told);
+    flow_close(&f);
+}
+
+/* What others had open may have died meanwhile: the next attempt trusts none of it. */
+static void a_connection_that_was_used_before(void **state) {
+    (void)state;
+    static const struct answer answers[] = {
+        {.fail = PX_HTTP_RESET, .sent = true, .reused = true}, {.fail = PX_HTTP_RESET, .sent = true}, GOOD};
+    struct told told = {0};
+    struct flow_rig f;
+    send_open(&f, ONE, "{'path':'/a'}", EASY, true, answers, 3);
+    call_run(&f, &told, NULL, NULL);
+    assert_false(told.failed);
+    assert_true(!f.script.fresh[0] && f.script.fresh[1] && !f.script.fresh[2]);
+    told_free(&told);
+    flow_close(&f);
+}
+
 /* The breaker: failures open it, and then nothing leaves; what the caller did wrong does not. */
 static void breakers(void **state) {
     (void)state;
@@ -219,6 +254,9 @@ static void breakers(void **state) {
                                          {.status = 404},
                                          {.status = 404},
                                          {.status = 422},
+                                         {.status = 429},
+                                         {.status = 429},
+                                         {.status = 429},
                                          {.status = 500},
                                          {.fail = PX_HTTP_CONNECT},
                                          {.fail = PX_HTTP_TIMEOUT, .sent = true}};
@@ -239,6 +277,36 @@ static void breakers(void **state) {
     assert_int_equal(f.script.at, PX_COUNT(down));
     told_free(&told);
     flow_close(&f);
+}
+
+/* A caller without patience says nothing of the upstream, however often; one that waited for half a second does, and so does a timeout
+ * that is not the caller's. */
+static void who_is_in_a_hurry_opens_no_breaker(void **state) {
+    (void)state;
+    static const char limits[] = "{'retry':{'attempts':0},'breaker':{'consecutive':3,'open_ms':5000}}";
+    static const struct {
+        uint64_t takes_ns, deadline_ns;
+        bool opens;
+    } cases[] = {{100 * PX_MS, 101 * PX_MS, false},
+                 {100 * PX_MS, 5 * PX_S, true},
+                 {100 * PX_MS, 0, true},
+                 {600 * PX_MS, 601 * PX_MS, true}};
+    for (size_t i = 0; i < PX_COUNT(cases); i++) {
+        const struct answer late = {.fail = PX_HTTP_TIMEOUT, .sent = true, .takes_ns = cases[i].takes_ns};
+        const struct answer answers[] = {late, late, late, late};
+        struct flow_rig f;
+        send_open(&f, ONE, "{'path':'/a'}", limits, true, answers, PX_COUNT(answers));
+        for (int n = 0; n < 4; n++) {
+            struct told told = {0};
+            uint64_t end = px_loop_now(f.rig.loop) + cases[i].deadline_ns;
+            struct px_route_call_opts opts = {.deadline_ns = cases[i].deadline_ns ? end : 0};
+            call_run(&f, &told, NULL, &opts);
+            if (told.error.code != (n == 3 && cases[i].opens ? PX_CIRCUIT_OPEN : PX_TIMEOUT))
+                fail_msg("case %zu, call %d: %d %s", i, n, told.error.code, told.message);
+            told_free(&told);
+        }
+        flow_close(&f);
+    }
 }
 
 /* ---- keys ---- */
@@ -335,9 +403,18 @@ static void unguarded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_failure), cmocka_unit_test(what_comes_of_it), cmocka_unit_test(rules_decide),
-        cmocka_unit_test(deadlines),     cmocka_unit_test(waiting_is_told),  cmocka_unit_test(breakers),
-        cmocka_unit_test(keys),          cmocka_unit_test(cancels),          cmocka_unit_test(values_too),
+        cmocka_unit_test(every_failure),
+        cmocka_unit_test(what_comes_of_it),
+        cmocka_unit_test(rules_decide),
+        cmocka_unit_test(deadlines),
+        cmocka_unit_test(waiting_is_told),
+        cmocka_unit_test(breakers),
+        cmocka_unit_test(who_is_in_a_hurry_opens_no_breaker),
+        cmocka_unit_test(a_retry_is_told),
+        cmocka_unit_test(a_connection_that_was_used_before),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(cancels),
+        cmocka_unit_test(values_too),
         cmocka_unit_test(unguarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,26 @@ static void test_device(void **ignored) {
     close_world();
 }
 
+/* What the tokens are to be for is said when the code is asked for, and with each poll (RFC 8707 §2.2). */
+static void test_device_with_a_resource(void **ignored) {
+    (void)ignored;
+    open_world();
+    w.auth.provider.spec.resource = PX_LIT("https://api.example/");
+    assert_int_equal(start_for("uid:7", true, NULL), 0);
+    turn();
+    assert_string_equal(param("resource"), "https://api.example/");
+    answer(
+        (struct px_ask_answer){.ok = true, .status = 200, .body_json = PX_LIT(CODE_JSON ",\"interval\":3}")});
+    for (int i = 0; i < 2; i++) {
+        polls_after(3);
+        assert_string_equal(param("resource"), "https://api.example/");
+        refuse("authorization_pending");
+    }
+    polls_after(3);
+    finish_well("alice");
+    close_world();
+}
+
 static void test_device_ends(void **ignored) {
     static const struct {
         const char *error;
@@ -137,6 +157,7 @@ static void test_device_answers_that_are_none(void **ignored) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_device),
+        cmocka_unit_test(test_device_with_a_resource),
         cmocka_unit_test(test_device_ends),
         cmocka_unit_test(test_device_answers_that_are_none),
     };

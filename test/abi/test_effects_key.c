@@ -595,6 +595,32 @@ static void what_a_run_left_is_settled(void **s) {
     assert_int_equal(script.looks, 6);
 }
 
+/* What becomes of one that an earlier run left, when the looks say so. */
+static void left_behind(const char *says, int outcome) {
+    char sql[96];
+    lose = true;
+    expect(NULL, ONE, PX_OUTCOME_UNKNOWN, NULL, NULL);
+    script.verifies = true;
+    script.says = says;
+    px_gate_recover(h.gate);
+    for (int i = 0; i < 500 && number("SELECT count(*) FROM effects WHERE outcome = 1"); i++)
+        test_host_turns(&h, 10);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM effects WHERE outcome = %d AND settled_by = 2", outcome);
+    assert_int_equal(number(sql), 1);
+    assert_int_equal(script.looks, 2);
+    assert_int_equal(posts, 1);
+}
+
+/* A list may be behind: one look in vain is none. */
+static void what_a_run_left_shows_up_late(void **s) {
+    (void)s;
+    left_behind("ad", PX_EFFECT_DONE);
+}
+static void what_a_run_left_is_not_there(void **s) {
+    (void)s;
+    left_behind("a", PX_EFFECT_FAILED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -618,6 +644,8 @@ int main(void) {
         TEST(a_person_says),
         TEST(looked_for_now),
         TEST(what_a_run_left_is_settled),
+        TEST(what_a_run_left_shows_up_late),
+        TEST(what_a_run_left_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "daemon/load.h"
 #include "daemon/plugins.h"
 #include "daemon/process.h"
+#include "route/site.h"
 #include <stdio.h>
 
 enum { UNSEEN = 32 };
@@ -51,6 +52,95 @@ static void check_config(const struct px_config_service *service, const struct p
     px_buf_finish(&masked);
 }
 
+/* ---- what the plugin's api makes of it ---- */
+
+struct binding {
+    const struct px_service_conf *conf;
+    const char *unseen; /* stands for a secret that cannot be read here */
+};
+
+static int secret_of(void *ctx, px_str pointer, px_str *ret) {
+    const struct binding *b = ctx;
+    for (size_t i = 0; i < b->conf->n_secrets; i++) {
+        const struct px_service_secret *secret = &b->conf->secrets[i];
+        if (!px_str_eq(secret->pointer, pointer))
+            continue;
+        *ret = secret->value.n ? secret->value : px_str_of(b->unseen);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+static const char *readable(const char *path) {
+    return path && access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* The site that a start would make; it reads what is there, and asks nobody. */
+static int try_site(const struct px_api *api, const struct binding *b, struct px_err *err) {
+    const struct px_service_conf *conf = b->conf;
+    struct px_site *site;
+    struct px_site_opts opts = {.api = api,
+                                .service = conf->name,
+                                .config_json = conf->config_json,
+                                .secret = secret_of,
+                                .secret_ctx = (void *)(uintptr_t)b,
+                                .network = conf->network,
+                                .auth_json = conf->auth_json};
+    opts.network.ca_file = readable(conf->network.ca_file);
+    opts.network.cert_file = readable(conf->network.cert_file);
+    opts.network.key_file = readable(conf->network.key_file);
+    if (!opts.network.cert_file || !opts.network.key_file)
+        opts.network.cert_file = opts.network.key_file = NULL;
+    int r = px_site_create(&opts, &site, err);
+    if (r == 0)
+        px_site_destroy(&site);
+    return r;
+}
+
+/* A secret that is not seen may be an address or a word: what fails with both in its place, and with the same words, fails without it. */
+static int bind_api(const struct px_api *api, const struct px_service_conf *conf, struct px_err *err) {
+    struct px_err other = {0};
+    bool all_seen = true;
+    for (size_t i = 0; i < conf->n_secrets; i++)
+        all_seen = all_seen && conf->secrets[i].value.n;
+    int r = try_site(api, &(struct binding){conf, "https://unseen.example"}, err);
+    if (r < 0 && !all_seen &&
+        (try_site(api, &(struct binding){conf, "unseen-unseen-unseen"}, &other) == 0 ||
+         strcmp(err->msg, other.msg) != 0))
+        r = 0;
+    return r;
+}
+
+/* "auth: words" stands at auth, what is said of no member at the configuration. */
+static void report_at(const struct px_config_service *service, const struct px_err *err,
+                      struct px_report *report) {
+    static const char *const members[] = {"auth", "limits"};
+    const char *member = "config", *words = err->msg;
+    char pointer[128];
+    for (size_t i = 0; i < PX_COUNT(members); i++) {
+        size_t n = strlen(members[i]);
+        if (strncmp(err->msg, members[i], n) == 0 && strncmp(err->msg + n, ": ", 2) == 0) {
+            member = members[i];
+            words = err->msg + n + 2;
+        }
+    }
+    snprintf(pointer, sizeof pointer, "%.*s/%s", (int)service->pointer.n, service->pointer.p, member);
+    struct px_place place = px_config_place(service->file, px_str_of(pointer));
+    px_report_error(report, &place, "%s", words);
+}
+
+static void check_api(const struct px_config_service *service, const struct px_known_plugin *plugin,
+                      struct px_arena *arena, struct px_report *report) {
+    struct px_limits limits;
+    struct px_err err = {0};
+    if (!plugin->api)
+        return;
+    if (bind_api(plugin->api, &service->conf, &err) < 0)
+        report_at(service, &err, report);
+    if (px_site_limits(plugin->api, service->conf.limits_json, arena, &limits, &err) < 0)
+        report_at(service, &err, report);
+}
+
 static void check_service(const struct px_config_service *service, const struct px_known_plugins *plugins,
                           struct px_report *report) {
     char pointer[128];
@@ -66,8 +156,11 @@ static void check_service(const struct px_config_service *service, const struct 
                           PX_ARG(service->conf.plugin));
         return;
     }
+    unsigned before = report->errors;
     px_arena_init(&arena, 64 << 20);
     check_config(service, plugin, &arena, report);
+    if (report->errors == before)
+        check_api(service, plugin, &arena, report);
     px_arena_finish(&arena);
 }
 

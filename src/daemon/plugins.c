@@ -78,6 +78,7 @@ static void take_verdict(struct px_known_plugins *plugins, const struct look *lo
     } else if (plugins->n < PX_PLUGINS_MAX) {
         struct px_known_plugin *known = &plugins->plugins[plugins->n];
         px_str schema = px_json_text(px_json_get(verdict, "config_schema"));
+        px_str api = px_json_text(px_json_get(verdict, "api"));
         *known = (struct px_known_plugin){.name = px_json_text(px_json_get(verdict, "name")),
                                           .file = px_arena_str(&plugins->arena, px_str_of(file))};
         const struct px_known_plugin *other = px_known_plugin_get(plugins, known->name);
@@ -86,6 +87,8 @@ static void take_verdict(struct px_known_plugins *plugins, const struct look *lo
                             PX_ARG(known->name), PX_ARG(other->file));
         else if (schema.p && px_schema_compile(schema, NULL, &known->schema, &err) < 0)
             px_report_error(report, &place, "its config_schema: %s", err.msg);
+        else if (api.p && px_api_compile(api, true, &known->api, &err) < 0)
+            px_report_error(report, &place, "%s", err.msg);
         else
             plugins->n++;
     }
@@ -136,8 +139,10 @@ int px_known_plugins_find(const char *const *folders, const char *self, struct p
 }
 
 void px_known_plugins_finish(struct px_known_plugins *plugins) {
-    for (size_t i = 0; i < plugins->n; i++)
+    for (size_t i = 0; i < plugins->n; i++) {
         px_schema_destroy(plugins->plugins[i].schema);
+        px_api_destroy(plugins->plugins[i].api);
+    }
     px_arena_finish(&plugins->arena);
 }
 

@@ -4,12 +4,14 @@
 #define PX_DAEMON_PLUGINS_H
 
 #include "daemon/report.h"
+#include "route/api.h"
 #include "json/schema.h"
 
 enum { PX_PLUGINS_MAX = 256 };
 struct px_known_plugin {
     px_str name, file;
     struct px_schema *schema; /* of its configuration; NULL: it takes none */
+    struct px_api *api;       /* NULL: it declares none */
 };
 struct px_known_plugins {
     struct px_arena arena;

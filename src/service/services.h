@@ -111,7 +111,7 @@ uint64_t px_services_stale_handles(void);
 /* ---- for `plexusd` itself: the two things it does in a short-lived child of its own ---- */
 
 /** `plexusd --vet FILE`: look at a file as the loader would, load it here, check its vtable and tools, and print one JSON
- *  line on stdout: {"ok":true,"name","version","abi":"0.3","tools":[…],"worker":bool} or
+ *  line on stdout: {"ok":true,"name","version","abi":"0.3","tools":[…],"worker":bool,"config_schema":"…","api":"…"} or
  *  {"ok":false,"error":"…","problems":["…"]}: the first problem, and each, up to 20.
  *  Returns the exit status: 0 or 1. */
 int px_plugin_vet(const char *file);

@@ -75,6 +75,8 @@ static void look(const char *file, struct px_jw *w, struct problems *problems) {
     px_jw_bool(w, lib->has_worker);
     px_jw_key(w, "config_schema");
     px_jw_str(w, px_str_of(lib->vtable.config_schema)); /* as text: absent is null */
+    px_jw_key(w, "api");
+    px_jw_str(w, px_str_of(lib->vtable.api));
     check_tools(lib, w, problems);
     px_jw_object_end(w);
     px_lib_free(lib);

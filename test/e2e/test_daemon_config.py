@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from conftest import PLUGINS, SOURCE, base_config, run_plexusd
+from conftest import BUILD, PLUGINS, SOURCE, base_config, run_plexusd
 
 
 def check(folder, text, env=None):
@@ -119,6 +119,57 @@ def test_secrets_from_outside(folder):
     done = check(folder, config)
     assert done.returncode == 1 and "is open to others (mode 0644): chmod 0600 it" in done.stderr
     assert "a secret value" not in done.stderr
+
+
+# ---- what the plugin's api makes of it ----
+
+def web(folder, config=None, **more):
+    plugins = folder / "more"
+    plugins.mkdir(mode=0o755, exist_ok=True)
+    shutil.copy(BUILD / "test/abi/plugins/routes.so", plugins)
+    made = base_config(folder)
+    made["plugin_dirs"].append(str(plugins))
+    made["services"]["web"] = {"plugin": "routes", "config": {"base_url": "https://api.example.com/v1", **(config or {})}, **more}
+    return made
+
+
+@pytest.mark.parametrize("member, config, more", [
+    ("config", {"base_url": "ftp://api.example.com"}, {}),
+    ("config", {"base_url": "https://api.example.com/?a=b"}, {}),
+    ("config", {"base_url": "no address at all"}, {}),
+    ("config", {"base_url": "ftp://api.example.com", "token": {"env": "PX_TEST_NONE"}}, {}),
+    ("config", {"token": "two\nlines"}, {}),
+    ("config", {"base_url": {"env": "PX_TEST_NONE"}}, {}),
+    ("auth", {}, {"auth": {"identity": "nobody", "kind": "none"}}),
+    ("limits", {}, {"limits": {"upstreams": {"nowhere": {"in_flight": 1}}}}),
+])
+def test_what_a_start_would_find(plexusd, folder, member, config, more):
+    """The service alone would fail, with these words; a check says them, too."""
+    made = web(folder, config, **more)
+    done = check(folder, made)
+    lines = [line for line in done.stderr.splitlines() if "warning: " not in line]
+    assert done.returncode == 1 and len(lines) == 1 and f": services.web.{member}: " in lines[0], done
+    words = lines[0].split(f": services.web.{member}: ")[1]
+    host = plexusd(config=made, env={"PX_TEST_NONE": "x"}).start()
+    with host.planner() as planner:
+        failed = next(one for one in planner.status()["services"] if one["name"] == "web")
+        assert failed["state"] == "failed" and words in failed["error"], (words, failed)
+
+
+@pytest.mark.parametrize("config, more", [
+    ({}, {}),
+    ({"token": "open"}, {"limits": {"upstreams": {"api": {"in_flight": 1}}}}),
+    ({"token": {"env": "PX_TEST_NONE"}}, {}),
+    ({"token": {"stored": "token"}}, {}),
+    ({}, {"auth": {"kind": "basic", "user": "me", "secret": {"stored": "password"}}}),
+    ({}, {"auth": {"kind": "api_key", "in": "cookie", "name": "sid", "secret": {"stored": "cookie"}}}),
+    ({}, {"auth": {"kind": "oauth2", "token_url": "https://id.example.com/t", "client_id": "me", "client_secret": {"stored": "s"}}}),
+])
+def test_what_a_start_would_not_mind(folder, config, more):
+    """A secret that nobody sees here is no mistake, whatever it is for."""
+    done = check(folder, web(folder, config, **more))
+    assert done.returncode == 0 and done.stdout == "ok\n", done
+    assert not (folder / "state").exists()
 
 
 def test_the_shipped_examples(folder):

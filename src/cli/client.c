@@ -212,10 +212,11 @@ int px_client_failed(struct px_client *c, int r) {
     case -EINTR: return px_cli_fail(c->cli, PX_EXIT_FAILURE, NULL, "interrupted");
     case -ETIMEDOUT:
         return px_cli_fail(c->cli, PX_EXIT_UNREACHABLE,
-                           "Look at the host's log; `plexus status` shows its loop.",
+                           c->lost ? c->lost : "Look at the host's log; `plexus status` shows its loop.",
                            "the host on %s does not answer in time", c->path);
     case -EPIPE:
-        return px_cli_fail(c->cli, PX_EXIT_UNREACHABLE, "Look at the host's log, then try again.",
+        return px_cli_fail(c->cli, PX_EXIT_UNREACHABLE,
+                           c->lost ? c->lost : "Look at the host's log, then try again.",
                            "the host on %s closed the connection before it answered", c->path);
     case -EMSGSIZE:
         return px_cli_fail(c->cli, PX_EXIT_FAILURE, "Ask for less: `--max-bytes` limits a call's result.",

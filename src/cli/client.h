@@ -21,6 +21,7 @@ struct px_client {
     uint64_t last_id;
     px_client_notify notify; /* may be NULL: notifications are dropped */
     void *user;
+    const char *lost; /* what to do when no answer comes; NULL: nothing is lost by asking again */
 };
 
 struct px_answer {

@@ -239,6 +239,7 @@ static int make(struct call *call) {
     write_params(call, &params);
     call->client.notify = on_notify;
     call->client.user = call;
+    call->client.lost = "If the tool writes, find out whether it did: plexus log --limit 5, plexus effects.";
     px_interrupt_catch();
     int r = params.failed ? -EMSGSIZE
                           : px_client_request(&call->client, "tools/call", px_buf_view(&params),
@@ -247,10 +248,7 @@ static int make(struct call *call) {
     clear_progress(call);
     if (r == -EINTR) {
         px_client_cancel(&call->client);
-        return px_cli_fail(
-            call->cli, PX_EXIT_FAILURE,
-            "If the tool writes, find out whether it did: plexus log --limit 5, plexus effects.",
-            "cancelled");
+        return px_cli_fail(call->cli, PX_EXIT_FAILURE, call->client.lost, "cancelled");
     }
     return r ? px_client_failed(&call->client, r) : finish(call, &answer);
 }

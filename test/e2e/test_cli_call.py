@@ -179,6 +179,7 @@ def test_a_host_that_dies(cli, host):
     host.scripts["tools/call"] = lambda c, i, p: host.stop()
     done = cli.run("call", "demo_add")
     assert done.returncode == 4 and "closed the connection before it answered" in done.stderr
+    assert "plexus effects" in done.stderr and "try again" not in done.stderr
 
 
 def test_the_deadline_is_kept_even_if_the_host_forgets_it(cli, host):

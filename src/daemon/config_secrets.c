@@ -73,6 +73,7 @@ static void secret(struct walk *k, const struct px_json *node, px_str pointer) {
     if (s->n == PX_CONFIG_SERVICE_SECRETS) {
         px_config_refuse(s->b, s->entry->file, in_file(k, pointer), NULL, "more than %d secrets",
                          PX_CONFIG_SERVICE_SECRETS);
+        px_jw_null(&k->w);
         return;
     }
     if (px_secret_stored(node, &stored)) {
@@ -80,7 +81,7 @@ static void secret(struct walk *k, const struct px_json *node, px_str pointer) {
             px_config_refuse(s->b, s->entry->file, in_file(k, pointer), "stored",
                              "not the name of a secret (" PX_SECRET_NAME_WORDS ")");
     } else if (s->b->opts->secrets && value_of(k, node, pointer, &value) < 0) {
-        return;
+        value = PX_LIT(""); /* it is reported; what is around it is still to be looked at */
     }
     px_str name = px_arena_fmt(s->b->arena, PX_FMT PX_FMT, PX_ARG(k->prefix), PX_ARG(pointer));
     if (!name.p) {

@@ -69,6 +69,23 @@ px_str px_config_service_limits(struct px_config_build *b, const struct px_confi
     return text;
 }
 
+/* Secrets that are written in another way than as a reference: what the schema sees are references that are read already. */
+static bool has_references(struct px_config_build *b, const struct px_config_entry *entry, px_str base,
+                           const struct px_json *node) {
+    static const char *const secrets[] = {"secret", "client_secret", "private_key"};
+    bool good = true;
+    for (size_t i = 0; i < PX_COUNT(secrets); i++) {
+        const struct px_json *value = px_json_get(node, secrets[i]);
+        if (!value || px_json_get(value, "$secret"))
+            continue;
+        px_config_refuse(b, entry->file, base, secrets[i],
+                         "a secret is not written here but named: {\"stored\": NAME} (plexus secret set NAME), "
+                         "{\"file\": PATH}, {\"credential\": NAME} or {\"env\": NAME}");
+        good = false;
+    }
+    return good;
+}
+
 void px_config_check_auth(struct px_config_build *b, const struct px_config_entry *entry, px_str auth_json) {
     px_str base = px_config_pointer(b, entry->pointer, PX_LIT("auth"));
     const struct px_json *node;
@@ -76,7 +93,7 @@ void px_config_check_auth(struct px_config_build *b, const struct px_config_entr
     px_arena_init(&arena, ARENA);
     if (px_json_parse(&arena, auth_json, NULL, &node, NULL, NULL) < 0)
         px_config_refuse(b, entry->file, base, NULL, "takes too much memory");
-    else
+    else if (has_references(b, entry, base, node))
         (void)fits(b, entry, base, schema(b, &b->auth_schema, px_auth_schema_text, px_auth_schema_size),
                    node);
     px_arena_finish(&arena);

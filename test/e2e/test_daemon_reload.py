@@ -219,7 +219,7 @@ def test_other_credentials_replace_the_instance(web, folder):
     assert web.log().count("replaced service=web") == 4
     assert "the-first-secret" not in web.log() and "the-second-secret" not in web.log()
     web.reload(changed(web, lambda c: c["services"]["web"].update(auth={"kind": "bearer", "secret": "written-right-here"})))
-    assert "services.web.auth.secret: expected an object" in web.log() and "written-right-here" not in web.log()
+    assert "services.web.auth.secret: a secret is not written here but named" in web.log() and "written-right-here" not in web.log()
 
 
 class Polite(http.server.BaseHTTPRequestHandler):

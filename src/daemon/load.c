@@ -11,7 +11,8 @@ int px_config_enter(const char *name, char **ret_path, struct px_err *err) {
         return px_err_set(err, -EINVAL, "%.150s is no file", name);
     snprintf(folder, sizeof folder, "%.*s", (int)(slash ? PX_MAX(n, 1) : 1), slash ? name : ".");
     if (!realpath(folder, real) || chdir(real) < 0)
-        return px_err_errno(err, -errno, "%.150s", folder);
+        return px_err_set(err, -errno, "%.150s cannot be read: %s: %s. Name another one: %s", name, folder,
+                          strerror(errno), "plexusd --config FILE");
     char *path = NULL;
     if (asprintf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real, base) < 0)
         return px_err_errno(err, -ENOMEM, "%.150s", name);

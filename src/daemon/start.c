@@ -21,7 +21,8 @@ static int load(struct px_daemon *d, struct px_err *err) {
         &report);
     px_config_log_report(&report);
     if (r < 0)
-        px_err_set(err, r, "%u problems in the configuration, above", report.errors);
+        px_err_set(err, r, "%u problem%s in the configuration, above", report.errors,
+                   report.errors == 1 ? "" : "s");
     px_report_finish(&report);
     d->config_path = px_take(&path);
     return r;

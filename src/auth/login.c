@@ -244,9 +244,8 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
                    PX_ARG(service), PX_ARG(identity));
     else if (!auth)
         px_err_set(err, -ENOENT,
-                   "there is no service \"" PX_FMT
-                   "\" with a login: plexus status says whether it is there, and whether it failed; its "
-                   "`auth` must be of kind oauth2",
+                   "service \"" PX_FMT "\" has no login: it has failed (plexus status says why), or its `auth` is "
+                   "not of kind oauth2",
                    PX_ARG(service));
     return auth;
 }

@@ -126,7 +126,7 @@ int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, 
               px_str principal, px_logout_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     struct px_auth *auth = px_auth_find(grants, service, identity);
     if (!auth)
-        return px_err_set(err, -ENOENT, "there is no service \"" PX_FMT "\" with a login", PX_ARG(service));
+        return px_err_set(err, -ENOENT, "service \"" PX_FMT "\" has no login", PX_ARG(service));
     struct logout *logout = calloc(1, sizeof *logout);
     if (!logout)
         return px_err_set(err, -ENOMEM, "no memory for a logout");

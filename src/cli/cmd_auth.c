@@ -80,7 +80,7 @@ void px_status_grants(struct px_buf *to, struct px_arena *arena, const struct px
     if (table.n_cells)
         px_table_print(&table, to, out);
     else
-        px_buf_text(to, "no service has credentials with a life\n");
+        px_buf_text(to, "no credentials that expire: no service logs in anywhere\n");
     px_table_finish(&table);
     for (pos = 0; px_json_slice_next(px_field(result, "grants"), &pos, NULL, &grant) == 1;) {
         px_str error = words(arena, px_field(grant, "error"));

@@ -135,7 +135,7 @@ static void pause_or_resume(struct px_mcp_ask *ask, bool paused) {
     if (!px_mcp_text(ask, "service", raw, true, &name))
         return;
     if (px_services_pause(ask->peer->mcp->services, name, paused)) {
-        px_mcp_refuse_own(ask, PX_NOT_FOUND, "plexus/status lists the services",
+        px_mcp_refuse_own(ask, PX_NOT_FOUND, "plexus status lists the services",
                           "there is no service \"" PX_FMT "\"", PX_ARG(name));
         return;
     }

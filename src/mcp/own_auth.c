@@ -3,6 +3,7 @@
 #include "auth/login.h"
 #include "mcp/peer.h"
 #include "service/run.h"
+#include "service/services.h"
 
 struct own {
     px_str service, identity; /* identity absent: none was named */
@@ -42,6 +43,11 @@ struct wanted {
     struct px_login_about about;
 };
 
+static void refuse_unknown(struct px_mcp_ask *ask, px_str service) {
+    px_mcp_refuse_own(ask, PX_NOT_FOUND, "plexus status lists the services that you may see",
+                      "there is no service \"" PX_FMT "\"", PX_ARG(service));
+}
+
 /* What is one's own, one may begin and end if one may use the service at all; what everybody shares is an administrator's. */
 static bool may(struct px_mcp_ask *ask, struct wanted *wanted) {
     struct px_session *session = ask->peer->session;
@@ -57,6 +63,10 @@ static bool may(struct px_mcp_ask *ask, struct wanted *wanted) {
         return false;
     }
     int r = px_login_about(ask->peer->mcp->grants, wanted->service, wanted->identity, &wanted->about, &err);
+    if (r == -ENOENT && !px_services_plugin(ask->peer->mcp->services, wanted->service).p) {
+        refuse_unknown(ask, wanted->service);
+        return false;
+    }
     if (r) {
         px_mcp_refuse_err(ask, r, &err);
         return false;
@@ -294,6 +304,11 @@ void px_mcp_own_auth_status(struct px_mcp_ask *ask) {
         return;
     if (!ask->peer->mcp->grants) {
         px_mcp_refuse_own(ask, PX_UNAVAILABLE, NULL, "this host keeps no grants");
+        return;
+    }
+    if (service.n && (!px_services_plugin(ask->peer->mcp->services, service).p ||
+                      (!px_session_admin(session) && !px_session_sees_service(session, service)))) {
+        refuse_unknown(ask, service);
         return;
     }
     px_mcp_answer(ask, &msg);

@@ -152,7 +152,7 @@ void px_mcp_own_secret_remove(struct px_mcp_ask *ask) {
     if (!may(ask) || !read_name(ask, raw, change.name))
         return;
     if (px_vault_get(ask->peer->mcp->secrets.vault, px_str_of(change.name), &old) == -ENOENT)
-        px_mcp_refuse_own(ask, PX_NOT_FOUND, "plexus/secret/list has them", "there is no secret \"%s\"",
+        px_mcp_refuse_own(ask, PX_NOT_FOUND, "plexus secret list has them", "there is no secret \"%s\"",
                           change.name + PREFIX);
     else
         begin(ask, &change, (px_str){0});

@@ -96,7 +96,7 @@ def test_remove(cli, store, host):
     host.services = []
     assert cli.ok("secret", "remove", "--text", "a") == "secret a is removed\n"
     host.scripts["plexus/secret/remove"] = lambda connection, ident, params: connection.error(
-        ident, 1004, 'there is no secret "a"', {"code": "not_found", "retryable": False, "advice": "plexus/secret/list has them"})
+        ident, 1004, 'there is no secret "a"', {"code": "not_found", "retryable": False, "advice": "plexus secret list has them"})
     done = cli.run("secret", "remove", "a")
     assert done.returncode == 1 and 'there is no secret "a"' in done.stderr
 

@@ -264,8 +264,13 @@ static void test_who_may(void **state) {
     fake.deny = "svc_*"; /* of a service that it may use nothing of */
     wire_is(fix_ask(&f, OWN("6", "login", "{\"service\":\"svc\"}")), "/error/code", "1003");
     wire_is(fix_ask(&f, OWN("7", "status", "{}")), "/result", "{\"grants\":[null,false,false,false]}");
+    wire_is(fix_ask(&f, OWN("7", "status", "{\"service\":\"svc\"}")), "/error/code", "1004");
     fake.admin = true;
     wire_is(fix_ask(&f, OWN("8", "status", "{}")), "/result", "{\"grants\":[null]}");
+    wire_is(fix_ask(&f, OWN("9", "status", "{\"service\":\"none\"}")), "/error/message",
+            "\"there is no service \\\"none\\\"\"");
+    wire_is(fix_ask(&f, OWN("9", "login", "{\"service\":\"none\"}")), "/error/message",
+            "\"there is no service \\\"none\\\"\"");
     fix_send(&f, OWN("9", "logout", "{\"service\":\"svc\",\"principal\":\"uid:1\"}"));
     assert_string_equal(played.principal, "uid:1");
     px_op_done(&played.op);

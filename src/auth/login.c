@@ -244,7 +244,8 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
                    PX_ARG(service), PX_ARG(identity));
     else if (!auth)
         px_err_set(err, -ENOENT,
-                   "service \"" PX_FMT "\" has no login: it has failed (plexus status says why), or its `auth` is "
+                   "service \"" PX_FMT
+                   "\" has no login: it has failed (plexus status says why), or its `auth` is "
                    "not of kind oauth2",
                    PX_ARG(service));
     return auth;

@@ -78,9 +78,10 @@ static bool has_references(struct px_config_build *b, const struct px_config_ent
         const struct px_json *value = px_json_get(node, secrets[i]);
         if (!value || px_json_get(value, "$secret"))
             continue;
-        px_config_refuse(b, entry->file, base, secrets[i],
-                         "a secret is not written here but named: {\"stored\": NAME} (plexus secret set NAME), "
-                         "{\"file\": PATH}, {\"credential\": NAME} or {\"env\": NAME}");
+        px_config_refuse(
+            b, entry->file, base, secrets[i],
+            "a secret is not written here but named: {\"stored\": NAME} (plexus secret set NAME), "
+            "{\"file\": PATH}, {\"credential\": NAME} or {\"env\": NAME}");
         good = false;
     }
     return good;

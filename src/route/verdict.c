@@ -110,6 +110,16 @@ static px_str pointing(struct px_arena *arena, const struct px_http_result *resu
                         PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, px_redact_cut(to, 300)))));
 }
 
+static px_str moved_words(struct px_arena *arena, const struct px_http_result *result) {
+    px_str to = px_url_shown(result->url);
+    px_str text =
+        px_arena_fmt(arena,
+                     "it has moved for good (301), and what was to be written did not go along; now "
+                     "it is at " PX_FMT,
+                     PX_ARG(px_str_n(to.p, px_str_cut_utf8(to, px_redact_cut(to, 300)))));
+    return or_literal(text, "it has moved for good (301)");
+}
+
 static px_str advice_of(struct px_arena *arena, const struct px_upstream *upstream, px_str service,
                         const struct px_route_verdict *verdict) {
     const char *usual = px_code_advice(verdict->code);
@@ -135,6 +145,16 @@ static bool is_write(const struct px_route *route) {
 /* A gateway spoke, which may have passed the request on: the upstream itself may have done what it was asked. */
 static bool is_of_gateway(int status) {
     return status == 502 || status == 504 || status == 520 || status == 524;
+}
+
+/* What was to be written was sent to where it is not taken, and what answered is only what stands at the new place. */
+static bool has_moved(const struct px_route *route, const struct px_http_result *result) {
+    return result->moved && is_write(route);
+}
+
+/* A write that was answered so was most likely done: "see there for what came of it". */
+static bool points_to_result(int status) {
+    return status == 302 || status == 303;
 }
 
 /* GraphQL says in a 200 what others say with a status. */
@@ -190,20 +210,24 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
     } else if (meaning->code == PX_OK && errors.p && !has_data(route, body_json)) {
         judge_graphql(errors, ret);
     }
+    if (ret->code == PX_OK && !rule && has_moved(route, result)) {
+        ret->code = PX_UPSTREAM_ERROR;
+        words = moved_words(arena, result);
+    }
     if (ret->code == PX_OK) {
         ret->retryable = false;
         return;
     }
     ret->again = ret->retryable;
     int status = rule ? 0 : said_status(result->status, ret->code);
-    bool unknown = is_write(route) && is_of_gateway(status);
+    bool unknown = is_write(route) && (is_of_gateway(status) || points_to_result(status));
     bool unsure = unknown || (!rule && ret->retryable && !may_repeat(route, status));
     if (unknown)
         ret->code = PX_OUTCOME_UNKNOWN;
     if (unsure)
         ret->retryable = false;
     ret->retry_after_ms = retry_after(rule, result, body_json);
-    if (errors.p && !(rule && rule->message.p))
+    if (!words.p && errors.p && !(rule && rule->message.p))
         words = px_words_of_errors(arena, errors);
     if (!words.p)
         words = px_words_of(arena, upstream, rule ? rule->message : (px_str){0}, result, body_json);

@@ -309,6 +309,44 @@ static void writes_are_not_repeated_blindly(void **state) {
               (struct want){PX_UPSTREAM_ERROR, true, 0, "api answered 500: Internal Server Error", "moment"});
 }
 
+/* What answered behind a 301 is not what was written to; a 303 that is not followed says that it was. */
+static void writes_that_point_elsewhere(void **state) {
+    (void)state;
+    struct px_route route = {.method = PX_LIT_INIT("POST")},
+                    read = {.method = PX_LIT_INIT("POST"), .safe = true};
+    struct px_rule rules[] = {rule_of(200, PX_OK)};
+    struct px_route_verdict got;
+    struct answer_help a;
+    struct px_arena arena;
+    px_arena_init(&arena, 4096);
+    answer_init(&a, 200, NULL, "[]");
+    a.result.moved = true;
+    a.result.url = PX_LIT("https://a.test/things/?x=secret");
+    px_verdict_judge(&arena, &route, &api_upstream, NULL, PX_LIT("s"), &a.result, PX_LIT("[]"), &got);
+    assert_int_equal(got.code, PX_UPSTREAM_ERROR);
+    assert_false(got.retryable || got.again);
+    assert_text(got.message,
+                "api answered with an error: it has moved for good (301), and what was to be written "
+                "did not go along; now it is at https://a.test/things/");
+    px_verdict_judge(&arena, &read, &api_upstream, NULL, PX_LIT("s"), &a.result, PX_LIT("[]"), &got);
+    assert_int_equal(got.code, PX_OK);
+    route.errors = (struct px_rules){rules, 1};
+    px_verdict_judge(&arena, &route, &api_upstream, NULL, PX_LIT("s"), &a.result, PX_LIT("[]"), &got);
+    assert_int_equal(got.code, PX_OK);
+    answer_finish(&a);
+    px_arena_finish(&arena);
+    route.errors = (struct px_rules){NULL, 0};
+    struct declared by = {&route, &api_upstream, NULL, {0}};
+    judged_by(&by, 303, "location: /things/5", "",
+              (struct want){PX_OUTCOME_UNKNOWN, false, 0,
+                            "api answered 303: it points to /things/5, where this call does not follow",
+                            "look whether it did"});
+    judged_by(&by, 307, "location: /things/5", "",
+              (struct want){PX_UPSTREAM_ERROR, false, 0,
+                            "api answered 307: it points to /things/5, where this call does not follow",
+                            NULL});
+}
+
 /* ---- no answer ---- */
 
 static void failed(enum px_http_fail fail, const char *why, int status, bool sent, bool write,
@@ -429,6 +467,7 @@ int main(void) {
         cmocka_unit_test(errors_in_a_200),
         cmocka_unit_test(graphql),
         cmocka_unit_test(writes_are_not_repeated_blindly),
+        cmocka_unit_test(writes_that_point_elsewhere),
         cmocka_unit_test(failures_have_codes),
         cmocka_unit_test(a_write_that_left_is_unknown),
         cmocka_unit_test(errors_say_where),

@@ -46,6 +46,7 @@ static const struct px_tool tools[] = {
           })),
     READ("cheap", JSON({"path" : "/c/{case}", "group" : "scarce"})),
     READ("dear", JSON({"path" : "/c/{case}", "query" : {"cost" : 5}, "group" : "scarce", "cost" : 5})),
+    READ("calm", JSON({"path" : "/c/{case}", "upstream" : "patient"})),
     READ("github", JSON({"path" : "/c/{case}", "upstream" : "github"})),
     READ("shopify", JSON({"path" : "/c/{case}", "upstream" : "shopify"})),
     READ("discord", JSON({"path" : "/c/{case}", "upstream" : "discord"})),
@@ -55,7 +56,8 @@ static const struct px_tool tools[] = {
 
 static const char api[] = JSON({
     "upstreams" : {
-        "api" : {"base_url" : {"$config" : "/base_url"}, "timeout_ms" : 1500},
+        "api" : {"base_url" : {"$config" : "/base_url"}, "timeout_ms" : 3000},
+        "patient" : {"base_url" : {"$config" : "/base_url"}},
         "github" : {
             "base_url" : {"$config" : "/base_url"},
             "group" : "core",

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import select
 import shutil
 import signal
@@ -47,6 +48,22 @@ def stress_seed():
     seed = time.time_ns() % 1000000 if asked == "any" else int(asked)
     print("PX_STRESS_SEED =", seed)
     return seed
+
+
+def quiet_port():
+    """A port where nobody listens, and that the kernel gives to nobody who asks for any: for what has to be told its port, and for what must be refused."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as given:
+        first = int(given.read().split()[0])
+    for _ in range(1000):
+        port = random.randrange(10000, first) if first > 11000 else 0
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            try:
+                stream.bind(("127.0.0.1", port))
+                datagrams.bind(("127.0.0.1", stream.getsockname()[1]))
+                return stream.getsockname()[1]
+            except OSError:  # a server's of this machine
+                continue
+    raise RuntimeError("no port is free")
 
 
 def alive(pid):

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import SOURCE, base_config
+from conftest import SOURCE, base_config, quiet_port
 
 NODE = SOURCE / "test" / "e2e" / "github"
 MODULES = NODE / "node_modules"
@@ -127,13 +127,11 @@ def stop(process):
 
 
 def start_steady():
-    """It cannot be asked for any free port, so another may take the one we found: then again. What it says is not waited for:
-    now and then its words never leave it."""
+    """It cannot be asked for any free port: another may have been told of the one we found, then again. What it says is not waited for: now and then
+    its words never leave it."""
     program = next(MODULES.glob("@stdy/cli-linux-*/bin/steady"))
     for _ in range(3):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = quiet_port()
         process = subprocess.Popen([str(program), "--quiet", "--no-color", "--host", "127.0.0.1", "-p", str(port), str(DESCRIPTION)],
                                    cwd=NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         threading.Thread(target=process.stdout.read, daemon=True).start()

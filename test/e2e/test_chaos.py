@@ -8,11 +8,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
-from chaos.server import Full, Upstream, closed_port, do, status
-from conftest import BUILD, Daemon, base_config, until
+from chaos.server import Full, Upstream, do, status
+from conftest import BUILD, Daemon, base_config, quiet_port, until
 from test_http_listener import metrics, one, port
 
 PLUGIN = BUILD / "test/abi/plugins/chaos.so"
@@ -35,7 +36,7 @@ def world():
     upstream, full = Upstream(), Full()
     config = base_config(folder, http={"listen": "127.0.0.1:0"}, limits={"calls_per_principal": 500, "calls": 1000})
     config["plugin_dirs"].append(str(folder / "more"))
-    for name, url in (("up", upstream.url), ("dead", closed_port()), ("full", full.url)):
+    for name, url in (("up", upstream.url), ("dead", "http://127.0.0.1:%d" % quiet_port()), ("full", full.url)):
         config["services"][name] = {"plugin": "chaos", "limits": LIMITS, "config": {"base_url": url}}
     daemon = Daemon(folder, config).start()
     with daemon.planner(timeout=120) as planner:
@@ -80,8 +81,11 @@ def show(name, rows):
 
 def test_identical_reads_are_one(world):
     """Twenty calls that read the same at once are one request; writes never are."""
-    world.upstream.script("same", status(200, delay=0.3))
+    here = threading.Event()
+    world.upstream.script("same", status(200, until=here))
     calls = [world.begin_call("up_get", {"case": "same"}) for _ in range(20)]
+    until(lambda: world.status()["calls"]["in_flight"] == 20, "all of them")
+    here.set()
     assert all(outcome(world.answer(id)["result"])[0] == "ok" for id in calls)
     assert world.upstream.count("same") == 1
     writes = [world.begin_call("up_put", {"case": "same_put"}) for _ in range(5)]
@@ -217,7 +221,7 @@ def test_metrics(world):
 
 
 def limited(world, name, *steps, tool="get", timeout_ms=20000):
-    """One call that meets a limit, in a service of its own. (result, requests, times between them)"""
+    """One call that meets a limit, in a service of its own. (result, when its requests came, how long it took)"""
     case = f"limit_{name}_{len(world.upstream.scripts)}"
     world.upstream.script(case, *steps)
     begun = time.monotonic()
@@ -225,7 +229,7 @@ def limited(world, name, *steps, tool="get", timeout_ms=20000):
     took = time.monotonic() - begun
     seen = [one.at for one in world.upstream.seen(case)]
     print(f"\n{name:22} {outcome(result)[0]} {outcome(result)[2] or ''} after {len(seen)} requests, {took:.2f} s", end="")
-    return result, len(seen), [b - a for a, b in zip(seen, seen[1:])], took
+    return result, seen, took
 
 
 def in_http(seconds):
@@ -261,21 +265,21 @@ def limits(world):
 @pytest.mark.parametrize("name", WAITS)
 def test_waits_as_told(limits, name):
     step, least, tool = WAITS[name]
-    result, n, gaps, _ = limited(limits, name, step(), tool=tool)
-    assert outcome(result)[0] == "ok" and n == 2, result
-    assert least * 0.99 <= gaps[0] < least + 3
+    result, seen, _ = limited(limits, name, step, tool=tool)
+    assert outcome(result)[0] == "ok" and len(seen) == 2, result
+    assert least * 0.99 <= seen[1] - seen[0] < least + 10
 
 
 @pytest.mark.parametrize("name, said, first", [("long", 429, "rate_limited"), ("down", 503, "unavailable")])
 def test_longer_than_there_is_time(limits, name, said, first):
     """The answer comes at once, and says when; who asks meanwhile is told without a request."""
-    result, n, _, took = limited(limits, name, status(said, {"Retry-After": "100"}), timeout_ms=5000)
+    result, seen, took = limited(limits, name, status(said, {"Retry-After": "100"}), timeout_ms=30000)
     code, retryable, after = outcome(result)
-    assert (code, retryable, n) == (first, True, 1) and 95_000 < after <= 101_000 and took < 2, result
+    assert (code, retryable, len(seen)) == (first, True, 1) and 90_000 < after <= 101_000 and took < 15, result
     assert "Wait 10" in result["structuredContent"]["error"]["advice"], result
-    result, n, _, took = limited(limits, name, timeout_ms=5000)
+    result, seen, took = limited(limits, name, timeout_ms=30000)
     assert result["structuredContent"]["error"]["message"] == f"{name} said to wait", result
-    assert outcome(result)[0] == "rate_limited" and 95_000 < outcome(result)[2] <= 101_000 and n == 0 and took < 2, result
+    assert outcome(result)[0] == "rate_limited" and 80_000 < outcome(result)[2] <= 101_000 and not seen and took < 15, result
 
 
 AFTER = {  # an answer that is fine, and says that nothing is left: the next request waits
@@ -295,23 +299,21 @@ AFTER = {  # an answer that is fine, and says that nothing is left: the next req
 @pytest.mark.parametrize("name", AFTER)
 def test_meets_no_limit_twice(limits, name):
     step, least, tool = AFTER[name]
-    result, n, _, _ = limited(limits, name, step(), tool=tool)
-    assert outcome(result)[0] == "ok" and n == 1
-    result, n, gaps, took = limited(limits, name, step(), tool=tool)
-    assert outcome(result)[0] == "ok" and n == 1
-    assert least * 0.9 <= took < least + 3
+    result, first, _ = limited(limits, name, step, tool=tool)
+    assert outcome(result)[0] == "ok" and len(first) == 1
+    result, second, _ = limited(limits, name, step, tool=tool)
+    assert outcome(result)[0] == "ok" and len(second) == 1
+    assert least * 0.9 <= second[0] - first[0] < least + 10
 
 
 def test_global_of_discord(limits):
     """A global limit holds for every path."""
     case = "global_other"
-    limits.upstream.script("limit_global", status(429, body={"retry_after": 1.5, "global": True}))
+    limits.upstream.script("limit_global", status(429, body={"retry_after": 2.5, "global": True}))
     first = limits.begin_call("global_discord", {"case": "limit_global"})
-    until(lambda: limits.upstream.count("limit_global"), "the refusal")
-    time.sleep(0.1)
-    begun = time.monotonic()
+    until(lambda: any(quota["global"] and quota["next_ms"] for quota in guard(limits, "global")["quotas"]), "the refusal")
     assert outcome(limits.call("global_discord", {"case": case}))[0] == "ok"
-    assert time.monotonic() - begun > 1.2
+    assert limits.upstream.seen(case)[0].at - limits.upstream.seen("limit_global")[0].at > 2.4
     assert outcome(limits.answer(first)["result"])[0] == "ok"
 
 
@@ -343,13 +345,14 @@ def nginx(world, tmp_path_factory):
     if not shutil.which("nginx") and not os.path.exists("/usr/sbin/nginx"):
         pytest.skip("no nginx")
     folder = tmp_path_factory.mktemp("nginx")
-    port, drop = (int(closed_port().rsplit(":", 1)[1]) for _ in range(2))
-    (folder / "nginx.conf").write_text(NGINX % {"folder": folder, "port": port, "drop": drop, "dead": closed_port(), "upstream": world.upstream.url})
+    port, drop, dead = quiet_port(), quiet_port(), "http://127.0.0.1:%d" % quiet_port()
+    (folder / "nginx.conf").write_text(NGINX % {"folder": folder, "port": port, "drop": drop, "dead": dead, "upstream": world.upstream.url})
     process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
     def listens():
         with socket.socket() as one:
             return one.connect_ex(("127.0.0.1", port)) == 0
-    until(listens, "nginx")
+    until(lambda: listens() or process.poll() is not None, "nginx")
+    assert process.poll() is None, (folder / "error.log").read_text()
     config = dict(world.daemon.config)
     config["services"] = dict(config["services"])
     for name, at in (("proxy", port), ("drop", drop)):
@@ -373,9 +376,11 @@ def test_behind_nginx(nginx, service, name, code, read):
     rows = {}
     for kind, id in calls.items():
         result = nginx.answer(id)["result"]
-        rows[kind] = (until(lambda: nginx.log(f"/c/{name}_{kind} "), "the log of nginx"), outcome(result), result)
+        most = ATTEMPTS if kind in REPEATABLE else 1
+        until(lambda: nginx.log(f"/c/{name}_{kind} ") >= most, "the log of nginx, whose lines come when requests have ended")
+        rows[kind] = (most, outcome(result), result)
     show(f"nginx {code}", rows)
-    time.sleep(0.1)  # lines of the log come when requests have ended
+    time.sleep(0.1)
     rows = {kind: (nginx.log(f"/c/{name}_{kind} "), *row[1:]) for kind, row in rows.items()}
     check(rows, ATTEMPTS, read, UNKNOWN, UNKNOWN)  # whether it happened cannot be asked there either
 

@@ -14,6 +14,7 @@ import urllib.request
 
 import pytest
 
+from conftest import quiet_port
 from cli_support import PLEXUS, cli, environment, host  # noqa: F401
 
 AWAY = {"data": {"code": "forbidden", "retryable": False, "advice": "Ask an administrator."}}
@@ -222,10 +223,10 @@ def test_a_service_with_devices_only(cli, host):
 
 
 def test_a_fixed_redirect(cli, host):
+    port = quiet_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         about = {"identity": "user", "device": False, "per_principal": False, "port": port, "path": "/cb/here"}
         provider = Provider(host, about)
         provider.go.set()

@@ -13,7 +13,7 @@ from conftest import BUILD, Daemon, base_config
 
 PLUGIN = BUILD / "test/abi/plugins/chaos.so"
 PER = 0.6  # seconds of a configured window
-SLACK = 0.05  # a request takes a while, and not always the same
+SLACK = 0.05  # a request takes a while, and not always the same; on a busy machine as much longer as host and upstream have been kept waiting
 RATES = {
     "sliding": {"rates": [{"kind": "sliding", "requests": 20, "per_ms": 600}]},
     "fixed": {"rates": [{"kind": "fixed", "requests": 20, "per_ms": 600}]},
@@ -70,26 +70,28 @@ def test_configured_rates_hold(world):
     """Of 60 at once all get through, and no interval sees more than it may; costs are added up, groups and upstreams have their own."""
     calls = [(name, "get") for name in ("sliding", "fixed", "bucket", "both", "upstreams") for _ in range(60)]
     calls += [("groups", "dear") for _ in range(8)] + [("groups", "cheap") for _ in range(20)] + [("groups", "get") for _ in range(60)]
-    began = time.monotonic()
+    began, world.upstream.late = time.monotonic(), 0
     assert set(push(world, calls)) == {"ok"}
-    print("\nall in %.1f s" % (time.monotonic() - began), end="")
+    loop = world.status()["loop"]
+    slack = SLACK + world.upstream.late + max(loop["slowest_us"], loop["lag_us"]) / 1e6
+    print("\nall in %.1f s, slack %.2f s" % (time.monotonic() - began, slack), end="")
     for name in ("sliding", "both", "upstreams"):
         count = world.upstream.limits[name]
-        assert len(count.came) == 60 and count.most_in(PER - SLACK) <= 20, name
-        assert count.came[-1][0] - count.came[0][0] >= 2 * PER - SLACK
+        assert len(count.came) == 60 and count.most_in(PER - slack) <= 20, name
+        assert count.came[-1][0] - count.came[0][0] >= 2 * PER - slack
     fixed = world.upstream.limits["fixed"]
-    assert len(fixed.came) == 60 and fixed.came[20][0] - fixed.came[0][0] >= PER - SLACK and fixed.came[40][0] - fixed.came[20][0] >= PER - SLACK
+    assert len(fixed.came) == 60 and fixed.came[20][0] - fixed.came[0][0] >= PER - slack and fixed.came[40][0] - fixed.came[20][0] >= PER - slack
     for name, burst, rate in (("bucket", 10, 50), ("both", 5, 100)):
         for seconds in (0.1, 0.3, 0.5, 1.0):
-            assert world.upstream.limits[name].most_in(seconds) <= burst + rate * (seconds + SLACK), (name, seconds)
+            assert world.upstream.limits[name].most_in(seconds) <= burst + rate * (seconds + slack), (name, seconds)
     assert world.upstream.most["upstreams"] <= 3, "places of an upstream"
     groups, scarce, others = world.upstream.limits["groups"], Count(), Count()
     for path, came in zip(groups.paths, groups.came):
         number = int(path.split("/n")[1].split("?")[0]) - 300
         (scarce if number < 28 else others).came.append(came)
     assert len(scarce.came) == 28 and [cost for _, cost in scarce.came].count(5) == 8 and len(others.came) == 60
-    assert scarce.most_in(PER - SLACK) <= 20 and scarce.came[-1][0] - scarce.came[0][0] >= 2 * PER - SLACK
-    assert others.came[-1][0] - scarce.came[0][0] < PER, "who is in no group waits for none"
+    assert scarce.most_in(PER - slack) <= 20 and scarce.came[-1][0] - scarce.came[0][0] >= 2 * PER - slack
+    assert others.came[-1][0] < scarce.came[-1][0], "who is in no group waits for none"
 
 
 # ---- told ----------------------------------------------------------------------------------------------------------------
@@ -125,8 +127,8 @@ def test_nothing_is_known_yet(world):
 def test_a_304_costs_what_the_upstream_says(world):
     """Where it costs nothing, 30 of them are no reason to wait; where it does, the limit is met."""
     began = time.monotonic()
-    push(world, [("free", "github")] * 30)
-    assert time.monotonic() - began < 5 and len(world.upstream.limits["free"].came) == 30
+    push(world, [("free", "github")] * 30, timeout_ms=120000)
+    assert time.monotonic() - began < 40 and len(world.upstream.limits["free"].came) == 30  # in the limit's own time it would be sixty
     paid = world.upstream.limits["paid"]
     push(world, [("paid", "github")])
     outcomes = push(world, [("paid", "github")] * 30, timeout_ms=3000)

@@ -1,5 +1,6 @@
 """The HTTP listener: /healthz, /readyz and /metrics of a real daemon, read by those who would, and by those who mean no good."""
 import collections
+import contextlib
 import http.client
 import json
 import os
@@ -12,7 +13,7 @@ import threading
 import time
 
 import pytest
-from conftest import RpcError, base_config, until
+from conftest import RpcError, base_config, quiet_port, until
 
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -189,13 +190,12 @@ def test_readiness(plexusd, folder):
     status, _, body = ask(at, "/readyz")
     assert status == 200 and re.fullmatch(r"ready\nservice lost: (failed|starting)\n", body), body
     with host.planner() as planner:
-        call = planner.begin_call("demo_wait", {"seconds": 3})
+        planner.begin_call("demo_wait", {"seconds": 20})
         until(lambda: planner.status()["calls"]["in_flight"], "the call runs")
         host.process.send_signal(signal.SIGTERM)
         assert until(lambda: ask(at, "/readyz")[0] == 503, "it says that it stops")
         assert "stopping" in ask(at, "/readyz")[2]
         assert ask(at, "/healthz")[0] == 200
-        planner.answer(call)
 
 
 def test_a_socket_file(plexusd, folder):
@@ -290,6 +290,17 @@ def connect(at):
     return sock
 
 
+def median(host):
+    """Seconds, of a planner's query."""
+    times = []
+    with host.planner() as planner:
+        for _ in range(100):
+            begun = time.monotonic()
+            planner.data_of("data_query", {"sql": "select 1"})
+            times.append(time.monotonic() - begun)
+    return sorted(times)[50]
+
+
 def test_a_thousand_idle_connections(host):
     """They take the listener's places, in turn; planners notice nothing, and who asks is served."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -297,20 +308,14 @@ def test_a_thousand_idle_connections(host):
         if hard < 1500:
             pytest.skip("too few descriptors")
         resource.setrlimit(resource.RLIMIT_NOFILE, (1500, hard))
-    at = port(host)
+    at, alone = port(host), median(host)
     memory = host.memory()
     idle = [connect(at) for _ in range(1000)]
     try:
         found = metrics(at)
         assert one(found, "plexus_http_server_connections") <= 512
         assert one(found, "plexus_http_server_evicted_total") >= 400
-        with host.planner() as planner:
-            times = []
-            for _ in range(200):
-                begun = time.monotonic()
-                planner.data_of("data_query", {"sql": "select 1"})
-                times.append(time.monotonic() - begun)
-            assert sorted(times)[100] < 0.1
+        assert median(host) < max(0.2, 10 * alone)
         print(f"\n1000 idle connections: {(host.memory() - memory) // 1024} KiB")
     finally:
         for sock in idle:
@@ -326,16 +331,15 @@ def test_slow_ones_beside_planners(host):
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n")
     with host.planner() as planner:
         open_ones, answered = set(slow), 0
-        while open_ones and time.monotonic() - begun < 25:
+        while open_ones and time.monotonic() - begun < 40:
             for sock in list(open_ones):
                 try:
-                    sock.sendall(b"X-A: b\r\n")
-                    sock.settimeout(0.0001)
-                    piece = sock.recv(1000)
+                    piece = sock.recv(1000, socket.MSG_DONTWAIT)
                     answered += piece.startswith(b"HTTP/1.1 408")
                     open_ones.discard(sock)
-                except TimeoutError:
-                    pass
+                except BlockingIOError:
+                    with contextlib.suppress(OSError):
+                        sock.sendall(b"X-A: b\r\n")
                 except OSError:
                     open_ones.discard(sock)
             planner.data_of("data_query", {"sql": "select 1"})
@@ -344,7 +348,7 @@ def test_slow_ones_beside_planners(host):
         took = time.monotonic() - begun
     for sock in slow:
         sock.close()
-    assert not open_ones and 9 < took < 25
+    assert not open_ones and took > 9
     assert answered >= 290
     assert one(metrics(at), "plexus_http_server_slow_total") >= 290
 
@@ -387,14 +391,10 @@ def test_killed_in_the_middle_of_answers(plexusd, folder):
 
 def test_services_do_not_ask_it(plexusd, folder):
     """A planner cannot make a service read our own listener for it."""
-    config = base_config(folder, http={"listen": "127.0.0.1:0"})
-    host = plexusd(config=config).start()
-    at = port(host)
-    config["http"] = {"listen": f"127.0.0.1:{at}"}
+    at = quiet_port()
+    config = base_config(folder, http={"listen": f"127.0.0.1:{at}"})
     config["services"]["web"] = {"plugin": "http", "config": {"origins": [f"http://127.0.0.1:{at}"]}}
-    host.stop()
-    host.write(config)
-    host.start()
+    host = plexusd(config=config).start()
     with host.planner() as planner:
         error = planner.error_of("web_get", {"url": f"http://127.0.0.1:{at}/metrics"})
     assert error["code"] == "forbidden" and "listen" in error["message"], error

@@ -34,6 +34,8 @@ class Count:
 
     def most_in(self, seconds):
         """The most that came in any interval of this length."""
+        if seconds <= 0:
+            return 0
         most, first, total = 0, 0, 0
         for now, cost in self.came:
             total += cost
@@ -158,14 +160,21 @@ class Unchanged(GitHub):
 
 class Upstream:
     def __init__(self, **limits):
-        self.limits, self.delay = limits, 0.002
+        self.limits, self.delay = limits, 0.002  # delay: of each answer; when it gets less, those that wait are answered
         self.loop, self.running, self.most = asyncio.new_event_loop(), {}, {}
+        self.late = 0  # seconds: the longest that this thread was kept from looking at what had come
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
         async def begin():
             server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=512)
             return server.sockets[0].getsockname()[1]
+        self.loop.call_soon_threadsafe(self.look, self.loop.time())
         self.url = "http://127.0.0.1:%d" % asyncio.run_coroutine_threadsafe(begin(), self.loop).result(20)
+
+    def look(self, due):
+        now = self.loop.time()
+        self.late = max(self.late, now - due)
+        self.loop.call_later(0.005, self.look, now + 0.005)
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -181,7 +190,9 @@ class Upstream:
                 self.most[name] = max(self.most.get(name, 0), self.running[name])
                 try:
                     status, headers, body = self.limits[name].answer(5 if "cost=5" in path else 1)
-                    await asyncio.sleep(self.delay)
+                    came = time.monotonic()
+                    while (left := came + self.delay - time.monotonic()) > 0:
+                        await asyncio.sleep(min(left, 0.01))
                 finally:
                     self.running[name] -= 1
                 text = b"" if status == 304 else json.dumps(body).encode()

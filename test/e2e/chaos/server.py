@@ -1,14 +1,14 @@
 """An upstream that fails as it is told to, and counts. Standard library alone; a thread for each connection, one request a connection.
 
     upstream = Upstream()
-    upstream.script("a", status(503), status(503))     # the first two requests to /c/a; 200 for those behind
+    upstream.script("a", status(503), status(503))     # the first two requests to /c/a; 200 for those behind. Or functions that make a step
     upstream.seen("a")                                  # what came: method, headers, body, idempotency key, when
 
 By hand:  python3 test/e2e/chaos/server.py [PORT]       then
     curl -d '[{"do": "status", "status": 503}]' http://127.0.0.1:PORT/control/a      and GET /seen/a
 
 Steps ("do"):
-    status                 answer with status, headers, body (JSON), after a `delay`
+    status                 answer with status, headers, body (JSON), after a `delay`, or when the event `until` is set
     reset, close           read the request, then end the connection by RST, by FIN
     reset_unread, close_unread   the same without reading the request's body
     reset_after_head, reset_in_body, close_in_body       200, and not all of it
@@ -26,8 +26,8 @@ import threading
 import time
 
 
-def status(code, headers=None, body=None, delay=0, did=False):
-    return {"do": "status", "status": code, "headers": headers or {}, "body": body, "delay": delay, "did": did}
+def status(code, headers=None, body=None, delay=0, did=False, until=None):
+    return {"do": "status", "status": code, "headers": headers or {}, "body": body, "delay": delay, "did": did, "until": until}
 
 
 def do(what, did=False):
@@ -121,7 +121,8 @@ class Upstream:
                 return {"do": "status", "status": 200}
             self.requests.setdefault(case, []).append(Seen(method, path, headers, b""))
             steps = self.scripts.get(case)
-            return steps.pop(0) if steps else {"do": "status", "status": 200}
+            step = steps.pop(0) if steps else {"do": "status", "status": 200}
+            return step() if callable(step) else step  # what names a time names it now
 
     def answer(self, connection, place, case, body, step):
         reply, code = {"ok": True, "case": case}, step.get("status", 200)
@@ -142,8 +143,9 @@ class Upstream:
         lines = ["HTTP/1.1 %d Chaos" % code, "Content-Type: application/json", "Content-Length: %d" % len(text), "Connection: close"]
         head = "\r\n".join(lines + ["%s: %s" % pair for pair in step.get("headers", {}).items()]).encode() + b"\r\n\r\n"
         what = step["do"]
-        if step.get("delay"):
-            time.sleep(step["delay"])
+        if step.get("until"):
+            step["until"].wait(60)
+        time.sleep(step.get("delay", 0))
         if what == "status":
             connection.sendall(head + text)
             connection.shutdown(socket.SHUT_WR)
@@ -210,13 +212,6 @@ class Full:
         for one in self.fill:
             one.close()
         self.socket.close()
-
-
-def closed_port():
-    """The URL of a port where nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return "http://127.0.0.1:%d" % one.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+from conftest import quiet_port
 from dnslib import AAAA, QTYPE, RCODE, RR, A, DNSRecord
 
 
@@ -92,9 +93,7 @@ class Unbound:
     """With names that are static, refused, never answered."""
 
     def __init__(self, folder):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = quiet_port()
         file = folder / "unbound.conf"
         file.write_text(f"""
 server:

@@ -30,8 +30,8 @@ def op(tmp_path_factory):
 
 @pytest.fixture
 def brief(tmp_path):
-    """Tokens that live for 3 seconds."""
-    provider = Op(tmp_path, access_ttl=3)
+    """Tokens that live for 4 seconds."""
+    provider = Op(tmp_path, access_ttl=4)
     yield provider
     provider.stop()
 
@@ -362,8 +362,8 @@ def test_device_is_asked_as_often_as_it_says(plexusd, scripted):
     assert code == 0 and said["account"] is None and said["scopes"] == ["a", "b"], err
     at = scripted.times("device") + scripted.times("token")
     gaps = [later - earlier for earlier, later in zip(at, at[1:])]
-    assert [round(gap) for gap in gaps][:3] == [1, 1, 6], gaps  # 1 s; slow_down: 5 s more, for good
-    assert gaps[3] > 5.5 and gaps[4] > 11  # and longer when there was no answer
+    # 1 s; slow_down: 5 s more, for good; and longer when there was no answer
+    assert all(least - 0.1 < gap < least + 4.5 for gap, least in zip(gaps, (1, 1, 6, 6, 11.5))), gaps
 
 
 def test_device_expires(plexusd, scripted):
@@ -469,13 +469,14 @@ def test_jwt_bearer(plexusd, op):
 def test_refresh(plexusd, brief):
     host = start(plexusd, {"web": web(brief)})
     connect(host, "web")
-    end = time.monotonic() + 8
     with host.planner() as planner:
-        while time.monotonic() < end:
+        def twice():
             assert planner.data_of("web_get", {"id": "me"})["who"] == "alice"
-            time.sleep(0.2)
+            time.sleep(0.1)
+            return brief.log()["refreshes"] >= 2
+        until(twice, "two refreshes")
     log = brief.log()
-    assert log["refreshes"] >= 2 and log["reused"] == 0 and log["revoked_families"] == 0
+    assert log["reused"] == 0 and log["revoked_families"] == 0
     assert all(call["ok"] for call in log["api"]), log["api"]
     assert status(host, "web")[0]["last_refresh_unix_ms"] > 0
 

@@ -119,7 +119,7 @@ def test_a_life_that_is_shorter_than_its_way(plexusd, world):
             error = result["structuredContent"].get("error")
             assert not error or (error["code"] == "unavailable" and error["retry_after_ms"] > 0), error
             time.sleep(0.1)
-        assert len(world.refreshes()) <= 5, world.forms
+        assert len(world.refreshes()) <= (time.monotonic() - begun) / 1.3 + 1, world.forms  # one after the other
         assert grant(host)["state"] in ("failing", "refreshing")
         world.delay = 0
         until(lambda: not planner.call("web_get", {"id": "x"}).get("isError"), "it works again")

@@ -10,7 +10,7 @@
 //   - POST ISSUER/_test/fail   {"times": 3, "status": 503, "headers": {…}}: the next token requests are answered so, before the provider sees them;
 //     status 0: not at all, the connection is closed
 //   - POST ISSUER/_test/gate   {"at": "before"}: token requests wait before the provider sees them; "after": its answers wait; null: they go on, or with
-//     "drop" their connections are closed
+//     "drop" their connections are closed. "skip": so many pass it first (a login's)
 //   - POST ISSUER/_test/end    ["AccessToken", "RefreshToken"]: the provider forgets its tokens of these kinds
 //   - POST ISSUER/_test/options  {"expires_in": 2}: from now on. expires_in is what answers say of a token's life, instead of access_ttl
 //   - ANY  API/…               401 without a token of this provider's that lives; else 200 with whose it is
@@ -140,12 +140,13 @@ const send = (res, status, value, headers = {}) => {
   res.writeHead(status, { 'content-type': 'application/json', ...headers });
   res.end(JSON.stringify(value));
 };
-let gate = null, waiting = [];
+let gate = null, skip = 0, waiting = [], passed = 0;
 const controls = {
-  log: () => ({ ...log, waiting: waiting.length, tokens_used: used.size }),
+  log: () => ({ ...log, waiting: waiting.length, passed, tokens_used: used.size }),
   fail: wish => { fail = wish; return {}; },
   gate: wish => {
     gate = wish.at;
+    skip = wish.skip ?? 0;
     for (const { res, go } of waiting.splice(0)) {
       if (wish.drop) res.socket?.destroy();
       else go();
@@ -169,14 +170,18 @@ handlers.issuer = async (req, res) => {
     return send(res, 200, await control(wish ? JSON.parse(wish) : null));
   }
   if (req.url === '/token') {
-    log.requests++;
     if (fail.times > 0) {
+      log.requests++;
       fail.times--;
       if (!fail.status) return req.socket.destroy();
       return send(res, fail.status, fail.body ?? { error: 'temporarily_unavailable' }, fail.headers);
     }
-    if (gate === 'before') await new Promise(go => waiting.push({ res, go }));
-    if (gate === 'after') {
+    const at = gate && skip-- > 0 ? null : gate;
+    if (at === 'before') await new Promise(go => waiting.push({ res, go }));
+    log.requests++;
+    passed++; // until its answer is written, or nobody is there for it
+    res.once('close', () => { passed--; });
+    if (at === 'after') {
       const end = res.end.bind(res);
       res.end = (...args) => { waiting.push({ res, go: () => end(...args) }); return res; };
     }

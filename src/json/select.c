@@ -402,7 +402,3 @@ int px_select_apply_seen(const struct px_select *select, px_str value, struct px
         r = -EINVAL;
     return to->failed ? to->failed : r;
 }
-
-int px_select_apply(const struct px_select *select, px_str value, struct px_buf *to) {
-    return px_select_apply_seen(select, value, to, NULL);
-}

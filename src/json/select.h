@@ -20,10 +20,9 @@ enum { PX_SELECT_TEXT_MAX = 4096, PX_SELECT_FIELDS_MAX = 256, PX_SELECT_DEPTH_MA
 PX_MUSTCHECK int px_select_compile(px_str text, struct px_select **ret, struct px_err *err);
 void px_select_destroy(struct px_select *select); /* NULL is fine */
 /** Append what is kept of `value` (valid JSON, else -EINVAL), without white space between tokens. A scalar is kept as it is,
- *  also where names stand below it. One pass, whatever the nesting. Errors of the buffer. */
-PX_MUSTCHECK int px_select_apply(const struct px_select *select, px_str value, struct px_buf *to);
-/** Which fields were met while applying: `seen` has a bit for each of px_select_count fields, set by px_select_apply_seen.
- *  Below null and in an empty array nothing says that a field does not exist: it counts as met. */
+ *  also where names stand below it. One pass, whatever the nesting. Errors of the buffer.
+ *  `seen` (may be NULL) has a bit for each of px_select_count fields: set for those that were met. Below null and in an empty array nothing
+ *  says that a field does not exist: it counts as met. */
 PX_MUSTCHECK int px_select_apply_seen(const struct px_select *select, px_str value, struct px_buf *to,
                                       uint64_t seen[PX_SELECT_FIELDS_MAX / 64]);
 /** Fields that are part of another ("user/login" beside "user") do not count. */

@@ -321,7 +321,7 @@ static int tell_use(struct fill *f, const struct use *use, unsigned depth) {
             : use->kind == BASE64
                 ? tell_value(f, use->what, depth + 1)
                 : f->each(f->user, kind_names[use->kind], use->name, use->fallback.p != NULL, f->err);
-    return r || !use->fallback.p || !f->source ? r : tell_value(f, use->fallback, depth + 1);
+    return r || !use->fallback.p ? r : tell_value(f, use->fallback, depth + 1);
 }
 
 static int tell_value(struct fill *f, px_str value, unsigned depth) {
@@ -339,39 +339,14 @@ static int tell_value(struct fill *f, px_str value, unsigned depth) {
     return tell_members(f, value, depth);
 }
 
-static int tell_all(struct fill *f, px_str template_json) {
-    px_arena_init(&f->names, NAMES_BYTES);
-    int r = tell_value(f, px_trim(template_json), 1);
-    px_arena_finish(&f->names);
-    return r;
-}
-
-struct args_user {
-    void (*each)(void *user, px_str name);
-    void *user;
-};
-
-static int tell_arg(void *user, const char *kind, px_str name, bool has_default, struct px_err *err) {
-    const struct args_user *args = user;
-    (void)kind;
-    (void)has_default;
-    (void)err;
-    args->each(args->user, name);
-    return 0;
-}
-
-int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name), void *user,
-                          struct px_err *err) {
-    struct args_user args = {.each = each, .user = user};
-    struct fill f = {.each = tell_arg, .user = &args, .err = err};
-    return tell_all(&f, template_json);
-}
-
 int px_json_template_uses(px_str template_json,
                           int (*each)(void *user, const char *kind, px_str name, bool has_default,
                                       struct px_err *err),
                           void *user, const char *const *also, struct px_err *err) {
     static const struct px_template_source every = {.get = NULL};
     struct fill f = {.source = &every, .also = also, .each = each, .user = user, .err = err};
-    return tell_all(&f, template_json);
+    px_arena_init(&f.names, NAMES_BYTES);
+    int r = tell_value(&f, px_trim(template_json), 1);
+    px_arena_finish(&f.names);
+    return r;
 }

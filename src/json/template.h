@@ -22,9 +22,6 @@
  *  gives null. Only $arg, $concat and $base64; a default is data, copied byte for byte. -EINVAL with words; errors of the buffer. */
 PX_MUSTCHECK int px_json_template_fill(struct px_buf *to, px_str template_json, px_str args_json,
                                        struct px_err *err);
-/** Call `each` with every argument name or pointer that a template uses. */
-PX_MUSTCHECK int px_json_template_args(px_str template_json, void (*each)(void *user, px_str name),
-                                       void *user, struct px_err *err);
 
 /** Where values come from. */
 struct px_template_source {

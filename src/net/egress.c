@@ -196,10 +196,6 @@ px_str px_egress_key_pem(const struct px_egress *egress) {
     return egress->key;
 }
 
-px_str px_egress_proxy(const struct px_egress *egress) {
-    return egress->proxy ? egress->proxy->origin : (px_str){0};
-}
-
 const struct px_url *px_egress_proxy_url(const struct px_egress *egress) {
     return egress->proxy;
 }

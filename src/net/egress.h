@@ -70,8 +70,7 @@ PX_MUSTCHECK int px_egress_check_proxy(const struct px_egress *egress, const str
 px_str px_egress_ca_pem(const struct px_egress *egress);
 px_str px_egress_cert_pem(const struct px_egress *egress);
 px_str px_egress_key_pem(const struct px_egress *egress);
-/** "http://proxy.example:3128", and the same parsed; absent, NULL: none. */
-px_str px_egress_proxy(const struct px_egress *egress);
+/** "http://proxy.example:3128", parsed; NULL: none. */
 const struct px_url *px_egress_proxy_url(const struct px_egress *egress);
 
 /** Our own listeners: added when one is opened. A wildcard address stands for every address that

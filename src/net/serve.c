@@ -70,16 +70,6 @@ void px_serve_destroy(struct px_serve **pserve) {
     free(serve);
 }
 
-void px_serve_drain(struct px_serve *serve) {
-    serve->draining = true;
-    unlisten(serve);
-    PX_LIST_EACH_SAFE (node, &serve->conns) {
-        struct px_serve_conn *conn = px_list_entry(node, struct px_serve_conn, node);
-        if (conn->state == PX_SERVE_READ_HEAD)
-            px_serve_conn_close(conn);
-    }
-}
-
 void px_serve_stats_get(const struct px_serve *serve, struct px_serve_stats *ret) {
     *ret = serve->stats;
 }

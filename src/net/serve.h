@@ -93,8 +93,6 @@ PX_MUSTCHECK int px_serve_listen_unix(struct px_serve *serve, const char *path, 
                                       struct px_err *err);
 /** A listening stream socket, TCP or Unix, that somebody else has made; ours from now on. On failure it is still the caller's. */
 PX_MUSTCHECK int px_serve_listen_fd(struct px_serve *serve, int fd, struct px_err *err);
-/** Stop listening, and close each connection when it has its answer; idle ones now. */
-void px_serve_drain(struct px_serve *serve);
 
 /** Answer a request; once. Texts are copied. -ESTALE: the peer has gone, or it is answered; -EMSGSIZE: more than reply_bytes (the peer
  *  gets 500); -EINVAL: a header or status that cannot be sent (500); -ENOMEM: the connection is closed. */

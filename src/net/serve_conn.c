@@ -184,7 +184,7 @@ int px_serve_reply(struct px_serve *serve, uint64_t handle, const struct px_serv
     if (!conn)
         return -ESTALE;
     px_slots_remove(&serve->handles, handle);
-    bool end = reply->close || serve->draining || !conn->parse->keep;
+    bool end = reply->close || !conn->parse->keep;
     int r = px_serve_write(&conn->out, reply, conn->head_only, end);
     if (r) {
         write_plain(conn, 500, "the answer cannot be sent");

@@ -128,7 +128,6 @@ struct px_serve {
     int reserve; /* a descriptor to spare; -1: none */
     struct px_timer resume;
     uint64_t said_ns;
-    bool draining;
     char scratch[PX_SERVE_SCRATCH];
 };
 /* serve_accept.c */

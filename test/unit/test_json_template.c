@@ -130,31 +130,6 @@ static void depth_and_size_are_bounded(void **state) {
     px_buf_finish(&buf);
 }
 
-static void collect(void *user, px_str name) {
-    px_buf_str(user, name);
-    px_buf_char(user, ';');
-}
-
-static void tells_its_arguments(void **state) {
-    (void)state;
-    struct px_buf names;
-    struct px_err err = {0};
-    px_buf_init(&names, 1000);
-    assert_int_equal(
-        px_json_template_args(
-            PX_LIT("{\"x\":{\"$arg\":\"a\"},\"y\":[1,{\"$arg\":\"/b/c\",\"default\":{\"$arg\":\"no\"}},"
-                   "[{\"$arg\":\"a\"}],{\"$arg\":\"\\u0064\"}]}"),
-            collect, &names, &err),
-        0);
-    assert_text(px_buf_view(&names), "a;/b/c;a;d;");
-    px_buf_clear(&names, 1000);
-    assert_int_equal(px_json_template_args(PX_LIT("{\"$arg\":\"x\"}"), collect, &names, &err), 0);
-    assert_int_equal(px_json_template_args(PX_LIT("3"), collect, &names, &err), 0);
-    assert_text(px_buf_view(&names), "x;");
-    assert_int_equal(px_json_template_args(PX_LIT("[{\"$arg\":3}]"), collect, &names, &err), -EINVAL);
-    px_buf_finish(&names);
-}
-
 /* ---- with a source ---- */
 
 static int get_value(void *ctx, const char *kind, px_str name, px_str *ret, struct px_err *err) {
@@ -348,7 +323,6 @@ int main(void) {
         cmocka_unit_test(defaults_stand_in),
         cmocka_unit_test(wrong_templates_are_refused),
         cmocka_unit_test(depth_and_size_are_bounded),
-        cmocka_unit_test(tells_its_arguments),
         cmocka_unit_test(takes_values_from_a_source),
         cmocka_unit_test(a_default_is_a_template),
         cmocka_unit_test(concatenates),

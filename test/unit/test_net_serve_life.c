@@ -306,29 +306,6 @@ static void test_no_descriptors(void **state) {
     serve_close(&r);
 }
 
-static void test_drain(void **state) {
-    struct serve_rig r;
-    struct client idle, busy;
-    (void)state;
-    serve_open(&r, (struct px_serve_limits){0});
-    client_open(&r, &idle);
-    client_open(&r, &busy);
-    client_send(&busy, GET("/later"));
-    px_serve_drain(r.serve);
-    client_turns(&idle, 2);
-    client_turns(&busy, 2);
-    assert_true(idle.eof);
-    assert_false(busy.eof);
-    assert_int_equal(reply_text(&r, r.held[0], "last"), 0);
-    client_turns(&busy, 3);
-    assert_int_equal(count_in(&busy, "last"), 1);
-    assert_true(busy.eof);
-    assert_false(px_egress_own(&r.addr));
-    client_close(&idle);
-    client_close(&busy);
-    serve_close(&r);
-}
-
 static void test_listeners(void **state) {
     char dir[] = "/tmp/px-serve-XXXXXX", path[64];
     struct serve_rig r;
@@ -393,7 +370,6 @@ int main(void) {
         cmocka_unit_test(test_caps),
         cmocka_unit_test(test_buffers_are_counted),
         cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_drain),
         cmocka_unit_test(test_listeners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,7 +152,8 @@ static void the_folder_goes_and_comes(void **s) {
     uint64_t began = px_clock_mono_ns();
     test_host_install(&h, "rogue", "r.so"); /* nobody says so: inotify does */
     wait_for("\"version\":\"1\"", 1);
-    assert_true(px_clock_mono_ns() - began < 4 * PX_S); /* without a watch it would be looked through in five */
+    assert_true(px_clock_mono_ns() - began <
+                4 * PX_S); /* without a watch it would be looked through in five */
     char file[300];
     snprintf(file, sizeof file, "%s/r.so", away);
     unlink(file);

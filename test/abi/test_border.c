@@ -130,13 +130,13 @@ static void children_count_until_they_are_reaped(void **s) {
     (void)s;
     configure("");
     expect_ok("b_fill_children");
-    test_call(&h, "b_one_child", NULL, 2000, &out);
+    test_call(&h, "b_one_child", NULL, 15000, &out);
     assert_non_null(strstr(out.content, "too many"));
     test_outcome_free(&out);
     bool again = false;
     for (int i = 0; i < 100 && !again; i++) {
         test_host_turns(&h, 100);
-        test_call(&h, "b_one_child", NULL, 2000, &out);
+        test_call(&h, "b_one_child", NULL, 15000, &out);
         again = strstr(out.content, "\"ok\"") != NULL;
         test_outcome_free(&out);
     }

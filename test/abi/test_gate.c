@@ -175,7 +175,7 @@ static void one_row_each(void **s) {
     size_t before = test_log_count(&host, NULL);
     assert_int_equal(px_redact_add(PX_LIT("very-secret-value")), 0);
     expect("r_version", 0, "1");
-    test_call(&host, "r_writes", "{\"wait\":\"very-secret-value\"}", 500, &out);
+    test_call(&host, "r_writes", "{\"wait\":\"very-secret-value\"}", 15000, &out);
     assert_int_equal(out.code, PX_INVALID_ARGUMENTS);
     assert_null(strstr(out.content, "very-secret-value"));
     assert_null(strstr(out.structured, "very-secret-value"));

@@ -227,7 +227,7 @@ static struct px_session *open_as(uid_t uid) {
 
 static void expect_code(const char *tool, int32_t code, const char *words) {
     struct test_outcome out;
-    test_call(&h, tool, NULL, 2000, &out);
+    test_call(&h, tool, NULL, 15000, &out);
     const char *said = out.code ? out.message : out.content;
     if (out.code != code || !strstr(said, words))
         fail_msg("%s: %d, %s", tool, out.code, said);
@@ -342,7 +342,7 @@ static void arguments_are_cut(void **s) {
         memcpy(args, "{\"how\":\"", 8);
         memcpy(args + at, secret, sizeof secret - 1);
         memcpy(args + 8500, "\"}", 3);
-        test_call(&h, "b_talk", args, 2000, &out);
+        test_call(&h, "b_talk", args, 15000, &out);
         test_outcome_free(&out);
         last_row(&row);
         assert_true(row.args_n > 4000 && row.args_n <= PX_CALLLOG_MAX_ARGS);
@@ -394,7 +394,7 @@ static void refusals_are_logged(void **s) {
     assert_int_equal(px_services_pause(h.services, PX_LIT("b"), true), 0);
     size_t rows = test_log_count(&h, NULL);
     for (size_t i = 0; i < PX_COUNT(cases); i++) {
-        test_call(&h, cases[i].tool, cases[i].args, 2000, &out);
+        test_call(&h, cases[i].tool, cases[i].args, 15000, &out);
         assert_int_equal(out.code, cases[i].code);
         last_row(&row);
         assert_int_equal(row.code, cases[i].code);

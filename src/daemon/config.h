@@ -15,6 +15,7 @@
 #include "front/front.h"
 #include "front/http.h"
 #include "service/services.h"
+#include "state/state.h"
 #include <sys/stat.h>
 
 enum { PX_CONFIG_PLUGIN_DIRS = 8, PX_CONFIG_SERVICES = 256 };
@@ -69,6 +70,7 @@ struct px_config {
     struct px_gate_limits limits;
     struct px_front_limits front;
     uint64_t drain_ns;
+    struct px_state_keep keep; /* 0: the state's own default */
     enum px_log_level log_level;
     px_str *secrets; /* values, to be released */
     size_t n_secrets, room_secrets;

@@ -102,6 +102,24 @@ static void limits_build(struct px_config_build *b, const struct px_json *node) 
                          (unsigned long long)l->result_bytes, (unsigned long long)l->max_result_bytes);
 }
 
+/* An effect that is forgotten takes its result with it, and the memory of its idempotency key. */
+static void retention_build(struct px_config_build *b, const struct px_json *node) {
+    struct px_state_keep *keep = &b->config->keep;
+    *keep = (struct px_state_keep){
+        .log_days = integer(node, "log_days", 0),
+        .log_rows = integer(node, "log_rows", 0),
+        .log_bytes = integer(node, "log_bytes", 0),
+        .effect_days = integer(node, "effect_days", 30),
+        .effect_rows = integer(node, "effect_rows", 0),
+        .result_days = integer(node, "result_days", 0),
+        .result_rows = integer(node, "result_rows", 0),
+    };
+    if (keep->result_days > keep->effect_days)
+        px_config_refuse(b, &b->files[0], PX_LIT("/retention"), "result_days",
+                         "result_days (%llu) is over effect_days (%llu): a result is kept with its effect",
+                         (unsigned long long)keep->result_days, (unsigned long long)keep->effect_days);
+}
+
 static void plugin_dirs_build(struct px_config_build *b, const struct px_json *node) {
     size_t n = 0;
     if (!node) {
@@ -125,4 +143,5 @@ void px_config_build_host(struct px_config_build *b) {
     socket_build(b, px_json_get(root, "socket"));
     plugin_dirs_build(b, px_json_get(root, "plugin_dirs"));
     limits_build(b, px_json_get(root, "limits"));
+    retention_build(b, px_json_get(root, "retention"));
 }

@@ -11,6 +11,7 @@ int px_daemon_apply(struct px_daemon *d, const struct px_config *config, struct 
     if (r < 0)
         return r;
     px_log_set_level(config->log_level);
+    px_state_set_keep(d->state, &config->keep);
     px_gate_set_limits(d->gate, &config->limits);
     px_front_set_limits(d->front, &config->front);
     return 0;

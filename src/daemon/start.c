@@ -66,8 +66,11 @@ static void give_back(void *user) {
 }
 
 static int open_state(struct px_daemon *d, struct px_err *err) {
-    const struct px_state_opts opts = {
-        .loop = d->loop, .scope = d->scope, .dir = d->config->state_dir, .checker = d->self};
+    const struct px_state_opts opts = {.loop = d->loop,
+                                       .scope = d->scope,
+                                       .dir = d->config->state_dir,
+                                       .checker = d->self,
+                                       .keep = d->config->keep};
     int r = px_state_open(&opts, &d->state, err);
     if (r == 0)
         px_culprit_open(&d->culprit, d->config->state_dir);

@@ -154,14 +154,21 @@ static int open_db(struct px_state *state, struct px_db *db, struct px_err *err)
     return r ? px_err_set(err, r, "%s", why.msg) : 0;
 }
 
-static void set_keep(struct px_state *state, const struct px_state_keep *keep) {
+static void fill_keep(struct px_state *state, const struct px_state_keep *keep) {
     state->keep.log_days = keep->log_days ? keep->log_days : 30;
     state->keep.log_rows = keep->log_rows ? keep->log_rows : 1000000;
     state->keep.log_bytes = keep->log_bytes ? keep->log_bytes : (uint64_t)1 << 30;
     state->keep.effect_days = keep->effect_days ? keep->effect_days : 30;
     state->keep.effect_rows = keep->effect_rows ? keep->effect_rows : 1000000;
-    state->keep.result_days = keep->result_days ? keep->result_days : 7;
+    state->keep.result_days = keep->result_days ? keep->result_days : PX_MIN(7, state->keep.effect_days);
     state->keep.result_rows = keep->result_rows ? keep->result_rows : 10000;
+}
+
+void px_state_set_keep(struct px_state *state, const struct px_state_keep *keep) {
+    const struct px_state_keep before = state->keep;
+    fill_keep(state, keep);
+    if (memcmp(&before, &state->keep, sizeof before) != 0)
+        px_timer_arm_in(&state->housekeeping, more_pieces_ns);
 }
 
 static void init(struct px_state *state, struct px_loop *loop) {
@@ -211,7 +218,7 @@ int px_state_open(const struct px_state_opts *opts, struct px_state **ret, struc
     }
     init(state, opts->loop);
     state->wall_ms = opts->wall_ms ? opts->wall_ms : px_clock_unix_ms;
-    set_keep(state, &opts->keep);
+    fill_keep(state, &opts->keep);
     char *checker = opts->checker ? px_str_dup(px_str_of(opts->checker)) : NULL;
     px_check_init(state, checker);
     bool to_check[2];

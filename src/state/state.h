@@ -40,7 +40,7 @@ enum { PX_STATE_HOOK_ORDER = 1000 };
 struct px_state_keep {
     uint64_t log_days, log_rows, log_bytes; /* 30; 1,000,000; 1 GiB of log.db */
     uint64_t effect_days, effect_rows;      /* 30; 1,000,000 */
-    /* what a repeated idempotency key is told: 7; 10,000 (of 64 KiB at most) */
+    /* what a repeated idempotency key is told: 7, or effect_days when that is less; 10,000 (of 64 KiB at most) */
     uint64_t result_days, result_rows;
 };
 struct px_state_opts {
@@ -62,6 +62,8 @@ PX_MUSTCHECK int px_state_open(const struct px_state_opts *opts, struct px_state
 /** Commit, write what waits, checkpoint, leave the mark of a clean stop. Every scope that has an op of this room must have
  *  closed before. Clears *state; NULL is fine. */
 void px_state_close(struct px_state **state);
+/** From now on this much is kept; what is too much goes soon, a piece at a time. */
+void px_state_set_keep(struct px_state *state, const struct px_state_keep *keep);
 
 enum px_health { PX_HEALTH_OK, PX_HEALTH_CHECKING, PX_HEALTH_LOG_STALLED, PX_HEALTH_READ_ONLY };
 struct px_state_health {

@@ -92,6 +92,22 @@ def test_limits_are_applied(host):
         assert planner.data_of("demo_wait", {"seconds": 30})["waited"] < 20, "what the example has when its time is up"
 
 
+def test_retention_is_applied(host):
+    """Fewer rows of the log are kept as soon as it is said; a wrong number changes nothing."""
+    def rows():
+        return len(planner.request("plexus/log", {"limit": 1000})["rows"])
+
+    with host.planner() as planner:
+        for _ in range(250):
+            planner.call("demo_echo", {"text": "x"})
+        until(lambda: rows() >= 250, "the log")
+        host.reload(changed(host, lambda c: c.update(retention={"log_rows": 99})))
+        assert "retention.log_rows: expected an integer from 100 to 100000000, got 99" in host.log() and rows() >= 250
+        host.reload(changed(host, lambda c: c.update(retention={"log_rows": 100})))
+        until(lambda: rows() == 100, "fewer of them")
+    assert "needs a restart" not in host.log()
+
+
 def test_the_log_level_is_applied(host):
     host.reload(changed(host, lambda c: c.update(log={"level": "error"})))
     host.process.send_signal(signal.SIGUSR1)

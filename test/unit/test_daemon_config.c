@@ -218,6 +218,14 @@ static const struct {
     {"{\"limits\": {\"timeout_ms\": 700000}}",
      "limits.timeout_ms: timeout_ms (700000) is over max_timeout_ms (600000)"},
     {"{\"limits\": {\"max_result_bytes\": 2048}}", "limits.max_result_bytes: result_bytes (65536) is over"},
+    {"{\"retention\": {\"log_days\": 0}}", "retention.log_days: expected an integer from 1 to 36500, got 0"},
+    {"{\"retention\": {\"log_bytes\": 1000}}", "retention.log_bytes: expected an integer from 1048576 to "},
+    {"{\"retention\": {\"effect_rows\": \"many\"}}", "retention.effect_rows: "},
+    {"{\"retention\": {\"effects_days\": 1}}", "did you mean \"effect_days\"?"},
+    {"{\"retention\": {\"effect_days\": 7,\n\"result_days\": 8}}",
+     "p.json:2:16: retention.result_days: result_days (8) is over effect_days (7): a result is kept with its effect"},
+    {"{\"retention\": {\"result_days\": 31}}",
+     "retention.result_days: result_days (31) is over effect_days (30)"},
     {"{\"network\": {\"dns_servers\": [\"192.0.2.1\",\n\"dns.example\"]}}",
      "p.json:2:1: network.dns_servers.1: not the address of a name server"},
     {"{\"network\": {\"dns_servers\": [\"192.0.2.1:0\"]}}", "network.dns_servers.0: not the address"},
@@ -420,6 +428,21 @@ static void a_stored_secret_stays_open(void **state) {
     px_config_destroy(&c);
 }
 
+static void what_is_kept(void **state) {
+    (void)state;
+    struct px_config *c = good("{}");
+    assert_true(c->keep.log_days == 0 && c->keep.log_rows == 0 && c->keep.log_bytes == 0);
+    assert_true(c->keep.effect_days == 30 && c->keep.effect_rows == 0);
+    assert_true(c->keep.result_days == 0 && c->keep.result_rows == 0);
+    px_config_destroy(&c);
+    c = good("{\"retention\":{\"log_days\":1,\"log_rows\":200,\"log_bytes\":3000000,\"effect_days\":4,"
+             "\"effect_rows\":5000,\"result_days\":4,\"result_rows\":7}}");
+    assert_true(c->keep.log_days == 1 && c->keep.log_rows == 200 && c->keep.log_bytes == 3000000);
+    assert_true(c->keep.effect_days == 4 && c->keep.effect_rows == 5000);
+    assert_true(c->keep.result_days == 4 && c->keep.result_rows == 7);
+    px_config_destroy(&c);
+}
+
 static void credentials_of_a_service(void **state) {
     (void)state;
     setenv("PX_TEST_TOKEN", "a very secret value", 1);
@@ -505,6 +528,7 @@ int main(void) {
         cmocka_unit_test(all_that_can_be_said),
         cmocka_unit_test(paths_are_plain),
         cmocka_unit_test(every_wrong_shape),
+        cmocka_unit_test(what_is_kept),
         cmocka_unit_test(what_a_service_lacks_is_its_own_fault),
         cmocka_unit_test(the_network),
         cmocka_unit_test(all_problems_are_listed),

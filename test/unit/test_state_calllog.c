@@ -352,9 +352,36 @@ static void the_oldest_are_pruned(void **unused) {
     }
 }
 
+/* Another configuration: less is kept from now on, without a restart and without waiting for the next round; or more again. */
+static void what_is_kept_may_change(void **unused) {
+    (void)unused;
+    struct fix f;
+    fix_init_fake(&f);
+    fix_open(&f);
+    for (int n = 0; n < 2000; n++) {
+        char id[40];
+        struct px_calllog_row row = row_of(n, id);
+        row.began_unix_ms = px_clock_unix_ms() - (n < 500 ? (int64_t)3 * 86400000 : 0);
+        px_calllog_add(f.state, &row);
+    }
+    fix_advance(&f, 62 * PX_S);
+    assert_int_equal(count(&f), 2000);
+    px_state_set_keep(f.state, &(struct px_state_keep){0}); /* the defaults, as before: nothing is due */
+    fix_advance(&f, 5 * PX_S);
+    assert_int_equal(count(&f), 2000);
+    px_state_set_keep(f.state, &(struct px_state_keep){.log_days = 2});
+    fix_advance(&f, 5 * PX_S);
+    assert_int_equal(count(&f), 1500);
+    px_state_set_keep(f.state, &(struct px_state_keep){.log_rows = 900});
+    fix_advance(&f, 5 * PX_S);
+    assert_int_equal(count(&f), 900);
+    fix_finish(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_written_in_batches),
+        cmocka_unit_test(what_is_kept_may_change),
         cmocka_unit_test(a_query_sees_what_waits),
         cmocka_unit_test(filters),
         cmocka_unit_test(other_work_runs_between_the_pieces_of_a_query),

@@ -117,9 +117,14 @@ def test_code(plexusd, op, client, secret, folder):
 
 def test_a_random_path(plexusd, op):
     host = start(plexusd, {"web": web(op, "anypath", redirect_path=None)})
-    login = Login(host, "web")
-    uri = urllib.parse.parse_qs(urllib.parse.urlsplit(login.url()).query)["redirect_uri"][0]
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", uri)
+    def redirect_uri(login):
+        return urllib.parse.parse_qs(urllib.parse.urlsplit(login.url()).query)["redirect_uri"][0]
+
+    login, other = Login(host, "web"), Login(host, "web")
+    here, there = (urllib.parse.urlsplit(redirect_uri(one)) for one in (login, other))
+    assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", one.geturl()) for one in (here, there))
+    assert here.path != there.path and len(set(here.path)) > 4 and here.port != there.port
+    other.kill()
     assert "Connected" in Browser().log_in(login.url())
     assert login.end()[0] == 0
 

@@ -250,16 +250,11 @@ static void a_connection_that_was_used_before(void **state) {
 static void breakers(void **state) {
     (void)state;
     static const char limits[] = "{'retry':{'attempts':0},'breaker':{'consecutive':3,'open_ms':5000}}";
-    static const struct answer down[] = {{.status = 404},
-                                         {.status = 404},
-                                         {.status = 404},
-                                         {.status = 422},
-                                         {.status = 429},
-                                         {.status = 429},
-                                         {.status = 429},
-                                         {.status = 500},
-                                         {.fail = PX_HTTP_CONNECT},
-                                         {.fail = PX_HTTP_TIMEOUT, .sent = true}};
+    static const struct answer down[] = {{.status = 404},           {.status = 404},
+                                         {.status = 404},           {.status = 422},
+                                         {.status = 429},           {.status = 429},
+                                         {.status = 429},           {.status = 500},
+                                         {.fail = PX_HTTP_CONNECT}, {.fail = PX_HTTP_TIMEOUT, .sent = true}};
     struct flow_rig f;
     send_open(&f, ONE, "{'path':'/a'}", limits, true, down, PX_COUNT(down));
     for (size_t i = 0; i < PX_COUNT(down); i++) {

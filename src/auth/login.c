@@ -300,6 +300,31 @@ static int fill(struct px_login *login, const struct px_login_req *req) {
     return 0;
 }
 
+/* Of all principals for themselves; of this one. */
+static void count_own(const struct px_logins *all, px_str principal, unsigned *ret_all, unsigned *ret_this) {
+    *ret_all = *ret_this = 0;
+    PX_LIST_EACH (node, &all->logins) {
+        const struct px_login *login = px_list_entry(node, struct px_login, node);
+        *ret_all += login->principal.p != NULL;
+        *ret_this += login->principal.p && px_str_eq(login->principal, principal);
+    }
+}
+
+static int has_room(const struct px_logins *all, bool own, px_str principal, uint64_t now,
+                    struct px_err *err) {
+    unsigned of_all, of_this;
+    uint64_t keep = own ? PX_LOGINS_BURST - PX_LOGINS_OWN_BURST : 0;
+    count_own(all, principal, &of_all, &of_this);
+    if (own && of_this >= PX_LOGINS_EACH)
+        return px_err_set(err, -EBUSY, "%u logins of yours are waiting already", of_this);
+    if (all->n >= PX_LOGINS || (own && of_all >= PX_LOGINS_OWN))
+        return px_err_set(err, -EBUSY, "%u logins are waiting already", own ? of_all : all->n);
+    if (px_bucket_wait(&all->begun, &pace, 1 + keep, 0, now))
+        return px_err_set(err, -EBUSY, "%u logins have begun just now, and one a second may",
+                          (unsigned)(PX_LOGINS_BURST - keep));
+    return 0;
+}
+
 int px_login_start(struct px_grants *grants, struct px_scope *scope, const struct px_login_req *req,
                    px_login_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
     struct px_auth *auth = find(grants, req->service, req->identity, err);
@@ -311,14 +336,11 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
         r = px_login_redirect_check(auth, req->redirect_uri, err);
     if (!r && auth->provider.spec.per_principal && !req->principal.n)
         r = px_err_set(err, -EINVAL, "a login that is one principal's own needs to know whose");
+    struct px_logins *all = px_grants_logins(grants);
+    if (!r)
+        r = has_room(all, auth->provider.spec.per_principal, req->principal, px_loop_now(scope->loop), err);
     if (r)
         return r;
-    struct px_logins *all = px_grants_logins(grants);
-    if (all->n >= PX_LOGINS)
-        return px_err_set(err, -EBUSY, "%d logins are waiting already", PX_LOGINS);
-    if (px_bucket_wait(&all->begun, &pace, 1, 0, px_loop_now(scope->loop)))
-        return px_err_set(err, -EBUSY, "%d logins have begun just now, and one a second may",
-                          PX_LOGINS_BURST);
     struct px_login *login = calloc(1, sizeof *login);
     if (!login)
         return px_err_set(err, -ENOMEM, "no memory for a login");

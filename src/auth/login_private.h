@@ -13,6 +13,10 @@
 enum {
     PX_LOGINS = 32,
     PX_LOGINS_BURST = 60, /* then one a second */
+    /* of what principals may begin for themselves: that cannot keep an administrator from what everybody shares */
+    PX_LOGINS_OWN = 24,
+    PX_LOGINS_EACH = 4,
+    PX_LOGINS_OWN_BURST = 45,
     PX_LOGIN_LIFE_MS = 600000,
     PX_LOGIN_QUERY_MAX = 16 << 10
 };

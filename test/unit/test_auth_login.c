@@ -129,6 +129,42 @@ static void test_thirty_two(void **ignored) {
     close_world();
 }
 
+/* Principals who begin logins of their own without end do not keep an administrator from mending what everybody shares. */
+static void test_own_ones_leave_room(void **ignored) {
+    struct px_op *ops[PX_LOGINS_OWN], *shared;
+    char who[16];
+    unsigned n = 0, begun = 0;
+    (void)ignored;
+    open_world();
+    w.auth.provider.spec.per_principal = true;
+    for (int p = 0; p < PX_LOGINS_OWN / PX_LOGINS_EACH; p++) {
+        snprintf(who, sizeof who, "uid:%d", p);
+        for (int i = 0; i < PX_LOGINS_EACH; i++) {
+            assert_int_equal(start_for(who, false, URI), 0);
+            ops[n++] = w.op;
+        }
+        assert_int_equal(start_for(who, false, URI), -EBUSY);
+    }
+    assert_int_equal(start_for("uid:100", false, URI), -EBUSY);
+    w.auth.provider.spec.per_principal = false;
+    assert_int_equal(start_for("uid:0", false, URI), 0);
+    shared = w.op;
+    px_op_cancel(&shared);
+    for (unsigned i = 0; i < n; i++)
+        px_op_cancel(&ops[i]);
+    pass(60);
+    w.auth.provider.spec.per_principal = true;
+    while (begun < 1000 && start_for("uid:7", false, URI) == 0) {
+        px_op_cancel(&w.op);
+        begun++;
+    }
+    assert_int_equal(begun, PX_LOGINS_OWN_BURST);
+    w.auth.provider.spec.per_principal = false;
+    assert_int_equal(start_for("uid:0", false, URI), 0);
+    px_op_cancel(&w.op);
+    close_world();
+}
+
 /* Who begins and drops them makes no flood at the provider. */
 static void test_sixty_and_then_one_a_second(void **ignored) {
     unsigned begun = 0;
@@ -170,13 +206,10 @@ static void test_the_service_goes(void **ignored) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_has_no_login),
-        cmocka_unit_test(test_one_principals_own),
-        cmocka_unit_test(test_tokens_that_do_not_come),
-        cmocka_unit_test(test_discovery),
-        cmocka_unit_test(test_ten_minutes),
-        cmocka_unit_test(test_thirty_two),
-        cmocka_unit_test(test_sixty_and_then_one_a_second),
+        cmocka_unit_test(test_what_has_no_login),  cmocka_unit_test(test_own_ones_leave_room),
+        cmocka_unit_test(test_one_principals_own), cmocka_unit_test(test_tokens_that_do_not_come),
+        cmocka_unit_test(test_discovery),          cmocka_unit_test(test_ten_minutes),
+        cmocka_unit_test(test_thirty_two),         cmocka_unit_test(test_sixty_and_then_one_a_second),
         cmocka_unit_test(test_the_service_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

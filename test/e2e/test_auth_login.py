@@ -1,5 +1,6 @@
 """Logging in: the real daemon, the real command, and a certified provider; a scripted one for what that never does."""
 
+import base64
 import hashlib
 import json
 import os
@@ -428,16 +429,21 @@ def test_another_issuers_metadata(plexusd, scripted):
 
 
 def test_an_id_token_for_somebody_else(plexusd, scripted):
-    import base64
-    claims = {"iss": scripted.issuer, "aud": "another-client", "exp": time.time() + 60, "nonce": "x", "sub": "eve"}
-    token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256"}, claims, {}))
+    """All of it is right, but for whom it is; and the same for us is taken."""
     code_flow(scripted, {})
-    scripted.tokens = [(200, {"access_token": "a" * 30, "token_type": "Bearer", "expires_in": 600, "id_token": token})]
     host = start(plexusd, {"web": web(scripted, scopes=["openid"])})
-    login = Login(host, "web")
-    Browser().log_in(login.url())
-    code, _, err = login.end()
-    assert code == 1 and "ID token" in err
+    for audience in ("another-client", "public"):
+        login = Login(host, "web")
+        nonce = urllib.parse.parse_qs(urllib.parse.urlsplit(login.url()).query)["nonce"][0]
+        claims = {"iss": scripted.issuer, "aud": audience, "exp": int(time.time()) + 60, "nonce": nonce, "sub": "eve"}
+        token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "RS256"}, claims, {}))
+        scripted.tokens = [(200, {"access_token": "a" * 30, "token_type": "Bearer", "expires_in": 600, "id_token": token})]
+        Browser().log_in(login.url())
+        code, said, err = login.end()
+        if audience == "public":
+            assert code == 0 and said["account"] == "eve", err
+        else:
+            assert code == 1 and "ID token" in err and "aud" in err, err
 
 
 # ---- without a person ----

@@ -302,7 +302,7 @@ def test_status(cli, host):
     assert "crm/user (uid:7)" in lines[2] and "needs_person" in lines[2]
     assert "crm/user (uid:7): the provider refused the refresh token" in text and "\x1b" not in text
     grants.clear()
-    assert "no service has" in cli.ok("auth", "status", "--text")
+    assert "no service logs in" in cli.ok("auth", "status", "--text")
 
 
 def test_logout(cli, host):

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/process.h"
+#include "state/effect.h"
 
 static void one(struct px_metrics *m, const char *name, enum px_metric_type type, uint64_t value,
                 const char *help) {
@@ -267,6 +268,19 @@ static void state(const struct px_daemon *d, struct px_metrics *m) {
             "Ends of effects that could not be kept.");
 }
 
+static void effects(const struct px_daemon *d, struct px_metrics *m) {
+    struct px_effect_counts counts;
+    px_effect_counts_get(d->state, &counts);
+    px_metrics_family(
+        m, "plexus_effects", PX_METRIC_GAUGE, NULL,
+        "Calls that may have changed the world and have no end: open ones run, of the others it is not known. "
+        "The oldest 1000 are counted.");
+    const px_pair open = {PX_LIT("outcome"), PX_LIT("open")};
+    const px_pair unknown = {PX_LIT("outcome"), PX_LIT("outcome_unknown")};
+    px_metrics_value(m, &open, 1, counts.open);
+    px_metrics_value(m, &unknown, 1, counts.unknown);
+}
+
 static void network(const struct px_daemon *d, struct px_metrics *m) {
     struct px_http_stats http;
     struct px_dns_stats dns;
@@ -309,6 +323,7 @@ void px_daemon_metrics(void *daemon, struct px_metrics *m) {
     grants(d, m);
     loop(d, m);
     state(d, m);
+    effects(d, m);
     network(d, m);
     listener(d, m);
 }

@@ -119,6 +119,13 @@ struct px_effect_list {
     uint32_t n;
     uint64_t unknown;
 };
+/** How many effects have no end: as they are now, or were a second ago. At most PX_EFFECTS_COUNTED are counted, the oldest, so that it is cheap
+ *  to ask; what cannot be read now is as it was. */
+enum { PX_EFFECTS_COUNTED = 1000 };
+struct px_effect_counts {
+    uint32_t open, unknown;
+};
+void px_effect_counts_get(struct px_state *state, struct px_effect_counts *ret);
 typedef void (*px_effect_list_cb)(void *user, const struct px_effect_list *list);
 PX_MUSTCHECK int px_effect_list(struct px_state *state, struct px_scope *scope,
                                 const struct px_effect_filter *filter, px_effect_list_cb cb, void *user,

@@ -1,5 +1,6 @@
 /* Effects, read: one row, one by its key with its result, lists; and how old ones go. */
 #include "base/arena.h"
+#include "base/clock.h"
 #include "state/done.h"
 #include "state/effect.h"
 #include "state/state_private.h"
@@ -105,6 +106,24 @@ static int count_unknown(struct px_db *db, uint64_t *ret) {
         px_db_reset(stmt);
     }
     return r < 0 ? r : 0;
+}
+
+void px_effect_counts_get(struct px_state *state, struct px_effect_counts *ret) {
+    struct px_effects *effects = &state->effects;
+    struct px_db *db = &state->dbs[PX_STATE_DB];
+    uint64_t now = px_loop_now(state->loop), began = px_clock_mono_ns();
+    if (!db->trouble && (!effects->counted_ns || now - effects->counted_ns >= PX_S)) {
+        sqlite3_stmt *stmt = px_db_stmt(db, PX_SQL_EFFECT_COUNTS);
+        sqlite3_bind_int(stmt, 1, PX_EFFECTS_COUNTED);
+        if (px_db_step(db, stmt) == 1) {
+            effects->counts.open = (uint32_t)sqlite3_column_int(stmt, 0);
+            effects->counts.unknown = (uint32_t)sqlite3_column_int(stmt, 1);
+            effects->counted_ns = now;
+            px_db_reset(stmt);
+        }
+        px_loop_excuse(state->loop, px_clock_mono_ns() - began);
+    }
+    *ret = effects->counts;
 }
 
 /* The statement of this filter, bound. */

@@ -63,6 +63,9 @@ enum px_db_file { PX_STATE_DB, PX_LOG_DB };
     X(EFFECT_GET, PX_STATE_DB, "SELECT " PX_EFFECT_COLUMNS ", args FROM effects WHERE id = ?1")              \
     X(EFFECT_COUNT, PX_STATE_DB,                                                                             \
       "SELECT count(*) FROM (SELECT 1 FROM effects WHERE outcome < 2 AND outcome = 1 LIMIT 100000)")         \
+    X(EFFECT_COUNTS, PX_STATE_DB,                                                                            \
+      "SELECT coalesce(sum(outcome = 0), 0), coalesce(sum(outcome = 1), 0) FROM (SELECT outcome"             \
+      " FROM effects INDEXED BY effects_unsettled WHERE outcome < 2 ORDER BY seq LIMIT ?1)")                 \
     X(EFFECT_ENDS, PX_STATE_DB, "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM effects")          \
     X(EFFECT_PRUNE, PX_STATE_DB,                                                                             \
       "DELETE FROM effects WHERE seq IN (SELECT seq FROM effects ORDER BY seq LIMIT ?3)"                     \

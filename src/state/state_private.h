@@ -25,6 +25,8 @@ struct px_effects {
     size_t bytes; /* of their words and results */
     uint64_t lost;
     bool sweeping, swept; /* what an earlier run left open is being marked, or is */
+    struct px_effect_counts counts;
+    uint64_t counted_ns; /* 0: never */
 };
 /* calllog.c: rows that wait to be written. */
 struct px_calllog {

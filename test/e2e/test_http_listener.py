@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -164,6 +165,21 @@ def test_metrics(host):
     assert after["plexus_state_stall_seconds_count"]
     assert one(after, "plexus_grants") == 0
     assert "no_such_tool" not in repr(after) and "uid" not in repr(after), "what a planner wrote is no label"
+
+
+def test_effects_without_an_end(host):
+    """Those that are open when the host is killed are of unknown outcome at the next start; and counted."""
+    found = metrics(port(host))
+    assert one(found, "plexus_effects", outcome="open") == 0 and one(found, "plexus_effects", outcome="outcome_unknown") == 0
+    host.stop()
+    with sqlite3.connect(host.folder / "state" / "state.db") as db:
+        for i in range(3):
+            db.execute("insert into effects(id, call_id, principal, service, tool, began_unix_ms, outcome) values (?, ?, 'uid:0', 'data', 'data_execute', ?, ?)",
+                       (f"01ARZ3NDEKTSV4RRFFQ69G5FA{i}", f"01ARZ3NDEKTSV4RRFFQ69G5FB{i}", int(time.time() * 1000), i))
+    db.close()
+    host.start()
+    found = metrics(port(host))
+    assert one(found, "plexus_effects", outcome="open") == 0 and one(found, "plexus_effects", outcome="outcome_unknown") == 2
 
 
 def test_both_formats(host):

@@ -41,6 +41,38 @@ static void begin_and_wait(struct fix *f, char id[PX_ID_SIZE]) {
     assert_int_equal(begun.status, 0);
 }
 
+/* What monitoring asks for: now, a second ago at most, and no more than can be counted cheaply. */
+static void those_without_an_end_are_counted(void **unused) {
+    (void)unused;
+    struct fix f;
+    struct begun begun;
+    struct px_effect_counts counts;
+    char id[5][PX_ID_SIZE], more[PX_ID_SIZE];
+    fix_init_fake(&f);
+    fix_open(&f);
+    px_effect_counts_get(f.state, &counts);
+    assert_true(counts.open == 0 && counts.unknown == 0);
+    for (int i = 0; i < 5; i++)
+        begin_and_wait(&f, id[i]);
+    px_effect_end(f.state, px_str_of(id[0]), &(struct px_effect_ending){.outcome = PX_EFFECT_UNKNOWN});
+    px_effect_end(f.state, px_str_of(id[1]), &(struct px_effect_ending){.outcome = PX_EFFECT_UNKNOWN});
+    px_effect_end(f.state, px_str_of(id[2]), &(struct px_effect_ending){.outcome = PX_EFFECT_DONE});
+    px_effect_counts_get(f.state, &counts);
+    assert_true(counts.open == 0 && counts.unknown == 0); /* not again within a second */
+    fix_advance(&f, 1 * PX_S);
+    px_effect_counts_get(f.state, &counts);
+    assert_int_equal(counts.open, 2);
+    assert_int_equal(counts.unknown, 2);
+    for (int i = 0; i < PX_EFFECTS_COUNTED; i++)
+        assert_int_equal(begin(&f, more, 1234, &begun), 0);
+    fix_until(&f, begun.calls);
+    fix_advance(&f, 1 * PX_S);
+    px_effect_counts_get(f.state, &counts);
+    assert_int_equal(counts.unknown, 2);
+    assert_int_equal(counts.open + counts.unknown, PX_EFFECTS_COUNTED);
+    fix_finish(&f);
+}
+
 struct listed {
     int calls;
     uint32_t n;
@@ -351,6 +383,7 @@ static void all_are_listed_newest_first(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(those_without_an_end_are_counted),
         cmocka_unit_test(is_durable_before_it_leaves),
         cmocka_unit_test(what_was_left_open_becomes_unknown),
         cmocka_unit_test(refuses_what_does_not_fit),

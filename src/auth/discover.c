@@ -1,7 +1,7 @@
 #include "auth/discover.h"
 #include "auth/send.h"
-#include "json/slice.h"
 #include "reactor/loop.h"
+#include "json/slice.h"
 
 /* Asks at the first place, then at the second. When both fail, the one is told that says more. */
 enum telling { NOTHING_THERE, AWAY, WRONG };

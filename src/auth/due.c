@@ -1,5 +1,5 @@
 #include "auth/fetch.h"
-#include "auth/grants_private.h"
+#include "auth/private.h"
 
 /* A lane is the origin that refreshes go to. So many are in flight at each, and so many in all; the lanes take turns; within one, those that somebody
  * waits for come first. Those that nobody waits for begin at a distance from one another, so that a thousand that are due at once (after a long

@@ -1,5 +1,5 @@
 #include "auth/fetch.h"
-#include "auth/grants_private.h"
+#include "auth/private.h"
 #include "auth/spec.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -8,10 +8,6 @@
 #include <sodium.h>
 
 enum { MAP_MAX = 32768, QUIET_S = 30, FORGIVE_S = 3600, OWNER_MAX = 64 };
-
-struct px_logins *px_grants_logins(struct px_grants *grants) {
-    return &grants->logins;
-}
 
 int64_t px_grants_wall_ms(const struct px_grants *grants) {
     return grants->ways.wall_ms ? grants->ways.wall_ms() : px_clock_unix_ms();
@@ -38,7 +34,6 @@ int px_grants_create(const struct px_grants_opts *opts, struct px_grants **ret, 
     px_map_init(&grants->by_key, MAP_MAX);
     px_map_init(&grants->by_account, MAP_MAX);
     px_headers_init(grants);
-    px_logins_init(&grants->logins);
     px_wait_init(grants);
     px_due_init(grants);
     *ret = grants;
@@ -230,6 +225,7 @@ int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, stru
     auth->refs = 1;
     px_list_init(&auth->node);
     px_list_init(&auth->holders);
+    px_list_init(&auth->watches);
     px_provider_init(&auth->provider, &grants->ways);
     int r = px_spec_read(&auth->provider, &spec, err);
     r = r ? r : name_it(auth, opts, err);
@@ -253,11 +249,25 @@ int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, stru
     return 0;
 }
 
+void px_auth_watch(struct px_auth *auth, struct px_auth_watch *watch,
+                   void (*closed)(struct px_auth_watch *watch)) {
+    watch->closed = closed;
+    px_list_add(&auth->watches, &watch->node);
+}
+
+static void tell_closed(struct px_auth *auth) {
+    while (!px_list_empty(&auth->watches)) {
+        struct px_auth_watch *watch = px_list_entry(auth->watches.next, struct px_auth_watch, node);
+        px_list_remove(&watch->node);
+        watch->closed(watch);
+    }
+}
+
 void px_auth_close(struct px_auth **auth) {
     struct px_auth *a = px_take(auth);
     if (!a)
         return;
-    px_logins_end(a);
+    tell_closed(a);
     a->closed = true;
     px_list_remove(&a->node);
     px_wait_closed(a);
@@ -275,6 +285,14 @@ void px_auth_close(struct px_auth **auth) {
         }
     }
     px_auth_unref(a);
+}
+
+struct px_provider *px_auth_provider(struct px_auth *auth) {
+    return &auth->provider;
+}
+
+px_str px_auth_identity(const struct px_auth *auth) {
+    return auth->identity;
 }
 
 bool px_auth_optional(const struct px_auth *auth) {

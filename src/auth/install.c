@@ -1,4 +1,4 @@
-#include "auth/grants_private.h"
+#include "auth/private.h"
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/redact.h"

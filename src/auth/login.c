@@ -1,6 +1,7 @@
 #include "auth/login_private.h"
 #include "base/clock.h"
 #include "base/redact.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -11,11 +12,21 @@ enum { ARENA = 256 << 10, WORDS = 600 };
 static const struct px_rate pace = {
     .kind = PX_RATE_BUCKET, .requests = 1, .per_ns = PX_S, .burst = PX_LOGINS_BURST};
 
-void px_logins_init(struct px_logins *all) {
-    *all = (struct px_logins){.n = 0};
-    px_bucket_init(&all->begun, &pace, 0);
-    px_list_init(&all->logins);
-    px_list_init(&all->logouts);
+int px_logins_create(struct px_grants *grants, struct px_logins **ret, struct px_err *err) {
+    struct px_logins *logins = calloc(1, sizeof *logins);
+    if (!logins)
+        return px_err_set(err, -ENOMEM, "out of memory");
+    logins->grants = grants;
+    px_list_init(&logins->logins);
+    px_bucket_init(&logins->begun, &pace, 0);
+    *ret = logins;
+    return 0;
+}
+
+void px_logins_destroy(struct px_logins **logins) {
+    struct px_logins *all = px_take(logins);
+    assert(!all || !all->n);
+    free(all);
 }
 
 static void forget(px_str secret) {
@@ -30,6 +41,7 @@ static void release(struct px_login *login) {
     px_timer_disarm(&login->life);
     px_timer_disarm(&login->poll);
     px_list_remove(&login->node);
+    px_list_remove(&login->watch.node);
     login->all->n--;
     forget(px_str_of(login->verifier));
     forget(login->code);
@@ -86,18 +98,13 @@ void px_login_stop(struct px_login *login, int32_t code, px_str words) {
     px_work_post(login->scope->loop, &login->stop);
 }
 
-void px_logins_end(struct px_auth *auth) {
-    PX_LIST_EACH_SAFE (node, &px_grants_logins(auth->grants)->logins) {
-        struct px_login *login = px_list_entry(node, struct px_login, node);
-        if (login->auth != auth)
-            continue;
-        px_work_cancel(&login->go);
-        px_timer_disarm(&login->poll);
-        px_login_step_end(login);
-        login->auth = NULL;
-        px_login_stop(login, PX_UNAVAILABLE, PX_LIT("the service was configured anew, or has ended"));
-    }
-    px_logouts_end(auth);
+static void on_closed(struct px_auth_watch *watch) {
+    struct px_login *login = px_container_of(watch, struct px_login, watch);
+    px_work_cancel(&login->go);
+    px_timer_disarm(&login->poll);
+    px_login_step_end(login);
+    login->auth = NULL;
+    px_login_stop(login, PX_UNAVAILABLE, PX_LIT("the service was configured anew, or has ended"));
 }
 
 void px_login_fail_answer(struct px_login *login, const char *what, const struct px_ask_answer *answer) {
@@ -141,7 +148,7 @@ void px_login_ask(struct px_login *login, px_str url, const px_pair *params, siz
     struct px_err err = {0};
     int r = open_step(login);
     if (!r)
-        r = px_ask(&login->auth->provider, login->step, url, params, n, cb, login, &login->asking, &err);
+        r = px_ask(login->provider, login->step, url, params, n, cb, login, &login->asking, &err);
     if (r) {
         login->asking = NULL;
         px_login_fail(login, PX_INTERNAL, NULL, "the provider cannot be asked: %s",
@@ -157,7 +164,7 @@ static void on_installed(void *user, int status) {
                       "the grant cannot be kept: %s", strerror(-status));
         return;
     }
-    px_str scopes = login->tokens.scope.n ? login->tokens.scope : login->auth->provider.spec.scopes;
+    px_str scopes = login->tokens.scope.n ? login->tokens.scope : login->provider->spec.scopes;
     const struct px_login_news news = {.step = PX_LOGIN_DONE,
                                        .account = login->account,
                                        .scopes = px_arena_str(&login->scope->arena, scopes)};
@@ -183,7 +190,7 @@ static void on_account(void *user, px_str account) {
 }
 
 void px_login_tokens(struct px_login *login, const struct px_ask_answer *answer) {
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     struct px_err err;
     login->tokens = *answer;
     /* Some providers leave out the ID token though openid was asked for. Nothing rests on it then: PKCE binds the code to us. */
@@ -195,8 +202,8 @@ void px_login_tokens(struct px_login *login, const struct px_ask_answer *answer)
         return;
     }
     login->state = PX_LOGIN_ACCOUNT;
-    int r = px_ask_account(&login->auth->provider, login->step, answer->access_token, on_account, login,
-                           &login->asking);
+    int r =
+        px_ask_account(login->provider, login->step, answer->access_token, on_account, login, &login->asking);
     if (r) { /* a name is worth having, but not the login */
         login->asking = NULL;
         install(login);
@@ -220,7 +227,7 @@ static void on_go(void *user) {
         px_login_code_exchange(login);
         return;
     }
-    int r = px_discover(&login->auth->provider, login->scope, on_discovered, login, &login->asking);
+    int r = px_discover(login->provider, login->scope, on_discovered, login, &login->asking);
     if (r == 0)
         return;
     login->asking = NULL;
@@ -251,20 +258,20 @@ static struct px_auth *find(struct px_grants *grants, px_str service, px_str ide
     return auth;
 }
 
-static int check_flow(const struct px_auth *auth, bool device, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->provider.spec;
-    if (!px_provider_has_login(&auth->provider))
+static int check_flow(const struct px_provider *provider, px_str service, bool device, struct px_err *err) {
+    const struct px_auth_spec *spec = &provider->spec;
+    if (!px_provider_has_login(provider))
         return px_err_set(err, -EINVAL, PX_FMT " needs no login: the host gets its tokens by itself",
-                          PX_ARG(auth->service));
+                          PX_ARG(service));
     if (device && !spec->device_url.n && !spec->issuer.n)
         return px_err_set(err, -EINVAL,
                           PX_FMT " has no device flow: neither device_url nor issuer is configured",
-                          PX_ARG(auth->service));
+                          PX_ARG(service));
     if (!device && !spec->authorization_url.n && !spec->issuer.n)
         return px_err_set(err, -EINVAL,
                           PX_FMT " has no login with a browser: neither authorization_url nor issuer is "
                                  "configured",
-                          PX_ARG(auth->service));
+                          PX_ARG(service));
     return 0;
 }
 
@@ -283,7 +290,7 @@ static bool has_scope(px_str scopes, const char *name) {
 
 static int fill(struct px_login *login, const struct px_login_req *req) {
     struct px_arena *arena = &login->scope->arena;
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     login->device = req->device || spec->flow == PX_FLOW_DEVICE;
     login->openid = has_scope(spec->scopes, "openid");
     if (spec->per_principal)
@@ -325,31 +332,33 @@ static int has_room(const struct px_logins *all, bool own, px_str principal, uin
     return 0;
 }
 
-int px_login_start(struct px_grants *grants, struct px_scope *scope, const struct px_login_req *req,
+int px_login_start(struct px_logins *logins, struct px_scope *scope, const struct px_login_req *req,
                    px_login_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    struct px_auth *auth = find(grants, req->service, req->identity, err);
+    struct px_auth *auth = find(logins->grants, req->service, req->identity, err);
     if (!auth)
         return -ENOENT;
-    bool device = req->device || auth->provider.spec.flow == PX_FLOW_DEVICE;
-    int r = check_flow(auth, device, err);
+    struct px_provider *provider = px_auth_provider(auth);
+    bool device = req->device || provider->spec.flow == PX_FLOW_DEVICE;
+    int r = check_flow(provider, req->service, device, err);
     if (!r && !device)
-        r = px_login_redirect_check(auth, req->redirect_uri, err);
-    if (!r && auth->provider.spec.per_principal && !req->principal.n)
+        r = px_login_redirect_check(&provider->spec, req->redirect_uri, err);
+    if (!r && provider->spec.per_principal && !req->principal.n)
         r = px_err_set(err, -EINVAL, "a login that is one principal's own needs to know whose");
-    struct px_logins *all = px_grants_logins(grants);
     if (!r)
-        r = has_room(all, auth->provider.spec.per_principal, req->principal, px_loop_now(scope->loop), err);
+        r = has_room(logins, provider->spec.per_principal, req->principal, px_loop_now(scope->loop), err);
     if (r)
         return r;
     struct px_login *login = calloc(1, sizeof *login);
     if (!login)
         return px_err_set(err, -ENOMEM, "no memory for a login");
-    login->all = all;
+    login->all = logins;
     login->auth = auth;
+    login->provider = provider;
     login->cb = cb;
     login->user = user;
-    px_list_add(&all->logins, &login->node);
-    all->n++;
+    px_list_add(&logins->logins, &login->node);
+    px_auth_watch(auth, &login->watch, on_closed);
+    logins->n++;
     px_work_init(&login->go, "auth/login", on_go, login);
     px_work_init(&login->stop, "auth/login", on_stop, login);
     px_timer_init(&login->life, scope->loop, "auth/login", on_life, login);
@@ -362,25 +371,27 @@ int px_login_start(struct px_grants *grants, struct px_scope *scope, const struc
         release(login);
         return px_err_errno(err, r, "a login");
     }
-    px_bucket_take(&all->begun, &pace, 1, px_loop_now(scope->loop));
+    px_bucket_take(&logins->begun, &pace, 1, px_loop_now(scope->loop));
     px_timer_arm_in(&login->life, PX_LOGIN_LIFE_MS * PX_MS);
     px_work_post(scope->loop, &login->go);
     *ret_op = &login->op;
     return 0;
 }
 
-int px_login_about(struct px_grants *grants, px_str service, px_str identity, struct px_login_about *ret,
+int px_login_about(struct px_logins *logins, px_str service, px_str identity, struct px_login_about *ret,
                    struct px_err *err) {
-    struct px_auth *auth = find(grants, service, identity, err);
+    struct px_auth *auth = find(logins->grants, service, identity, err);
     if (!auth)
         return -ENOENT;
-    int r = check_flow(auth, auth->provider.spec.flow == PX_FLOW_DEVICE, err);
+    const struct px_auth_spec *spec = &px_auth_provider(auth)->spec;
+    bool device = spec->flow == PX_FLOW_DEVICE;
+    int r = check_flow(px_auth_provider(auth), service, device, err);
     if (r)
         return r;
-    *ret = (struct px_login_about){.identity = auth->identity,
-                                   .device = auth->provider.spec.flow == PX_FLOW_DEVICE,
-                                   .per_principal = auth->provider.spec.per_principal,
-                                   .redirect_port = auth->provider.spec.redirect_port,
-                                   .redirect_path = auth->provider.spec.redirect_path};
+    *ret = (struct px_login_about){.identity = px_auth_identity(auth),
+                                   .device = device,
+                                   .per_principal = spec->per_principal,
+                                   .redirect_port = spec->redirect_port,
+                                   .redirect_path = spec->redirect_path};
     return 0;
 }

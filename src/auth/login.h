@@ -11,6 +11,12 @@
 
 #include "auth/grants.h"
 
+/** The logins of the host that go on. */
+struct px_logins;
+PX_MUSTCHECK int px_logins_create(struct px_grants *grants, struct px_logins **ret, struct px_err *err);
+/** Every scope with a login or a logout has closed. Clears; NULL is fine. */
+void px_logins_destroy(struct px_logins **logins);
+
 struct px_login_req {
     px_str service, identity; /* identity absent: the one that needs a login, else the first */
     px_str principal;         /* who asks; with per_principal the grant is its own */
@@ -32,7 +38,7 @@ struct px_login_news {
 /** From the loop; DONE and FAILED once, and then the op has ended. */
 typedef void (*px_login_cb)(void *user, const struct px_login_news *news);
 /** -ENOENT: no such service or identity; -EINVAL: it needs no login (its kind), has no such flow, or the redirect URI is none; -EBUSY: too many. */
-PX_MUSTCHECK int px_login_start(struct px_grants *grants, struct px_scope *scope,
+PX_MUSTCHECK int px_login_start(struct px_logins *logins, struct px_scope *scope,
                                 const struct px_login_req *req, px_login_cb cb, void *user,
                                 struct px_op **ret_op, struct px_err *err);
 /** code: what came to the redirect URI: its query ("code=…&state=…&iss=…", or "error=…"). It is checked (state in constant time, iss, one use), then
@@ -48,13 +54,13 @@ struct px_login_about {
     px_str redirect_path;
 };
 /** -ENOENT, -EINVAL as above. */
-PX_MUSTCHECK int px_login_about(struct px_grants *grants, px_str service, px_str identity,
+PX_MUSTCHECK int px_login_about(struct px_logins *logins, px_str service, px_str identity,
                                 struct px_login_about *ret, struct px_err *err);
 
 /** Forget a grant, and revoke it at the provider (best effort, 10 s; the grant is gone here whatever comes of it). `cb`: revoked: the provider said so; words: why not. -ENOENT:
  *  there is none. */
 typedef void (*px_logout_cb)(void *user, bool revoked, px_str words);
-PX_MUSTCHECK int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, px_str identity,
+PX_MUSTCHECK int px_logout(struct px_logins *logins, struct px_scope *scope, px_str service, px_str identity,
                            px_str principal, px_logout_cb cb, void *user, struct px_op **ret_op,
                            struct px_err *err);
 

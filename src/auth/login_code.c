@@ -12,8 +12,7 @@ enum { URL_MAX = 16 << 10, REASON_MAX = 200 };
 
 /* ---- where the browser is sent ---- */
 
-int px_login_redirect_check(const struct px_auth *auth, px_str uri, struct px_err *err) {
-    const struct px_auth_spec *spec = &auth->provider.spec;
+int px_login_redirect_check(const struct px_auth_spec *spec, px_str uri, struct px_err *err) {
     struct px_arena arena;
     struct px_url url;
     int r = -EINVAL;
@@ -66,7 +65,7 @@ static void put_if(struct px_buf *to, char *between, const char *name, px_str va
 
 /* `prompt` when nobody has asked for another: without it, OpenID providers give no refresh token (OpenID Connect Core §11). */
 static void put_extra(struct px_login *login, struct px_buf *to, char *between) {
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     px_str key, value, name, text;
     uint64_t at = 0;
     bool prompt = false;
@@ -84,7 +83,7 @@ static void put_extra(struct px_login *login, struct px_buf *to, char *between) 
 }
 
 static void write_url(struct px_login *login, struct px_buf *to) {
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     px_str base = spec->authorization_url;
     const char *fragment = memchr(base.p, '#', base.n);
     if (fragment)
@@ -108,7 +107,7 @@ static void write_url(struct px_login *login, struct px_buf *to) {
 
 void px_login_code_begin(struct px_login *login) {
     struct px_buf text;
-    if (!login->auth->provider.spec.authorization_url.n) {
+    if (!login->provider->spec.authorization_url.n) {
         px_login_fail(login, PX_UPSTREAM_ERROR, "configure authorization_url, or log in with --device",
                       "the provider names no authorization endpoint");
         return;
@@ -206,13 +205,13 @@ static px_str reason(struct px_arena *arena, const struct answer *answer) {
 
 /* What is wrong with an answer that is this login's; absent: nothing. */
 static px_str fault_of(struct px_login *login, const struct answer *answer, int32_t *ret_code) {
-    const struct px_auth *auth = login->auth;
+    const struct px_provider *provider = login->provider;
     *ret_code = PX_UPSTREAM_ERROR;
-    if (answer->iss.p && auth->provider.spec.issuer.n && !px_str_eq(answer->iss, auth->provider.spec.issuer))
+    if (answer->iss.p && provider->spec.issuer.n && !px_str_eq(answer->iss, provider->spec.issuer))
         return PX_LIT(
             "the answer comes from another issuer than the configured one (iss, RFC 9207): somebody "
             "may be mixing up providers");
-    if (!answer->iss.p && auth->provider.iss_required)
+    if (!answer->iss.p && provider->iss_required)
         return PX_LIT("the answer does not say which issuer it comes from, though the provider promises that "
                       "(iss, RFC 9207)");
     if (answer->error.p) {
@@ -262,7 +261,7 @@ static void on_tokens(void *user, const struct px_ask_answer *answer) {
 }
 
 void px_login_code_exchange(struct px_login *login) {
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     const px_pair params[] = {{PX_LIT("grant_type"), PX_LIT("authorization_code")},
                               {PX_LIT("code"), login->code},
                               {PX_LIT("redirect_uri"), login->redirect_uri},

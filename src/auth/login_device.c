@@ -63,7 +63,7 @@ static void on_polled(void *user, const struct px_ask_answer *answer) {
 
 static void ask_again(void *user) {
     struct px_login *login = user;
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     const px_pair params[] = {{PX_LIT("grant_type"), PX_LIT("urn:ietf:params:oauth:grant-type:device_code")},
                               {PX_LIT("device_code"), login->device_code},
                               {PX_LIT("resource"), spec->resource}};
@@ -145,7 +145,7 @@ static void on_code(void *user, const struct px_ask_answer *answer) {
 }
 
 void px_login_device_begin(struct px_login *login) {
-    const struct px_auth_spec *spec = &login->auth->provider.spec;
+    const struct px_auth_spec *spec = &login->provider->spec;
     px_pair params[3];
     size_t n = 0;
     if (!spec->device_url.n) {

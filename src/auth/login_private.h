@@ -6,9 +6,13 @@
 
 #include "auth/discover.h"
 #include "auth/id_token.h"
+#include "auth/identity.h"
+#include "auth/login.h"
 #include "auth/pkce.h"
-#include "auth/private.h"
+#include "base/list.h"
+#include "guard/bucket.h"
 #include "reactor/loop.h"
+#include "reactor/timer.h"
 
 enum {
     PX_LOGINS = 32,
@@ -29,11 +33,19 @@ enum px_login_state {
     PX_LOGIN_ACCOUNT, /* asking whose they are */
     PX_LOGIN_COMMIT
 };
+struct px_logins {
+    struct px_grants *grants;
+    struct px_list_node logins; /* that go on, the oldest first */
+    uint32_t n;
+    struct px_bucket begun; /* each may ask a provider for something */
+};
 struct px_login {
     struct px_op op;
     struct px_list_node node; /* in all->logins */
     struct px_logins *all;
-    struct px_auth *auth;          /* NULL: it was closed */
+    struct px_auth *auth; /* NULL: it was closed */
+    struct px_auth_watch watch;
+    struct px_provider *provider;
     struct px_scope *scope, *step; /* its own; of one request, because tokens pass through it */
     struct px_op *asking;
     struct px_work go;   /* the beginning; and on, when the code is there */
@@ -78,12 +90,9 @@ void px_login_code_begin(struct px_login *login);
 /** The code is there. */
 void px_login_code_exchange(struct px_login *login);
 /** -EINVAL: it cannot be the redirect of a native application (RFC 8252 §7.3), or the specification wants another. */
-PX_MUSTCHECK int px_login_redirect_check(const struct px_auth *auth, px_str uri, struct px_err *err);
+PX_MUSTCHECK int px_login_redirect_check(const struct px_auth_spec *spec, px_str uri, struct px_err *err);
 
 /* ---- login_device.c ---- */
 void px_login_device_begin(struct px_login *login);
-
-/* ---- logout.c ---- */
-void px_logouts_end(struct px_auth *auth);
 
 #endif

@@ -7,8 +7,8 @@ enum { LIFE_S = 10 };
 
 struct logout {
     struct px_op op;
-    struct px_list_node node;
-    struct px_auth *auth;
+    struct px_auth_watch watch;
+    struct px_provider *provider;
     struct px_scope *scope;
     struct px_op *asking;
     struct px_work go;
@@ -22,7 +22,7 @@ struct logout {
 static void release(struct logout *logout) {
     px_work_cancel(&logout->go);
     px_timer_disarm(&logout->life);
-    px_list_remove(&logout->node);
+    px_list_remove(&logout->watch.node);
     px_scope_close(&logout->scope);
     px_locked_drop(&logout->access);
     px_locked_drop(&logout->refresh);
@@ -67,7 +67,7 @@ static void on_revoked(void *user, const struct px_ask_answer *answer) {
 static void ask_to_revoke(struct logout *logout, px_str token, px_str hint) {
     struct px_err err = {0};
     const px_pair params[] = {{PX_LIT("token"), token}, {PX_LIT("token_type_hint"), hint}};
-    int r = px_ask(&logout->auth->provider, logout->scope, logout->auth->provider.spec.revocation_url, params,
+    int r = px_ask(logout->provider, logout->scope, logout->provider->spec.revocation_url, params,
                    PX_COUNT(params), on_revoked, logout, &logout->asking, &err);
     if (r) {
         logout->asking = NULL;
@@ -88,7 +88,7 @@ static void next(struct logout *logout) {
 static void on_discovered(void *user, const struct px_error *error) {
     struct logout *logout = user;
     logout->asking = NULL;
-    if (logout->auth->provider.spec.revocation_url.n)
+    if (logout->provider->spec.revocation_url.n)
         next(logout);
     else if (error)
         finish(logout, PX_LIT("the provider's endpoints cannot be looked up"));
@@ -99,8 +99,8 @@ static void on_discovered(void *user, const struct px_error *error) {
 static void on_go(void *user) {
     struct logout *logout = user;
     int r = 1;
-    if (!logout->auth->provider.spec.revocation_url.n)
-        r = px_discover(&logout->auth->provider, logout->scope, on_discovered, logout, &logout->asking);
+    if (!logout->provider->spec.revocation_url.n)
+        r = px_discover(logout->provider, logout->scope, on_discovered, logout, &logout->asking);
     if (r == 0)
         return;
     logout->asking = NULL;
@@ -111,36 +111,32 @@ static void on_life(void *user) {
     finish(user, PX_LIT("the provider did not answer in time"));
 }
 
-void px_logouts_end(struct px_auth *auth) {
-    PX_LIST_EACH_SAFE (node, &px_grants_logins(auth->grants)->logouts) {
-        struct logout *logout = px_list_entry(node, struct logout, node);
-        if (logout->auth != auth)
-            continue;
-        px_work_cancel(&logout->go);
-        px_op_cancel(&logout->asking);
-        px_timer_arm_in(&logout->life, 0); /* nobody can be asked any more */
-    }
+static void on_closed(struct px_auth_watch *watch) {
+    struct logout *logout = px_container_of(watch, struct logout, watch);
+    px_work_cancel(&logout->go);
+    px_op_cancel(&logout->asking);
+    px_timer_arm_in(&logout->life, 0); /* nobody can be asked any more */
 }
 
-int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, px_str identity,
+int px_logout(struct px_logins *logins, struct px_scope *scope, px_str service, px_str identity,
               px_str principal, px_logout_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    struct px_auth *auth = px_auth_find(grants, service, identity);
+    struct px_auth *auth = px_auth_find(logins->grants, service, identity);
     if (!auth)
         return px_err_set(err, -ENOENT, "service \"" PX_FMT "\" has no login", PX_ARG(service));
     struct logout *logout = calloc(1, sizeof *logout);
     if (!logout)
         return px_err_set(err, -ENOMEM, "no memory for a logout");
-    logout->auth = auth;
+    logout->provider = px_auth_provider(auth);
     logout->cb = cb;
     logout->user = user;
-    px_list_add(&px_grants_logins(grants)->logouts, &logout->node);
+    px_auth_watch(auth, &logout->watch, on_closed);
     px_work_init(&logout->go, "auth/logout", on_go, logout);
     px_timer_init(&logout->life, scope->loop, "auth/logout", on_life, logout);
     int r = px_scope_open(scope->loop, scope, "logout", 0, &logout->scope);
     if (!r)
         r = px_op_begin(&logout->op, &logout_kind, scope);
     if (!r)
-        r = px_grant_remove(auth, auth->provider.spec.per_principal ? principal : (px_str){0},
+        r = px_grant_remove(auth, logout->provider->spec.per_principal ? principal : (px_str){0},
                             &logout->access, &logout->refresh);
     if (r) {
         px_op_done(&logout->op);

@@ -1,4 +1,4 @@
-#include "auth/grants_private.h"
+#include "auth/private.h"
 #include "auth/wiped.h"
 #include "base/codec.h"
 #include "base/log.h"

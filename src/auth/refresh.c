@@ -1,6 +1,6 @@
 #include "auth/assertion.h"
 #include "auth/fetch.h"
-#include "auth/grants_private.h"
+#include "auth/private.h"
 #include "auth/wiped.h"
 #include "base/crash.h"
 #include "base/log.h"

@@ -2,9 +2,9 @@
 #include "auth/wiped.h"
 #include "base/date.h"
 #include "base/redact.h"
+#include "reactor/loop.h"
 #include "json/scan.h"
 #include "json/slice.h"
-#include "reactor/loop.h"
 
 enum { ANSWER_MAX = 256 << 10, WORDS_MAX = 200, TOTAL_S = 30, CONNECT_S = 10, RETRY_MAX_S = 86400 };
 

@@ -1,4 +1,4 @@
-#include "auth/grants_private.h"
+#include "auth/private.h"
 
 static const char *kind_name(const struct px_auth *auth) {
     return auth->provider.spec.kind == PX_AUTH_OAUTH2 ? "oauth2"

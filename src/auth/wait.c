@@ -1,5 +1,5 @@
 #include "auth/fetch.h"
-#include "auth/grants_private.h"
+#include "auth/private.h"
 #include "base/crash.h"
 
 enum { AT_ONCE = 32 };

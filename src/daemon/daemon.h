@@ -7,7 +7,7 @@
 #ifndef PX_DAEMON_DAEMON_H
 #define PX_DAEMON_DAEMON_H
 
-#include "auth/grants.h"
+#include "auth/login.h"
 #include "auth/vault.h"
 #include "daemon/config.h"
 #include "daemon/culprit.h"
@@ -39,6 +39,7 @@ struct px_daemon {
     struct px_http *http;
     struct px_guards *guards;
     struct px_grants *grants;
+    struct px_logins *logins;
     struct px_culprit culprit;
     struct px_services *services;
     struct px_gate *gate;

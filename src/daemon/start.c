@@ -84,7 +84,8 @@ static int open_grants(struct px_daemon *d, struct px_err *err) {
                                         .vault = d->vault,
                                         .start = transport.start,
                                         .start_ctx = transport.ctx};
-    return px_grants_create(&opts, &d->grants, err);
+    int r = px_grants_create(&opts, &d->grants, err);
+    return r < 0 ? r : px_logins_create(d->grants, &d->logins, err);
 }
 
 static int open_services(struct px_daemon *d, struct px_err *err) {
@@ -122,6 +123,7 @@ static int open_gate(struct px_daemon *d, struct px_err *err) {
                                     .registry = px_services_registry(d->services),
                                     .state = d->state,
                                     .grants = d->grants,
+                                    .logins = d->logins,
                                     .secrets = {d->vault, px_daemon_secret_uses, d}};
     static const struct {
         const char *name;
@@ -226,6 +228,7 @@ void px_daemon_finish(struct px_daemon *d) {
     px_gate_destroy(&d->gate);
     px_scope_close(&d->scope);
     px_guards_destroy(&d->guards); /* whoever waited there has gone with a scope */
+    px_logins_destroy(&d->logins);
     px_grants_destroy(&d->grants);
     px_daemon_close_network(d);
     px_vault_close(&d->vault);

@@ -44,6 +44,7 @@ int px_mcp_create(const struct px_mcp_opts *opts, struct px_mcp **ret, struct px
     mcp->state = opts->state;
     mcp->secrets = opts->secrets;
     mcp->grants = opts->grants;
+    mcp->logins = opts->logins;
     set_limits(&mcp->limits, &opts->limits);
     px_list_init(&mcp->peers);
     px_list_init(&mcp->followers);

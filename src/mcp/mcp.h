@@ -47,6 +47,7 @@ struct px_mcp_opts {
     struct px_registry *registry;
     struct px_state *state;   /* for plexus/log and plexus/effects; NULL: they are `unavailable` */
     struct px_grants *grants; /* for plexus/auth/…; NULL: it is `unavailable` */
+    struct px_logins *logins; /* of these grants */
     struct px_mcp_secrets secrets;
     struct px_mcp_limits limits;
 };

@@ -53,7 +53,7 @@ static bool may(struct px_mcp_ask *ask, struct wanted *wanted) {
     struct px_session *session = ask->peer->session;
     bool admin = px_session_admin(session);
     struct px_err err = {0};
-    if (!ask->peer->mcp->grants) {
+    if (!ask->peer->mcp->logins) {
         px_mcp_refuse_own(ask, PX_UNAVAILABLE, NULL, "this host keeps no grants");
         return false;
     }
@@ -62,7 +62,7 @@ static bool may(struct px_mcp_ask *ask, struct wanted *wanted) {
                           "the policy lets you use nothing of \"" PX_FMT "\"", PX_ARG(wanted->service));
         return false;
     }
-    int r = px_login_about(ask->peer->mcp->grants, wanted->service, wanted->identity, &wanted->about, &err);
+    int r = px_login_about(ask->peer->mcp->logins, wanted->service, wanted->identity, &wanted->about, &err);
     if (r == -ENOENT && !px_services_plugin(ask->peer->mcp->services, wanted->service).p) {
         refuse_unknown(ask, wanted->service);
         return false;
@@ -186,7 +186,7 @@ void px_mcp_own_auth_login(struct px_mcp_ask *ask) {
     struct px_mcp_req *req = req_new(ask, PX_MCP_REQ_LOGIN, login.service, login.identity);
     if (!req)
         return;
-    int r = px_login_start(peer->mcp->grants, px_session_scope(peer->session), &login, on_news, req, &req->op,
+    int r = px_login_start(peer->mcp->logins, px_session_scope(peer->session), &login, on_news, req, &req->op,
                            &err);
     if (!r)
         return;
@@ -277,7 +277,7 @@ void px_mcp_own_auth_logout(struct px_mcp_ask *ask) {
     if (!req)
         return;
     int r =
-        px_logout(peer->mcp->grants, px_session_scope(peer->session), wanted.service, wanted.about.identity,
+        px_logout(peer->mcp->logins, px_session_scope(peer->session), wanted.service, wanted.about.identity,
                   wanted.principal.p ? wanted.principal : self, on_logged_out, req, &req->op, &err);
     if (r) {
         req->op = NULL;

@@ -54,6 +54,7 @@ struct px_mcp {
     struct px_state *state;
     struct px_mcp_secrets secrets;
     struct px_grants *grants;
+    struct px_logins *logins;
     struct px_mcp_limits limits;
     struct px_list_node peers;
     struct px_list_node changed;   /* peers that are to hear of changes */

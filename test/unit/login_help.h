@@ -24,10 +24,14 @@ struct asked {
     px_discover_cb discover_cb;
     void *user;
 };
+struct px_auth { /* all that logins see of one */
+    struct px_provider provider;
+    struct px_list_node watches;
+};
 static struct world {
     struct rig rig;
     struct px_auth auth;
-    struct px_logins logins;
+    struct px_logins *logins;
     struct asked ask, account, install, discover;
     bool must_discover, present;
     unsigned n_asks, n_installs, n_removed;
@@ -117,14 +121,30 @@ static inline void discovered(const struct px_error *error) {
     w.discover.discover_cb(w.discover.user, error);
 }
 
-struct px_logins *px_grants_logins(struct px_grants *grants) {
-    (void)grants;
-    return &w.logins;
-}
-
 struct px_auth *px_auth_find(struct px_grants *grants, px_str service, px_str identity) {
     (void)grants, (void)identity;
     return px_str_is(service, "svc") ? &w.auth : NULL;
+}
+
+struct px_provider *px_auth_provider(struct px_auth *auth) {
+    return &auth->provider;
+}
+px_str px_auth_identity(const struct px_auth *auth) {
+    (void)auth;
+    return PX_LIT("user");
+}
+void px_auth_watch(struct px_auth *auth, struct px_auth_watch *watch,
+                   void (*closed)(struct px_auth_watch *watch)) {
+    watch->closed = closed;
+    px_list_add(&auth->watches, &watch->node);
+}
+/* As px_auth_close tells it. */
+static inline void auth_closes(void) {
+    while (!px_list_empty(&w.auth.watches)) {
+        struct px_auth_watch *watch = px_list_entry(w.auth.watches.next, struct px_auth_watch, node);
+        px_list_remove(&watch->node);
+        watch->closed(watch);
+    }
 }
 
 int px_grant_install(struct px_auth *auth, struct px_scope *scope, px_str principal,
@@ -202,8 +222,8 @@ static inline void pass(uint64_t s) {
 static inline void open_world(void) {
     w = (struct world){0};
     rig_open(&w.rig, true);
-    px_logins_init(&w.logins);
-    w.auth = (struct px_auth){.service = PX_LIT("svc"), .identity = PX_LIT("user")};
+    assert_int_equal(px_logins_create(NULL, &w.logins, NULL), 0);
+    px_list_init(&w.auth.watches);
     w.auth.provider.spec =
         (struct px_auth_spec){.kind = PX_AUTH_OAUTH2,
                               .flow = PX_FLOW_CODE,
@@ -218,6 +238,7 @@ static inline void open_world(void) {
 static inline void close_world(void) {
     px_op_cancel(&w.op);
     rig_close(&w.rig);
+    px_logins_destroy(&w.logins);
     px_arena_stock_free();
     assert_false(px_redact_hits(PX_LIT("good-code-1234 device-code-1234")));
 }
@@ -228,7 +249,7 @@ static inline int start_for(const char *principal, bool device, const char *uri)
                                      .principal = px_str_of(principal),
                                      .device = device,
                                      .redirect_uri = px_str_of(uri)};
-    int r = px_login_start(NULL, w.rig.scope, &req, on_news, &w, &w.op, &err);
+    int r = px_login_start(w.logins, w.rig.scope, &req, on_news, &w, &w.op, &err);
     px_str_copy(w.message, sizeof w.message, px_str_of(err.msg));
     return r;
 }

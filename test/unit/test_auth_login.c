@@ -7,9 +7,9 @@ static void test_what_has_no_login(void **ignored) {
     struct px_err err;
     (void)ignored;
     open_world();
-    assert_int_equal(px_login_about(NULL, PX_LIT("other"), (px_str){0}, &about, &err), -ENOENT);
-    assert_int_equal(px_login_about(NULL, PX_LIT("other"), PX_LIT("x"), &about, &err), -ENOENT);
-    assert_int_equal(px_login_about(NULL, PX_LIT("svc"), (px_str){0}, &about, &err), 0);
+    assert_int_equal(px_login_about(w.logins, PX_LIT("other"), (px_str){0}, &about, &err), -ENOENT);
+    assert_int_equal(px_login_about(w.logins, PX_LIT("other"), PX_LIT("x"), &about, &err), -ENOENT);
+    assert_int_equal(px_login_about(w.logins, PX_LIT("svc"), (px_str){0}, &about, &err), 0);
     assert_false(about.device || about.per_principal || about.redirect_port);
     w.auth.provider.spec.flow = PX_FLOW_CLIENT;
     assert_int_equal(start_for("uid:7", false, URI), -EINVAL);
@@ -195,7 +195,7 @@ static void test_the_service_goes(void **ignored) {
             answer(tokens);
         if (at >= 3)
             answer_account("alice");
-        px_logins_end(&w.auth);
+        auth_closes();
         assert_int_equal(w.n_news, 1); /* told from the loop */
         assert_int_equal(redirected("code=good-code-1234&state=%s", state.bound), -EINVAL);
         assert_int_equal(w.code, PX_UNAVAILABLE);

@@ -96,8 +96,8 @@ static int logout(void *user) {
     w.access = "access-1";
     w.refresh = "refresh-1";
     w.present = true;
-    int r =
-        px_logout(NULL, w.rig.scope, PX_LIT("svc"), (px_str){0}, PX_LIT("uid:7"), on_logout, &w, &w.op, &err);
+    int r = px_logout(w.logins, w.rig.scope, PX_LIT("svc"), (px_str){0}, PX_LIT("uid:7"), on_logout, &w,
+                      &w.op, &err);
     if (r) /* the grant is still there, then */
         assert_true(w.present || r != -ENOMEM);
     if (!r)

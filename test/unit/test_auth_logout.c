@@ -5,7 +5,7 @@
 static int log_out(void) {
     struct px_err err;
     w.present = w.access || w.refresh;
-    return px_logout(NULL, w.rig.scope, PX_LIT("svc"), (px_str){0}, PX_LIT("uid:7"), on_logout, &w, &w.op,
+    return px_logout(w.logins, w.rig.scope, PX_LIT("svc"), (px_str){0}, PX_LIT("uid:7"), on_logout, &w, &w.op,
                      &err);
 }
 
@@ -74,7 +74,7 @@ static void test_logout(void **ignored) {
     w.access = "access-1";
     assert_int_equal(log_out(), 0);
     turn();
-    px_logins_end(&w.auth);
+    auth_closes();
     assert_false(w.ask.there || w.logged_out);
     pass(0);
     assert_true(w.logged_out && !w.revoked);

@@ -30,9 +30,9 @@ static void played_cancel(struct px_op *op) {
 }
 static const struct px_op_kind played_kind = {"test/login", played_cancel};
 
-int px_login_about(struct px_grants *grants, px_str service, px_str identity, struct px_login_about *ret,
+int px_login_about(struct px_logins *logins, px_str service, px_str identity, struct px_login_about *ret,
                    struct px_err *err) {
-    assert_non_null(grants);
+    assert_non_null(logins);
     if (!px_str_is(service, "svc") || (identity.n && !px_str_is(identity, "user")))
         return px_err_set(err, -ENOENT, "there is no such service");
     *ret = (struct px_login_about){.identity = PX_LIT("user"), .per_principal = played.per_principal};
@@ -41,9 +41,9 @@ int px_login_about(struct px_grants *grants, px_str service, px_str identity, st
     return 0;
 }
 
-int px_login_start(struct px_grants *grants, struct px_scope *scope, const struct px_login_req *req,
+int px_login_start(struct px_logins *logins, struct px_scope *scope, const struct px_login_req *req,
                    px_login_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    (void)grants;
+    (void)logins;
     if (played.start_error)
         return px_err_set(err, played.start_error, "not so");
     played.cb = cb;
@@ -64,9 +64,9 @@ int px_login_redirected(struct px_op *op, px_str query, struct px_err *err) {
     return px_str_starts(query, PX_LIT("code=good")) ? 0 : px_err_set(err, -EINVAL, "not to this login");
 }
 
-int px_logout(struct px_grants *grants, struct px_scope *scope, px_str service, px_str identity,
+int px_logout(struct px_logins *logins, struct px_scope *scope, px_str service, px_str identity,
               px_str principal, px_logout_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    (void)grants, (void)service, (void)identity;
+    (void)logins, (void)service, (void)identity;
     if (played.start_error)
         return px_err_set(err, played.start_error, "nobody is logged in");
     px_str_copy(played.principal, sizeof played.principal, principal);
@@ -101,6 +101,7 @@ static void open(struct fix *f) {
     fix_open(f);
     played = (struct played){0};
     f->mcp->grants = (struct px_grants *)(void *)&grants;
+    f->mcp->logins = (struct px_logins *)(void *)&grants;
     fake_item(PX_LIST_TOOLS, "svc_t", "hold", NULL);
 }
 

@@ -220,6 +220,7 @@ static void test_failures(void **state) {
     played.start_error = -ENOENT;
     wire_is(fix_ask(&f, OWN("5", "logout", "{\"service\":\"svc\"}")), "/error/code", "1004");
     f.mcp->grants = NULL;
+    f.mcp->logins = NULL;
     wire_is(fix_ask(&f, OWN("6", "login", "{\"service\":\"svc\"}")), "/error/code", "1012");
     wire_is(fix_ask(&f, OWN("6", "status", "{}")), "/error/code", "1012");
     fix_close(&f);

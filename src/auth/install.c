@@ -1,3 +1,4 @@
+#include "auth/identity.h"
 #include "auth/private.h"
 #include "base/crash.h"
 #include "base/log.h"

@@ -1,18 +1,25 @@
-/* private.h: what the files of grants share; README.md has the states, and what each instant of a crash leaves.
- *   grants    the table; opening and closing px_auths     install   how a login's grant comes and goes
- *   grant     one grant: its tokens, its states           record    a grant's record in the vault
- *   due       when a grant is refreshed; how many at once refresh   from the beginning of a refresh to its commit
- *   wait      who waits for a token                       fetch, app   what is asked, by kind
- *   status    grants, for people */
+/* private.h: what the files of grants share, from the lowest up: each calls those above it in this list, and what comes back up comes from the loop (a timer, an answer, a
+ * commit), or through a function that was given along. README.md has the states, and what each instant of a crash leaves.
+ *
+ *   tokens     a grant's tokens, the headers that calls send (tokens.h)
+ *   grant      one grant: what it has, what becomes of it
+ *   record     a grant's record in the vault
+ *   due, lane  when a grant is to be refreshed; how many are at once
+ *   wait       who waits for a token
+ *   refresh    from the timer to the commit
+ *   entry      a grant comes into the table, and goes out of it
+ *   holder     whose grant it is: in memory, from the vault, or new
+ *   identity   a px_auth: opened, closed, found (identity.h)
+ *   look       what a caller gets                 verdict   what the upstream said of a token
+ *   install    how a login's grant comes and goes status    grants, for people
+ *   table      all of it: created, destroyed */
 #ifndef PX_AUTH_PRIVATE_H
 #define PX_AUTH_PRIVATE_H
 
 #include "auth/app.h"
-#include "auth/identity.h"
-#include "base/locked.h"
+#include "auth/grants.h"
+#include "auth/tokens.h"
 #include "base/map.h"
-#include "base/redact.h"
-#include "reactor/timer.h"
 
 enum {
     PX_GRANTS_MAX = 10000,     /* in memory, of those that the vault has */
@@ -35,25 +42,6 @@ enum px_grant_state {
     PX_GRANT_ASKING,    /* the request is */
     PX_GRANT_COMMITTING, /* the answer is on its way into the vault; `stuck`: it did not get there, and goes again */
     PX_GRANT_INVALID /* the provider does not take it any more: a person is needed */
-};
-
-/* What a call sends: prefix and access token, locked. It is borrowed until the loop turns, so it stays for that long when it is replaced; and
- * for as long as somebody keeps it. */
-struct px_header {
-    struct px_list_node node; /* replaced: in grants->retired, ->retired_before, or ->kept */
-    unsigned keeps;
-    bool replaced;
-    struct px_grants *grants;
-    px_str value;
-    size_t secret_at; /* where the token begins in it */
-};
-/* Locked, registered for redaction. Times by both clocks: a token has expired when either says so. */
-struct px_tokens {
-    px_str access, refresh;
-    px_str previous;            /* the refresh token before that one, until the access token has worked */
-    struct px_header *header;   /* NULL: not made yet */
-    int64_t got_ms, expires_ms; /* wall; expires 0: not said */
-    uint64_t got_ns, expires_ns;
 };
 
 struct px_auth {
@@ -118,9 +106,9 @@ struct px_grants {
     uint64_t random;
     struct px_grants_stats stats;
 
-    struct px_list_node retired, retired_before, kept; /* headers */
-    struct px_timer retire;
+    struct px_headers headers;
 
+    void (*begin)(struct px_grant *grant); /* whose turn it is */
     struct px_map lanes;
     struct px_list_node ring; /* lanes where something is queued */
     struct px_work pump;
@@ -137,43 +125,23 @@ struct px_grants {
     unsigned n_waiters;
 };
 
-/* ---- install.c ---- */
-/** Those that no commit came for: the host is ending. */
-void px_installs_end(struct px_grants *grants);
-
 /* ---- grant.c ---- */
-/** In no table yet. NULL: no memory. */
-struct px_grant *px_grant_draft(struct px_auth *auth, px_str key, px_str principal, px_str owner, bool kept);
-/** Into the table, in place of the one of that name, and attached. -ENOSPC, -ENOMEM: it is as it was. */
-PX_MUSTCHECK int px_grant_enter(struct px_grant *grant, struct px_auth *auth);
-void px_grant_draft_free(struct px_grant *grant);
-/** A new one, in the table, attached. NULL: no memory, no room. */
-struct px_grant *px_grant_make(struct px_auth *auth, px_str key, px_str principal, px_str owner, bool kept);
-/** Out of the table, and gone; what is in flight is cut off, who waits looks again. */
-void px_grant_free(struct px_grant *grant);
-void px_grant_attach(struct px_grant *grant, struct px_auth *auth); /* NULL: detach */
-void px_grant_touch(struct px_grant *grant);
+int64_t px_grants_wall_ms(const struct px_grants *grants);
+uint64_t px_grants_random(struct px_grants *grants, uint64_t below);
+void px_auth_ref(struct px_auth *auth);
+void px_auth_unref(struct px_auth *auth);
+/** px_tokens_left of its tokens, now. */
+uint64_t px_grant_left(const struct px_grant *grant);
+/** px_tokens_header, with the prefix that is configured. */
+PX_MUSTCHECK int px_grant_header(struct px_grant *grant, struct px_tokens *tokens);
 bool px_grant_busy(const struct px_grant *grant);
-/** How long its token lives, by the clock that says less; 0: it has none, or it has expired; UINT64_MAX: nobody said. */
-uint64_t px_grant_left(const struct px_grant *grant, const struct px_tokens *tokens);
-uint64_t px_grant_life(const struct px_tokens *tokens);
 /** The specification that it is attached to is the one that it was made with. */
 bool px_grant_fits(const struct px_grant *grant, const struct px_auth *auth);
 void px_grant_words(struct px_grant *grant, px_str words);
-void px_header_drop(struct px_header **header);
-void px_headers_init(struct px_grants *grants);
-void px_headers_finish(struct px_grants *grants);
 /** Take these (pending) into use. */
 void px_grant_adopt(struct px_grant *grant);
-int px_grant_header(struct px_grant *grant, struct px_tokens *tokens);
-void px_tokens_drop(struct px_tokens *tokens);
-/** For px_redact_drop; absent of an empty one. -ENOMEM, -ENOSPC. */
-PX_MUSTCHECK int px_token_keep(px_str *to, px_str value);
-/** By both clocks, from when they were asked for (the answer may have come late: the machine may have slept). -1: not said. */
-void px_tokens_live(struct px_tokens *tokens, int64_t since_ms, uint64_t since_ns, int64_t expires_in_s);
 /** It needs a person: said once. `client`: an administrator. */
 void px_grant_invalid(struct px_grant *grant, px_str words, bool client);
-uint64_t px_grants_random(struct px_grants *grants, uint64_t below);
 
 /* ---- record.c ---- */
 /** Into a new grant. -EBADMSG: it is not one, or another's. */
@@ -189,21 +157,25 @@ void px_due_init(struct px_grants *grants);
 void px_due_finish(struct px_grants *grants);
 /** Arm the timer for what is next: a refresh ahead of expiry, or the next try. */
 void px_due_arm(struct px_grant *grant);
-/** Refresh it, when there is room. `urgent`: somebody waits. */
-void px_due_queue(struct px_grant *grant, bool urgent);
-/** It is not queued, or in flight, any more. */
-void px_due_leave(struct px_grant *grant);
 
-/* ---- refresh.c ---- */
-/** There is room. */
-void px_refresh_begin(struct px_grant *grant);
-void px_refresh_stop(struct px_grant *grant);
-/** The commit that did not get through, again. */
-void px_refresh_commit(struct px_grant *grant);
-/** px_fetch_is_local: a new token, signed here and now. */
-PX_MUSTCHECK int px_refresh_local(struct px_grant *grant, struct px_err *err);
+/* ---- lane.c ---- */
+/** `begin`: a grant that was queued has its turn. */
+void px_lanes_init(struct px_grants *grants, void (*begin)(struct px_grant *grant));
+void px_lanes_finish(struct px_grants *grants);
+/** Refresh it, when there is room. `urgent`: somebody waits. */
+void px_lane_queue(struct px_grant *grant, bool urgent);
+/** It is not queued, or in flight, any more. */
+void px_lane_leave(struct px_grant *grant);
 
 /* ---- wait.c ---- */
+/** What a caller gets from a grant as it is. 1: a token; 0: wait; -EACCES: *ret_error says why there is none. */
+typedef int (*px_look_fn)(struct px_grant *grant, struct px_auth *auth, struct px_arena *arena,
+                          struct px_token *ret_token, struct px_error *ret_error);
+void px_wait_init(struct px_grants *grants);
+/** `look` is asked again whenever the grant settles. -ENOSPC: too many wait. */
+PX_MUSTCHECK int px_wait_add(struct px_grant *grant, struct px_auth *auth, struct px_scope *scope,
+                             uint64_t deadline_ns, px_look_fn look, px_auth_cb cb, void *user,
+                             struct px_op **ret_op);
 /** Who waits for this grant is to look again. */
 void px_wait_settle(struct px_grant *grant);
 /** The grant goes away: who waits for it is told so. */
@@ -211,13 +183,37 @@ void px_wait_lost(struct px_grant *grant);
 /** Who waits for the one waits for the other. */
 void px_wait_move(struct px_grant *from, struct px_grant *to);
 void px_wait_closed(struct px_auth *auth);
-void px_wait_init(struct px_grants *grants);
+/** Of a call that was not made. */
+void px_wait_error(struct px_error *ret, int code, uint32_t flags, px_str message, px_str advice);
 
-/* ---- grants.c ---- */
-int64_t px_grants_wall_ms(const struct px_grants *grants);
-void px_auth_ref(struct px_auth *auth);
-void px_auth_unref(struct px_auth *auth);
+/* ---- refresh.c ---- */
+/** The timer: user is a grant. */
+void px_refresh_due(void *user);
+/** There is room. */
+void px_refresh_begin(struct px_grant *grant);
+void px_refresh_stop(struct px_grant *grant);
+/** px_fetch_is_local: a new token, signed here and now. */
+PX_MUSTCHECK int px_refresh_local(struct px_grant *grant, struct px_err *err);
+
+/* ---- entry.c ---- */
+/** In no table yet. NULL: no memory. */
+struct px_grant *px_grant_draft(struct px_auth *auth, px_str key, px_str principal, px_str owner, bool kept);
+void px_grant_draft_free(struct px_grant *grant);
+/** Into the table, in place of the one of that name, and attached. -ENOSPC, -ENOMEM: it is as it was. */
+PX_MUSTCHECK int px_grant_enter(struct px_grant *grant, struct px_auth *auth);
+/** Out of the table, and gone; what is in flight is cut off, who waits looks again. */
+void px_grant_free(struct px_grant *grant);
+void px_grant_attach(struct px_grant *grant, struct px_auth *auth); /* NULL: detach */
+void px_grant_touch(struct px_grant *grant);
+
+/* ---- holder.c ---- */
 /** The grant of this holder: in memory, from the vault, or (kinds without a login) new. NULL: none; *ret_r: 0, -ENOMEM. */
 struct px_grant *px_grants_of(struct px_auth *auth, const struct px_holder *who, int *ret_r);
+/** Those of an identity that the vault has. -ENOMEM. */
+PX_MUSTCHECK int px_grants_load(struct px_auth *auth);
+
+/* ---- install.c ---- */
+/** Those that no commit came for: the host is ending. */
+void px_installs_end(struct px_grants *grants);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 /* Its scope, its place in the queue, its hold on the px_auth. Safe inside any of its callbacks. */
 static void leave(struct px_grant *grant) {
     struct px_auth *using = px_take(&grant->using);
-    px_due_leave(grant);
+    px_lane_leave(grant);
     px_scope_close(&grant->scope);
     grant->tried_previous = false;
     if (using)
@@ -94,7 +94,7 @@ static void in_use(struct px_grant *grant) {
     px_grant_adopt(grant);
     grant->stuck = false;
     grant->grants->stats.refreshes++;
-    if (!px_grant_left(grant, &grant->tokens)) { /* whoever waits would ask for the next one, without end */
+    if (!px_grant_left(grant)) { /* whoever waits would ask for the next one, without end */
         grant->failures = failures;
         put_off(grant, PX_LIT("the provider's tokens live for less time than it takes to get one"), false,
                 false, -1);
@@ -127,7 +127,7 @@ static void commit_failed(struct px_grant *grant, int status) {
     uint64_t ms = PX_MIN((uint64_t)1000 << PX_MIN(grant->commits, 6u), (uint64_t)CAP_MS);
     grant->commits++;
     grant->retry_ns = px_loop_now(grant->grants->opts.loop) + ms * PX_MS;
-    px_due_leave(grant); /* others may go on meanwhile */
+    px_lane_leave(grant); /* others may go on meanwhile */
     px_due_arm(grant);
     px_wait_settle(grant);
 }
@@ -142,7 +142,7 @@ static void on_committed(void *user, int status) {
     in_use(grant);
 }
 
-void px_refresh_commit(struct px_grant *grant) {
+static void commit(struct px_grant *grant) {
     int64_t begun = grant->begun_ms;
     if (!grant->scope) /* the host is ending */
         return;
@@ -194,7 +194,7 @@ static void on_answer(void *user, const struct px_ask_answer *answer) {
         px_crash_point("refresh/answered");
         int r = take_tokens(grant, answer);
         if (r == 0 && grant->kept) {
-            px_refresh_commit(grant);
+            commit(grant);
         } else if (r == 0) {
             grant->refreshed_ms = grant->pending.got_ms;
             in_use(grant);
@@ -274,6 +274,20 @@ void px_refresh_begin(struct px_grant *grant) {
     r = px_record_put(grant, &grant->tokens, grant->scope, on_begun, grant);
     if (r)
         on_begun(grant, r);
+}
+
+/* ---- when it is due ---- */
+
+void px_refresh_due(void *user) {
+    struct px_grant *grant = user;
+    if (grant->stuck)
+        commit(grant);
+    if (!grant->auth || px_grant_busy(grant))
+        return;
+    /* What can be had again at any time is refreshed only while somebody uses it. */
+    if (!grant->kept && !grant->used && !grant->failures)
+        return;
+    px_lane_queue(grant, false);
 }
 
 /* ---- a token that is signed here ---- */

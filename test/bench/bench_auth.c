@@ -2,7 +2,7 @@
  * a call pays for its token. */
 #include "auth/grants.h"
 #include "auth/login.h"
-#include "auth/private.h"
+#include "auth/identity.h"
 #include "base/log.h"
 #include "support/clock.h"
 #include <stdio.h>

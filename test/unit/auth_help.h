@@ -5,6 +5,7 @@
 #include "jwt_help.h"
 #include "reactor_help.h"
 
+#include "auth/identity.h"
 #include "auth/private.h"
 #include "auth/spec.h"
 #include "base/locked.h"

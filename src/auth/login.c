@@ -244,37 +244,6 @@ static void on_life(void *user) {
 
 /* ---- the request ---- */
 
-static struct px_auth *find(struct px_grants *grants, px_str service, px_str identity, struct px_err *err) {
-    struct px_auth *auth = px_auth_find(grants, service, identity);
-    if (!auth && identity.n)
-        px_err_set(err, -ENOENT, "service \"" PX_FMT "\" has no identity \"" PX_FMT "\" with a login",
-                   PX_ARG(service), PX_ARG(identity));
-    else if (!auth)
-        px_err_set(err, -ENOENT,
-                   "service \"" PX_FMT
-                   "\" has no login: it has failed (plexus status says why), or its `auth` is "
-                   "not of kind oauth2",
-                   PX_ARG(service));
-    return auth;
-}
-
-static int check_flow(const struct px_provider *provider, px_str service, bool device, struct px_err *err) {
-    const struct px_auth_spec *spec = &provider->spec;
-    if (!px_provider_has_login(provider))
-        return px_err_set(err, -EINVAL, PX_FMT " needs no login: the host gets its tokens by itself",
-                          PX_ARG(service));
-    if (device && !spec->device_url.n && !spec->issuer.n)
-        return px_err_set(err, -EINVAL,
-                          PX_FMT " has no device flow: neither device_url nor issuer is configured",
-                          PX_ARG(service));
-    if (!device && !spec->authorization_url.n && !spec->issuer.n)
-        return px_err_set(err, -EINVAL,
-                          PX_FMT " has no login with a browser: neither authorization_url nor issuer is "
-                                 "configured",
-                          PX_ARG(service));
-    return 0;
-}
-
 static bool has_scope(px_str scopes, const char *name) {
     px_str wanted = px_str_of(name);
     while (scopes.n) {
@@ -334,13 +303,13 @@ static int has_room(const struct px_logins *all, bool own, px_str principal, uin
 
 int px_login_start(struct px_logins *logins, struct px_scope *scope, const struct px_login_req *req,
                    px_login_cb cb, void *user, struct px_op **ret_op, struct px_err *err) {
-    struct px_auth *auth = find(logins->grants, req->service, req->identity, err);
-    if (!auth)
-        return -ENOENT;
+    struct px_auth *auth = NULL;
+    bool device = req->device;
+    int r = px_login_find(logins, req->service, req->identity, &device, &auth, err);
+    if (r)
+        return r;
     struct px_provider *provider = px_auth_provider(auth);
-    bool device = req->device || provider->spec.flow == PX_FLOW_DEVICE;
-    int r = check_flow(provider, req->service, device, err);
-    if (!r && !device)
+    if (!device)
         r = px_login_redirect_check(&provider->spec, req->redirect_uri, err);
     if (!r && provider->spec.per_principal && !req->principal.n)
         r = px_err_set(err, -EINVAL, "a login that is one principal's own needs to know whose");
@@ -375,23 +344,5 @@ int px_login_start(struct px_logins *logins, struct px_scope *scope, const struc
     px_timer_arm_in(&login->life, PX_LOGIN_LIFE_MS * PX_MS);
     px_work_post(scope->loop, &login->go);
     *ret_op = &login->op;
-    return 0;
-}
-
-int px_login_about(struct px_logins *logins, px_str service, px_str identity, struct px_login_about *ret,
-                   struct px_err *err) {
-    struct px_auth *auth = find(logins->grants, service, identity, err);
-    if (!auth)
-        return -ENOENT;
-    const struct px_auth_spec *spec = &px_auth_provider(auth)->spec;
-    bool device = spec->flow == PX_FLOW_DEVICE;
-    int r = check_flow(px_auth_provider(auth), service, device, err);
-    if (r)
-        return r;
-    *ret = (struct px_login_about){.identity = px_auth_identity(auth),
-                                   .device = device,
-                                   .per_principal = spec->per_principal,
-                                   .redirect_port = spec->redirect_port,
-                                   .redirect_path = spec->redirect_path};
     return 0;
 }

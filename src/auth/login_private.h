@@ -1,6 +1,7 @@
 /* login_private.h: what the files of logins share.
- *   login         beginning and end, what both flows do with the tokens     login_code    the browser's way
- *   login_device  the code that is typed in elsewhere                       logout        forgetting and revoking */
+ *   login         beginning and end, what both flows do with the tokens     login_about   whether there is one
+ *   login_code    the browser's way                                         login_device  the code that is typed in elsewhere
+ *   logout        forgetting and revoking */
 #ifndef PX_AUTH_LOGIN_PRIVATE_H
 #define PX_AUTH_LOGIN_PRIVATE_H
 
@@ -83,6 +84,11 @@ void px_login_ask(struct px_login *login, px_str url, const px_pair *params, siz
 void px_login_step_end(struct px_login *login);
 /** Tokens came: whose are they? Then keep them. */
 void px_login_tokens(struct px_login *login, const struct px_ask_answer *answer);
+
+/* ---- login_about.c ---- */
+/** *device: asked for; becomes true where the specification knows only that. Errors of px_login_start. */
+PX_MUSTCHECK int px_login_find(struct px_logins *logins, px_str service, px_str identity, bool *device,
+                               struct px_auth **ret, struct px_err *err);
 
 /* ---- login_code.c ---- */
 /** The endpoints are known. */

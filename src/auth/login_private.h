@@ -1,6 +1,7 @@
 /* login_private.h: what the files of logins share.
- *   login         beginning and end, what both flows do with the tokens     login_about   whether there is one
- *   login_code    the browser's way                                         login_device  the code that is typed in elsewhere
+ *   login         one that goes on: its steps, its end, what both flows do with the tokens
+ *   login_code    the browser's way                    login_device  the code that is typed in elsewhere
+ *   login_about   whether there is one                 login_start   all of them; one begins
  *   logout        forgetting and revoking */
 #ifndef PX_AUTH_LOGIN_PRIVATE_H
 #define PX_AUTH_LOGIN_PRIVATE_H
@@ -70,6 +71,8 @@ struct px_login {
 };
 
 /* ---- login.c ---- */
+/** It is gone. Texts in its scope can be read until the loop turns. */
+void px_login_release(struct px_login *login);
 /** DONE, FAILED: the login is gone afterwards. */
 void px_login_fail(struct px_login *login, int32_t code, const char *advice, const char *format, ...)
     PX_PRINTF(4, 5);

@@ -1,8 +1,8 @@
 /* 1,000 grants over an hour of made-up time, at a provider that answers at once and a vault that costs nothing: what a refresh costs, how they spread, and what
  * a call pays for its token. */
 #include "auth/grants.h"
-#include "auth/login.h"
 #include "auth/identity.h"
+#include "auth/login.h"
 #include "base/log.h"
 #include "support/clock.h"
 #include <stdio.h>

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -86,6 +87,35 @@ static inline void no_children(void) {
     siginfo_t info = {0};
     assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1);
     assert_int_equal(errno, ECHILD);
+}
+
+static inline int set_up(void **state) {
+    struct rig *rig = calloc(1, sizeof *rig);
+    rig_open(rig, false);
+    *state = rig;
+    return 0;
+}
+
+static inline int tear_down(void **state) {
+    struct rig *rig = *state;
+    assert_int_equal(px_children_alive(rig->loop), 0);
+    rig_close(rig);
+    no_children();
+    free(rig);
+    return 0;
+}
+
+/* Nothing is called back once it is cancelled, and nothing is left of it. */
+static inline void is_over(struct kid *kid) {
+    size_t out = kid->out.n, err = kid->err.n;
+    unsigned exits = kid->exits;
+    UNTIL(kid->rig->loop, px_children_alive(kid->rig->loop) == 0);
+    let_pass(kid->rig->loop, 5 * PX_MS);
+    assert_int_equal(kid->out.n, out);
+    assert_int_equal(kid->err.n, err);
+    assert_int_equal(kid->exits, exits);
+    no_children();
+    kid_finish(kid);
 }
 
 #endif

@@ -101,4 +101,9 @@ static inline void pass_time(struct guard_rig *g, uint64_t ns) {
     settle(g);
 }
 
+static inline struct px_quota nothing_said(void) {
+    return (struct px_quota){
+        .limit = -1, .remaining = -1, .reset_ms = -1, .restore_milli = -1, .retry_after_ms = -1, .cost = -1};
+}
+
 #endif

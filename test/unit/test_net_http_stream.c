@@ -87,12 +87,12 @@ static void holds_back(void **state) {
     ask_req(&w, &g,
             (struct px_http_req){.url = px_str_of(web_url(url, &p, "/")),
                                  .frame = PX_HTTP_RAW,
-                                 .timeouts = {.idle_ns = 100 * PX_MS}});
+                                 .timeouts = {.idle_ns = 400 * PX_MS}});
     UNTIL(w.rig.loop, g.heads);
     uint64_t before = 0;
     for (int same = 0; same < 5; same = p.sent == before ? same + 1 : 0) {
         before = p.sent;
-        let_pass(w.rig.loop, 50 * PX_MS); /* also longer than idle */
+        let_pass(w.rig.loop, 100 * PX_MS); /* also longer than idle */
     }
     assert_int_equal(g.pieces, 0);
     assert_true(p.sent < SIZE / 2);

@@ -281,8 +281,8 @@ def test_a_browser_is_opened_on_a_screen_only(cli, host, tmp_path):
 def test_status(cli, host):
     now = int(time.time() * 1000)
     grants = [{"service": "mail", "identity": "user", "kind": "oauth2", "holder": None, "account": "alice\x1b[31m",
-               "state": "fresh", "scopes": ["read", "write"], "expires_unix_ms": now + 3600500,
-               "last_refresh_unix_ms": now - 61000, "next_refresh_unix_ms": now + 3300500, "error": None},
+               "state": "fresh", "scopes": ["read", "write"], "expires_unix_ms": now + 5400000,
+               "last_refresh_unix_ms": now - 61000, "next_refresh_unix_ms": now + 3330000, "error": None},
               {"service": "crm", "identity": "user", "kind": "oauth2", "holder": "uid:7", "account": None,
                "state": "needs_person", "scopes": "a b", "expires_unix_ms": None, "last_refresh_unix_ms": None,
                "next_refresh_unix_ms": None, "error": "the provider refused the refresh token"}]

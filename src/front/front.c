@@ -1,20 +1,23 @@
 #include "front/front.h"
 #include "base/log.h"
 #include "front/conn.h"
+#include "state/state.h"
 #include <fcntl.h>
 #include <stdio.h>
 
-/* Before the state files commit: what is closed here writes rows. */
-enum { FLUSH_ORDER = 500, FLUSHES_A_TURN = 256 };
+/* After the state files have committed: the outcome of a write whose answer is told stands on record, with the answer for whoever repeats it. */
+enum { FLUSH_ORDER = PX_STATE_HOOK_ORDER + 500, FLUSHES_A_TURN = 256 };
 
 static void flush(void *user) {
     struct px_front *front = user;
+    size_t connections = front->stats.connections;
     for (int i = 0; i < FLUSHES_A_TURN && !px_list_empty(&front->dirty); i++) {
         struct px_conn *conn = px_list_entry(front->dirty.next, struct px_conn, in_dirty);
         px_list_remove(&conn->in_dirty);
         px_conn_flush(conn);
     }
-    if (!px_list_empty(&front->dirty))
+    /* What was closed has written rows, which the next turn commits. */
+    if (!px_list_empty(&front->dirty) || front->stats.connections != connections)
         px_work_post(front->loop, &front->wake);
 }
 

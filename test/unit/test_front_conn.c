@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "state/state.h"
 #include "support/front_fixture.h"
 
 static void test_who_is_there(void **state) {
@@ -24,6 +25,43 @@ static void test_who_is_there(void **state) {
     assert_int_equal(fake.n_sessions, 0);
     assert_int_equal(fix_stats(&f).connections, 0);
     assert_int_equal(fix_stats(&f).accepted, 1);
+    fix_close(&f);
+}
+
+struct commit {
+    int fd;
+    bool told; /* before it */
+};
+
+static bool arrived(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void on_commit(void *user) {
+    struct commit *commit = user;
+    commit->told |= arrived(commit->fd);
+}
+
+/* What a planner is told stands in the state files. */
+static void test_answers_come_after_the_commit(void **state) {
+    struct fix f;
+    struct planner p;
+    int turns = 0;
+    (void)state;
+    fix_open(&f);
+    planner_open(&f, &p);
+    struct commit commit = {.fd = p.fd};
+    struct px_hook hook = {
+        .name = "test/commit", .order = PX_STATE_HOOK_ORDER, .fn = on_commit, .user = &commit};
+    px_hook_add(f.loop, &hook);
+    planner_send(&p, CALL("1", "svc_echo"));
+    while (!arrived(p.fd) && turns++ < 10)
+        fix_turn(&f);
+    assert_true(arrived(p.fd) && !commit.told);
+    px_hook_remove(&hook);
+    wire_is(planner_next(&p), "/id", "1");
+    planner_close(&p);
     fix_close(&f);
 }
 
@@ -395,6 +433,7 @@ static void test_a_byte_a_second(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_is_there),
+        cmocka_unit_test(test_answers_come_after_the_commit),
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_a_large_line),
         cmocka_unit_test(test_fairness),

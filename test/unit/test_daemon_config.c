@@ -339,12 +339,12 @@ static void the_network(void **state) {
     px_config_destroy(&c);
     c = good(
         "{\"network\":{\"dns_servers\":[\"192.0.2.1\",\"127.0.0.1:5353\",\"::1\",\"[2001:db8::1]:54\"],"
-        "\"hosts_file\":\"/etc/hosts\",\"ca_file\":\"/etc/passwd\",\"proxy\":\"http://proxy.example:3128\",\"max_requests\":9},"
+        "\"hosts_file\":\"/etc/group\",\"ca_file\":\"/etc/passwd\",\"proxy\":\"http://proxy.example:3128\",\"max_requests\":9},"
         "\"services\":{\"a\":{\"plugin\":\"x\"},\"b\":{\"plugin\":\"x\",\"network\":{\"proxy\":null,\"allow_private\":true}},"
-        "\"c\":{\"plugin\":\"x\",\"network\":{\"proxy\":\"https://other.example\",\"ca_file\":\"/etc/hosts\","
+        "\"c\":{\"plugin\":\"x\",\"network\":{\"proxy\":\"https://other.example\",\"ca_file\":\"/etc/group\","
         "\"client_cert\":\"/etc/passwd\",\"client_key\":\"/etc/group\"}}}}");
     assert_string_equal(c->network.dns_servers, "192.0.2.1:53,127.0.0.1:5353,[::1]:53,[2001:db8::1]:54");
-    assert_string_equal(c->network.hosts_file, "/etc/hosts");
+    assert_string_equal(c->network.hosts_file, "/etc/group");
     assert_string_equal(c->network.ca_file, "/etc/passwd");
     assert_int_equal(c->network.max_requests, 9);
     assert_true(px_str_is(c->confs[0].network.proxy, "http://proxy.example:3128"));
@@ -352,7 +352,7 @@ static void the_network(void **state) {
     assert_null(c->confs[1].network.proxy.p);
     assert_true(c->confs[1].network.allow_private);
     assert_true(px_str_is(c->confs[2].network.proxy, "https://other.example"));
-    assert_string_equal(c->confs[2].network.ca_file, "/etc/hosts");
+    assert_string_equal(c->confs[2].network.ca_file, "/etc/group");
     assert_string_equal(c->confs[2].network.cert_file, "/etc/passwd");
     assert_string_equal(c->confs[2].network.key_file, "/etc/group");
     px_config_destroy(&c);

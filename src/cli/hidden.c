@@ -10,11 +10,14 @@ static void prompt(struct px_cli *cli, const char *words) {
     fflush(cli->err.file);
 }
 
-/* To the end of the file; on a terminal, to the end of the line. Everything beyond `cap` is left. */
+/* To the end of the file; on a terminal, to the end of the line. Everything beyond `cap` is left. A Ctrl-C right after the prompt must not
+ * fall between the look at the flag and the read: the wait sees it. */
 static ssize_t read_all(char *to, size_t cap, bool line) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     size_t n = 0;
     while (n < cap && !(line && n && to[n - 1] == '\n')) {
-        ssize_t got = read(STDIN_FILENO, to + n, cap - n);
+        bool broken = line && px_interrupt_poll(&input, 1, NULL) < 0;
+        ssize_t got = broken ? -1 : read(STDIN_FILENO, to + n, cap - n);
         if (got < 0 && (errno != EINTR || px_interrupted()))
             return -1;
         if (got == 0)

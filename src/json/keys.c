@@ -3,14 +3,21 @@
 
 enum { FEW = 16 }; /* up to here keys are compared with each other */
 
+struct px_key_slot {
+    uint32_t hash, key; /* key: its index and 1; 0: free */
+};
+
 void px_json_keys_init(struct px_json_keys *keys, px_str text) {
     keys->text = text;
     keys->list = keys->own;
     keys->n = 0;
     keys->room = PX_KEYS_OWN;
+    keys->slots = NULL;
 }
 
 void px_json_keys_finish(struct px_json_keys *keys) {
+    free(keys->slots);
+    keys->slots = NULL;
     if (keys->list != keys->own)
         free(keys->list);
 }
@@ -129,33 +136,48 @@ static int check_few(const struct px_json_keys *keys, const struct px_key *list,
     return 0;
 }
 
-static int check_many(const struct px_json_keys *keys, const struct px_key *list, size_t n, size_t *ret_at) {
+static int begin_many(struct px_json_keys *keys, size_t n) {
     size_t room = 64;
     while (room < 2 * n)
         room *= 2;
-    struct slot {
-        uint32_t hash, key; /* key: its index and 1; 0: free */
-    } *slots = calloc(room, sizeof *slots);
-    if (!slots)
-        return -ENOMEM;
-    int r = 0;
-    for (size_t i = 0; i < n && !r; i++) {
+    keys->slots = calloc(room, sizeof *keys->slots);
+    keys->n_slots = room;
+    keys->looked_at = 0;
+    return keys->slots ? 0 : -ENOMEM;
+}
+
+static int check_many(struct px_json_keys *keys, const struct px_key *list, size_t n, size_t most,
+                      size_t *ret_at) {
+    int r = keys->slots ? 0 : begin_many(keys, n);
+    size_t from = keys->looked_at, to = r ? 0 : from + PX_MIN(most, n - from), last = keys->n_slots - 1;
+    struct px_key_slot *slots = keys->slots;
+    for (size_t i = from; i < to && !r; i++) {
         uint64_t h = hash(keys, &list[i]);
         uint32_t high = (uint32_t)(h >> 32);
-        size_t at = h & (room - 1);
-        for (; slots[at].key && !r; at = (at + 1) & (room - 1)) {
+        size_t at = h & last;
+        for (; slots[at].key && !r; at = (at + 1) & last) {
             if (slots[at].hash == high && same(keys, &list[slots[at].key - 1], &list[i]))
                 r = twice(&list[i], ret_at);
         }
-        slots[at] = (struct slot){high, (uint32_t)i + 1};
+        slots[at] = (struct px_key_slot){high, (uint32_t)i + 1};
     }
-    free(slots);
+    keys->looked_at = to;
+    if (!r && to < n)
+        return 1;
+    free(keys->slots);
+    keys->slots = NULL;
+    return r;
+}
+
+int px_json_keys_close_some(struct px_json_keys *keys, size_t first, size_t most, size_t *ret_at) {
+    const struct px_key *list = keys->list + first;
+    size_t n = keys->n - first;
+    int r = n <= FEW ? check_few(keys, list, n, ret_at) : check_many(keys, list, n, most, ret_at);
+    if (r != 1)
+        keys->n = first;
     return r;
 }
 
 int px_json_keys_close(struct px_json_keys *keys, size_t first, size_t *ret_at) {
-    const struct px_key *list = keys->list + first;
-    size_t n = keys->n - first;
-    keys->n = first;
-    return n <= FEW ? check_few(keys, list, n, ret_at) : check_many(keys, list, n, ret_at);
+    return px_json_keys_close_some(keys, first, SIZE_MAX, ret_at);
 }

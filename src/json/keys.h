@@ -18,6 +18,8 @@ struct px_json_keys {
     px_str text; /* all of it; under 2 GiB */
     struct px_key *list;
     size_t n, room;
+    struct px_key_slot *slots; /* of the object that is being looked through; NULL: none is */
+    size_t n_slots, looked_at;
     struct px_key own[PX_KEYS_OWN];
 };
 
@@ -29,6 +31,9 @@ PX_MUSTCHECK static inline int px_json_keys_add(struct px_json_keys *keys, px_st
 /** An object ends, whose keys begin at `first` (what keys->n was): forget them. -EEXIST: one stood there before, and *ret_at is
  *  where its quote is; -ENOMEM. */
 PX_MUSTCHECK int px_json_keys_close(struct px_json_keys *keys, size_t first, size_t *ret_at);
+/** The same; 1: there are many, some `most` of them were looked at, and it must be called again. */
+PX_MUSTCHECK int px_json_keys_close_some(struct px_json_keys *keys, size_t first, size_t most,
+                                         size_t *ret_at);
 
 /** The keys that are not like most: the list has to grow, it holds escapes, the text ends close behind it. */
 PX_MUSTCHECK int px_json_keys_add_rare(struct px_json_keys *keys, px_str raw, size_t n);

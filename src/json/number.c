@@ -156,8 +156,10 @@ int px_decimal_i64(const struct px_decimal *d, int64_t *ret) {
 
 bool px_number_is_exact(px_str text) {
     struct px_decimal d;
+    if (text.n > CJSON_NUMBER_BYTES)
+        return false;
     px_decimal_read(text, &d);
-    if (text.n > CJSON_NUMBER_BYTES || !px_decimal_is_simple(&d))
+    if (!px_decimal_is_simple(&d))
         return false;
     if (!d.n)
         return !d.negative; /* minus zero loses its sign */

@@ -26,6 +26,17 @@ struct px_json_scan {
 PX_MUSTCHECK int px_json_scan(px_str text, const struct px_json_limits *limits, struct px_json_scan *ret,
                               size_t *ret_at, struct px_err *err);
 
+/* ---- the same in steps, each of which looks at a bounded part of a text that is large ---- */
+
+struct px_json_scanner;
+/** `text` stays where it is until the scanner goes. NULL: no memory. */
+struct px_json_scanner *px_json_scanner_create(px_str text, const struct px_json_limits *limits);
+void px_json_scanner_destroy(struct px_json_scanner *scanner); /* NULL is fine */
+/** Look at about `bytes` more: 1: there is more to look at; else as px_json_scan, with the same results, and no step may follow. What takes longer
+ *  is a run of characters that need no closer look, at some GB/s. */
+PX_MUSTCHECK int px_json_scanner_step(struct px_json_scanner *scanner, size_t bytes, struct px_json_scan *ret,
+                                      size_t *ret_at, struct px_err *err);
+
 /** Whether all of `s` is UTF-8 (RFC 3629: no surrogates, nothing overlong). */
 bool px_utf8_valid(px_str s);
 

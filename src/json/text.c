@@ -38,3 +38,37 @@ bool px_utf8_valid(px_str s) {
     }
     return true;
 }
+
+const char *px_digits_end(const char *p, const char *end) {
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i bytes = px_load16(p); /* signed: what is above 0x7f is below '0' */
+        __m128i no_digit = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8('0')),
+                                        _mm_cmpgt_epi8(bytes, _mm_set1_epi8('9')));
+        unsigned stop = px_flags16(no_digit);
+        if (stop)
+            return p + __builtin_ctz(stop);
+        p += 16;
+    }
+#endif
+    while (p < end && px_is_digit(*p))
+        p++;
+    return p;
+}
+
+const char *px_space_end(const char *p, const char *end) {
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        __m128i bytes = px_load16(p);
+        __m128i blank = _mm_or_si128(px_equal16(bytes, ' '), px_equal16(bytes, '\n'));
+        __m128i other = _mm_or_si128(px_equal16(bytes, '\r'), px_equal16(bytes, '\t'));
+        unsigned stop = px_flags16(_mm_or_si128(blank, other)) ^ 0xffff;
+        if (stop)
+            return p + __builtin_ctz(stop);
+        p += 16;
+    }
+#endif
+    while (p < end && px_is_space(*p))
+        p++;
+    return p;
+}

@@ -117,19 +117,17 @@ static inline bool px_is_space(char c) {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/** Where a run of digits, or of white space, ends; sixteen bytes a step. In text.c. */
+const char *px_digits_end(const char *p, const char *end);
+const char *px_space_end(const char *p, const char *end);
+
 /** Mostly there is none, or one: what a branch foretells costs less than what is computed. */
 static inline const char *px_skip_space(const char *p, const char *end) {
     if (p >= end || (unsigned char)*p > ' ')
         return p;
     if (end - p > 1 && *p == ' ' && (unsigned char)p[1] > ' ')
         return p + 1;
-    while (p < end && px_is_space(*p)) {
-        while (end - p >= 8 && px_load8(p) == PX_ONES * ' ')
-            p += 8;
-        if (p < end && px_is_space(*p))
-            p++;
-    }
-    return p;
+    return px_space_end(p, end);
 }
 
 /** Without the white space around it. */

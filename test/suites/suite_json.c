@@ -1,6 +1,7 @@
 /* Runs JSONTestSuite: y_ must be accepted, n_ refused, i_ (and what has no prefix) may be either. What is accepted must
- * also survive tree, print and scan. The folder holds the cases as files (y_….json), or is the npm package, whose
+ * also survive tree, print and scan; and in steps each gets the same verdict. The folder holds the cases as files (y_….json), or is the npm package, whose
  * data/….js are JSON arrays of {"name", "input"} behind `export default`. */
+#include "support/scan_steps.h"
 #include "json/tree.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -48,6 +49,8 @@ static void run_case(const char *name, px_str input) {
         failed(name, refused ? err.msg : "accepted the same key twice");
     else if (strncmp(name, "n_", 2) == 0 && !refused)
         failed(name, "accepted");
+    if (!scan_steps_agree_everywhere(input, NULL))
+        failed(name, "in steps it is not the same");
     if (!refused)
         check_tree(name, &scan);
 }

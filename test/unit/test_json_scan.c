@@ -1,12 +1,17 @@
+#include "support/scan_steps.h"
 #include "unit/json_help.h"
 #include "json/scan.h"
+#include "json/text.h"
 
+/* Every text of these tests is scanned at once and in steps. */
 static int scan(px_str text, const struct px_json_limits *limits, struct px_json_scan *ret, size_t *ret_at,
                 struct px_err *err) {
     px_str copy = exact_copy(text);
     int r = px_json_scan(copy, limits, ret, ret_at, err);
     if (!r)
         ret->value.p = text.p + (ret->value.p - copy.p);
+    if (!scan_steps_agree_everywhere(copy, limits))
+        fail_msg("in steps it is not the same: " PX_FMT, PX_ARG(text));
     exact_free(copy);
     return r;
 }
@@ -175,6 +180,11 @@ static void many_keys(size_t n, bool twice, bool escaped) {
         assert_int_equal(at, last);
     else
         assert_int_equal(result.values, 2 * n + 1);
+    size_t few = 0, many = 0;
+    assert_true(scan_steps_agree(px_buf_view(&text), &limits, 5000, 5000, &few));
+    assert_true(scan_steps_agree(px_buf_view(&text), &limits, 3, 1000, &many));
+    if (text.n > 100000) /* of them, those that look through the keys: 32 and a bit for a thousand bytes */
+        assert_in_range(many, text.n / 1040 + n / 40, text.n / 1000 + n / 30);
     px_buf_finish(&text);
 }
 
@@ -193,6 +203,80 @@ static void two_hundred_thousand_keys(void **state) {
     (void)state;
     many_keys(200000, false, false);
     many_keys(200000, true, true);
+}
+
+/* A string and a key that many steps lie in; what is in them is counted once. */
+static void long_strings(void **state) {
+    (void)state;
+    static const char *const parts[] = {"\\n", "\\u0000", "\xc3\xa9", "\\ud83d\\ude00",
+                                        "plain text for sixteen bytes and more"};
+    for (size_t i = 0; i < PX_COUNT(parts); i++) {
+        struct px_buf text;
+        struct px_json_scan result;
+        size_t steps = 0;
+        px_buf_init(&text, 1 << 20);
+        px_buf_text(&text, "{\"");
+        for (int k = 0; k < 200; k++)
+            px_buf_text(&text, parts[i]);
+        px_buf_text(&text, "\":[\"");
+        for (int k = 0; k < 200; k++)
+            px_buf_text(&text, parts[i]);
+        px_buf_text(&text, "\"]}");
+        assert_int_equal(scan(px_buf_view(&text), NULL, &result, NULL, NULL), 0);
+        assert_int_equal(result.nul, i == 1 ? 2 : 0);
+        assert_true(scan_steps_agree(px_buf_view(&text), NULL, 20, 20, &steps));
+        if (i < 4)
+            assert_in_range(steps, text.n / 45, text.n / 20 + 1);
+        text.p[text.n - 5] = 1;
+        scan(px_buf_view(&text), NULL, &result, NULL, NULL);
+        px_buf_finish(&text);
+    }
+}
+
+/* Long runs of digits and of white space end where they end. */
+static void long_runs(void **state) {
+    (void)state;
+    for (size_t n = 1; n < 150; n++) {
+        char digits[160], blanks[160];
+        memset(digits, '7', sizeof digits);
+        for (size_t i = 0; i < sizeof blanks; i++)
+            blanks[i] = " \n\r\t"[i % 4];
+        for (size_t k = 0; k < 8; k++) {
+            digits[n] = "/:.ex-\xb5 "[k];
+            blanks[n] = "/:.\x1f\x0b\x08\xa0x"[k];
+            px_str d = exact_copy(px_str_n(digits, sizeof digits)),
+                   b = exact_copy(px_str_n(blanks, sizeof blanks));
+            assert_ptr_equal(px_digits_end(d.p, d.p + d.n), d.p + n);
+            assert_ptr_equal(px_space_end(b.p, b.p + b.n), b.p + n);
+            assert_ptr_equal(px_skip_space(b.p, b.p + b.n), b.p + n);
+            assert_ptr_equal(px_digits_end(d.p, d.p + n), d.p + n);
+            assert_ptr_equal(px_space_end(b.p, b.p + n), b.p + n);
+            exact_free(d);
+            exact_free(b);
+        }
+        digits[n] = '7';
+        char text[520];
+        int size = snprintf(text, sizeof text, "[%.*s,-%.*s.%.*se%.*s]", (int)n, digits, (int)n, digits,
+                            (int)n, digits, (int)n % 40 + 1, digits);
+        struct px_json_scan result;
+        struct px_err err = {0};
+        if (scan(px_str_n(text, (size_t)size), NULL, &result, NULL, &err))
+            fail_msg("%s: %s", text, err.msg);
+        assert_int_equal(result.values, 3);
+    }
+}
+
+/* What is longer than the limit says so at its first step. */
+static void a_text_that_is_too_long(void **state) {
+    (void)state;
+    const struct px_json_limits small = {.bytes = 4};
+    assert_true(scan_steps_agree(PX_LIT("12345"), &small, 1, 1, NULL));
+    assert_true(scan_steps_agree((px_str){0}, NULL, 1, 1, NULL));
+    px_json_scanner_destroy(NULL);
+    struct px_json_scanner *given_up = px_json_scanner_create(PX_LIT("[[1,2],[3,4]]"), NULL);
+    struct px_json_scan result;
+    assert_int_equal(px_json_scanner_step(given_up, 2, &result, NULL, NULL), 1);
+    px_json_scanner_destroy(given_up);
 }
 
 static void limits_are_kept(void **state) {
@@ -266,6 +350,9 @@ int main(void) {
         cmocka_unit_test(twice_the_same_key),
         cmocka_unit_test(keys_of_objects_of_every_size),
         cmocka_unit_test(two_hundred_thousand_keys),
+        cmocka_unit_test(long_strings),
+        cmocka_unit_test(long_runs),
+        cmocka_unit_test(a_text_that_is_too_long),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(depth_has_a_default_and_a_ceiling),
         cmocka_unit_test(counts_are_right),

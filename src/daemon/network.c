@@ -32,7 +32,8 @@ static int start_request(void *ctx, struct px_scope *scope, const struct px_http
 }
 
 struct px_site_transport px_daemon_transport(struct px_daemon *d) {
-    return (struct px_site_transport){.start = start_request, .ctx = d, .left = px_http_left};
+    return (struct px_site_transport){
+        .start = start_request, .ctx = d, .left = px_http_left, .hold = px_http_hold, .drop = px_http_drop};
 }
 
 static bool same_text(const char *a, const char *b) {

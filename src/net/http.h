@@ -136,7 +136,7 @@ struct px_http_ev {
     uint64_t count;
     const struct px_http_result *result;
 };
-/** From the loop, never inside px_http_start or curl; at most one END, none after a cancel. Everything in `ev` lives until it returns. It may cancel
+/** From the loop, never inside px_http_start or curl; at most one END, none after a cancel. Everything in `ev` lives until it returns (END's, until it is dropped). It may cancel
  *  the op, close the scope, pause. */
 typedef void (*px_http_cb)(void *user, const struct px_http_ev *ev);
 
@@ -144,6 +144,9 @@ typedef void (*px_http_cb)(void *user, const struct px_http_ev *ev);
  *  -ESHUTDOWN. A cancel closes the connection (HTTP/1.1) or the stream; bytes may have left. */
 PX_MUSTCHECK int px_http_start(struct px_http *http, struct px_scope *scope, const struct px_http_req *req,
                                px_http_cb cb, void *user, struct px_op **ret_op, struct px_err *err);
+/** In the callback of END: what it tells stays, until as many px_http_drop. It may be held again while it is. */
+void px_http_hold(const struct px_http_result *result);
+void px_http_drop(const struct px_http_result *result);
 /** Whether a byte of a request in flight, or of one before its redirects, may have left. */
 bool px_http_left(const struct px_op *op);
 /** Streams: no DATA, nor the END behind it, until it is resumed; the upstream is held back (64 KiB or so are in flight). */

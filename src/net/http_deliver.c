@@ -6,6 +6,16 @@ void px_http_deliver_post(struct px_http_call *call) {
     px_work_post(call->http->loop, &call->work);
 }
 
+void px_http_hold(const struct px_http_result *result) {
+    px_container_of(result, struct px_http_call, result)->holds++;
+}
+
+void px_http_drop(const struct px_http_result *result) {
+    struct px_http_call *call = px_container_of(result, struct px_http_call, result);
+    if (--call->holds == 0)
+        px_http_call_free(call);
+}
+
 /* False: the call has gone with its callback. */
 static bool tell(struct px_http_call *call, const struct px_http_ev *ev) {
     call->delivering = true;
@@ -22,8 +32,9 @@ static void tell_end(struct px_http_call *call) {
     result->body = call->frame_kind == PX_HTTP_WHOLE ? px_buf_view(&call->body_in) : (px_str){0};
     px_op_done(&call->op);
     call->delivering = true;
+    px_http_hold(result);
     call->cb(call->user, &(struct px_http_ev){.kind = PX_HTTP_END, .result = result});
-    px_http_call_free(call);
+    px_http_drop(result);
 }
 
 /* 1: something was told; 0: nothing is due; negative: the call has gone. */

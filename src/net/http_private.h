@@ -202,6 +202,7 @@ struct px_http_call {
     struct px_work work; /* deliver */
     size_t undelivered;
     bool head_due, paused, held, delivering, cancelled;
+    uint32_t holds; /* of the result, behind END; with the last one it all goes */
     char why[512];
 
     /* time */

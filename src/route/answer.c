@@ -14,20 +14,41 @@ enum {
 
 /* ---- what kind of body ---- */
 
-static int scan_body(px_str body, unsigned depth, px_str *ret, struct px_err *err) {
-    const struct px_json_limits limits = {.values = VALUES_MAX, .depth = depth};
-    struct px_json_scan scan;
+static const struct px_json_limits limits = {.values = VALUES_MAX, .depth = DEPTH_MAX};
+
+static px_str text_of(const struct px_http_result *result) {
+    px_str body = result->body;
     if (px_str_starts(body, PX_LIT("\xef\xbb\xbf"))) /* RFC 8259 §8.1: may be ignored */
         body = px_str_n(body.p + 3, body.n - 3);
-    int r = px_json_scan(body, &limits, &scan, NULL, err);
-    *ret = r ? (px_str){0} : scan.value;
-    return r;
+    return body;
 }
 
-px_str px_answer_json(const struct px_http_result *result, struct px_err *err) {
-    px_str json;
-    (void)scan_body(result->body, DEPTH_MAX, &json, err);
-    return json;
+static void scanned(int r, const struct px_json_scan *scan, const struct px_err *err,
+                    struct px_answer_scan *ret) {
+    *ret = (struct px_answer_scan){.done = true, .code = r};
+    if (!r)
+        ret->json = scan->value;
+    if (r == -EMSGSIZE)
+        px_str_copy(ret->words, sizeof ret->words, px_str_of(err->msg));
+}
+
+void px_answer_scan(const struct px_http_result *result, struct px_answer_scan *ret) {
+    struct px_json_scan scan;
+    struct px_err err;
+    int r = px_json_scan(text_of(result), &limits, &scan, NULL, &err);
+    scanned(r, &scan, &err, ret);
+}
+
+struct px_json_scanner *px_answer_scanner(const struct px_http_result *result) {
+    return px_json_scanner_create(text_of(result), &limits);
+}
+
+void px_answer_scan_step(struct px_json_scanner *scanner, size_t bytes, struct px_answer_scan *ret) {
+    struct px_json_scan scan;
+    struct px_err err;
+    int r = px_json_scanner_step(scanner, bytes, &scan, NULL, &err);
+    if (r != 1)
+        scanned(r, &scan, &err, ret);
 }
 
 /* "image/png" of "Image/PNG; charset=x", in the arena; absent: it says none. */
@@ -141,16 +162,14 @@ static int read_kept(struct px_arena *arena, const struct px_route *route, struc
 }
 
 static int not_json(struct px_arena *arena, const struct px_route *route, const struct px_http_result *result,
-                    const struct px_answer *answer, struct px_err *err) {
+                    const struct px_answer_scan *scan, const struct px_answer *answer, struct px_err *err) {
     px_str name = route->upstream ? route->upstream->name : PX_LIT("the upstream");
-    px_str type = answer->type.n ? answer->type : PX_LIT("no content type"), json;
-    struct px_err why = {0};
-    int r = scan_body(result->body, DEPTH_MAX, &json, &why);
-    if (r == -ENOMEM)
-        return px_err_set(err, r, "no memory for the answer");
-    if (r == -EMSGSIZE)
+    px_str type = answer->type.n ? answer->type : PX_LIT("no content type");
+    if (scan->code == -ENOMEM)
+        return px_err_set(err, -ENOMEM, "no memory for the answer");
+    if (scan->code == -EMSGSIZE)
         return px_err_set(err, -EPROTO, PX_FMT ": the answer is more than can be shown: %s", PX_ARG(name),
-                          why.msg);
+                          scan->words);
     px_str begins = px_words_of_text(arena, result->body);
     begins.n = px_str_cut_utf8(begins, px_redact_cut(begins, BEGINS));
     return px_err_set(err, -EPROTO,
@@ -287,10 +306,10 @@ static px_str as_utf8(struct px_arena *arena, const struct px_http_result *resul
 /* ---- reading ---- */
 
 int px_answer_read(struct px_arena *arena, const struct px_route *route, const struct px_http_result *result,
-                   px_str body_json, struct px_answer *ret, struct px_err *err) {
+                   const struct px_answer_scan *scan, struct px_answer *ret, struct px_err *err) {
     *ret = (struct px_answer){.kind = PX_ANSWER_NOTHING,
                               .status = result->status,
-                              .body_json = body_json,
+                              .body_json = scan->json,
                               .type = media_type(arena, result),
                               .url = px_url_shown(result->url)};
     enum px_result_kind kind = route->result;
@@ -304,8 +323,8 @@ int px_answer_read(struct px_arena *arena, const struct px_route *route, const s
         ret->text = kind == PX_RESULT_TEXT ? as_utf8(arena, result) : result->body;
         return 0;
     }
-    if (!body_json.p)
-        return not_json(arena, route, result, ret, err);
+    if (!ret->body_json.p)
+        return not_json(arena, route, result, scan, ret, err);
     int r = read_json(arena, route, ret, err);
     return r || ret->kind != PX_ANSWER_VALUE || !route->decode_at.p ? r : decode(arena, route, ret, err);
 }

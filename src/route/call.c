@@ -231,12 +231,13 @@ static void as_list(const struct px_flow *flow, struct px_answer *answer) {
     answer->items = PX_LIT("[]");
 }
 
-static void take_answer(struct px_flow *flow, const struct px_http_result *result, px_str body_json) {
+static void take_answer(struct px_flow *flow, const struct px_http_result *result,
+                        const struct px_answer_scan *scan) {
     const struct px_upstream *upstream = flow->opts.route->upstream;
     struct px_route_verdict verdict = {.code = PX_UPSTREAM_ERROR};
     struct px_answer answer;
     struct px_err err = {.msg = "out of memory"};
-    int r = px_answer_read(&flow->page, flow->opts.route, result, body_json, &answer, &err);
+    int r = px_answer_read(&flow->page, flow->opts.route, result, scan, &answer, &err);
     if (!r)
         as_list(flow, &answer);
     if (!r && flow->list.n_pages && answer.kind != PX_ANSWER_ITEMS)
@@ -269,7 +270,7 @@ static void on_ended(void *user, const struct px_send_end *end) {
         return;
     }
     flow->acted = !px_route_safe(flow->opts.route);
-    take_answer(flow, end->result, end->body_json);
+    take_answer(flow, end->result, end->scan);
 }
 
 static const struct px_send_sink send_sink = {.ended = on_ended, .attempt = record, .waiting = on_waiting};

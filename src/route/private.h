@@ -72,8 +72,10 @@ struct px_site {
     bool allow_private;                /* of opts.network, while the site is made */
     px_str proxy;
     const char *ca_file;
-    struct px_guard *guard; /* NULL: none stands between */
-    struct px_share *share; /* share.c: reads that are under way; NULL: none is shared */
+    struct px_guard *guard;      /* NULL: none stands between */
+    struct px_share *share;      /* share.c: reads that are under way; NULL: none is shared */
+    struct px_list_node reading; /* reading.c: large answers that are looked through, the first of them now */
+    struct px_timer reading_turn; /* while there are any */
 };
 /** A value of the configuration, by pointer; -ENOENT. For templates. `secrets`: $secret is known too. */
 struct px_site_source {
@@ -219,7 +221,14 @@ px_str px_words_of_errors(struct px_arena *arena, px_str errors);
 /** The first line of a body that is not JSON, at most 200 bytes; absent or empty: it is no text. words_text.c. */
 px_str px_words_of_text(struct px_arena *arena, px_str body);
 
-/** `body_json`: the body, when it is valid JSON (px_answer_json); else absent. Texts live in `arena`. `route` is NULL for a
+/** What a body is in JSON. */
+struct px_answer_scan {
+    bool done;
+    int code; /* -errno: it is not JSON, or more of it than can be shown (63 levels, 4,000,000 values), or -ENOMEM */
+    px_str json;     /* absent: it has failed */
+    char words[120]; /* of -EMSGSIZE */
+};
+/** `body_json`: the body, when it is valid JSON (px_answer_scan); else absent. Texts live in `arena`. `route` is NULL for a
  *  request started in code. `service`: its name, for advice; may be absent. */
 void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
                       const struct px_upstream *upstream, const struct px_api *api, px_str service,
@@ -234,11 +243,11 @@ struct px_error px_verdict_error(struct px_arena *arena, const struct px_upstrea
 /** A URL as it is shown: without query and fragment, which may hold secrets. */
 px_str px_url_shown(px_str url);
 
-/** The one place where an answer, or a transfer that failed, is judged: what it is in JSON, the rules, then `sink`'s classify (may be
- *  NULL). Whether to try again is decided behind this. Texts live in `arena`. */
+/** The one place where an answer, or a transfer that failed, is judged: what it is in JSON (`scan`, done here when it has not been), the
+ *  rules, then `sink`'s classify (may be NULL). Whether to try again is decided behind this. Texts live in `arena`. */
 void px_judge(struct px_arena *arena, const struct px_route *route, struct px_site *site,
-              const struct px_http_result *result, const struct px_route_sink *sink, void *user,
-              px_str *ret_body_json, struct px_route_verdict *ret);
+              const struct px_http_result *result, struct px_answer_scan *scan,
+              const struct px_route_sink *sink, void *user, struct px_route_verdict *ret);
 
 /* ---- the answer: answer.c ---- */
 
@@ -265,14 +274,16 @@ struct px_answer {
     px_str url;        /* that answered, without its query */
 };
 
-/** The body as one JSON value without the white space around it; absent: it is not JSON, or more of it than can be shown (63
- *  levels, 4,000,000 values); `err`, may be NULL: what, at which byte. Its one scan: for px_verdict_judge and px_answer_read. */
-px_str px_answer_json(const struct px_http_result *result, struct px_err *err);
+/** The body as one JSON value without the white space around it. Its one scan: for px_verdict_judge and px_answer_read. */
+void px_answer_scan(const struct px_http_result *result, struct px_answer_scan *ret);
+/** The same in steps of about so many bytes, until ret->done. The result stays until the scanner is destroyed. NULL: no memory. */
+struct px_json_scanner *px_answer_scanner(const struct px_http_result *result);
+void px_answer_scan_step(struct px_json_scanner *scanner, size_t bytes, struct px_answer_scan *ret);
 /** -EPROTO: it is not what the route says (not JSON, nothing at `at`, no list at `items`), with words for the planner that begin
- *  with the upstream's name; -ENOMEM. `body_json`: of px_answer_json. */
+ *  with the upstream's name; -ENOMEM. */
 PX_MUSTCHECK int px_answer_read(struct px_arena *arena, const struct px_route *route,
-                                const struct px_http_result *result, px_str body_json, struct px_answer *ret,
-                                struct px_err *err);
+                                const struct px_http_result *result, const struct px_answer_scan *scan,
+                                struct px_answer *ret, struct px_err *err);
 
 /** The items of an answer one by one, selected. */
 struct px_answer_items {

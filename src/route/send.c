@@ -18,10 +18,10 @@ static uint64_t now_of(const struct px_send *send) {
 
 /* ---- the end ---- */
 
-static void end(struct px_send *send, const struct px_http_result *result, px_str body_json) {
+static void end(struct px_send *send, const struct px_http_result *result) {
     const struct px_error error = send->error;
-    const struct px_send_end how = {
-        .result = result, .body_json = body_json, .error = send->failed ? &error : NULL};
+    const struct px_answer_scan scan = send->scan; /* whoever is told may begin anew */
+    const struct px_send_end how = {.result = result, .scan = &scan, .error = send->failed ? &error : NULL};
     send->state = PX_SEND_ENDED;
     px_timer_disarm(&send->late);
     px_work_cancel(&send->work);
@@ -38,7 +38,8 @@ static void end_unsent(void *user) {
         px_send_mind_earlier(send, &send->none);
     px_guard_leave(&send->pass, PX_GUARD_NEUTRAL, (px_str){0});
     px_share_leave(send);
-    end(send, &send->none, (px_str){0});
+    send->scan = (struct px_answer_scan){0};
+    end(send, &send->none);
 }
 
 /* From the loop, not from inside whoever has asked. */
@@ -350,16 +351,29 @@ static bool again(struct px_send *send, const struct px_http_result *result,
 
 /* ---- the answer ---- */
 
+/* One that another's request has brought. */
+static void take(struct px_send *send, const struct px_http_result *result) {
+    struct px_route_verdict verdict;
+    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, &send->scan, send->opts.classify,
+             send->opts.classify_user, &verdict);
+    if (!send->op.scope)
+        return;
+    send->failed = verdict.code != PX_OK;
+    if (send->failed)
+        send->error = px_verdict_error(send->opts.arena, send->opts.route->upstream, result, &verdict);
+    end(send, result);
+}
+
 /* True: it is over, with `error` or without. */
-static bool judge(struct px_send *send, const struct px_http_result *result, px_str *ret_body_json) {
+static bool judge(struct px_send *send, const struct px_http_result *result) {
     struct px_guard *guard = guard_of(send);
     struct px_route_verdict verdict;
-    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, send->opts.classify,
-             send->opts.classify_user, ret_body_json, &verdict);
+    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, &send->scan, send->opts.classify,
+             send->opts.classify_user, &verdict);
     if (!send->op.scope) /* classify has ended it */
         return false;
     if (guard && result->status && !send->told)
-        px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, *ret_body_json, &verdict);
+        px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, send->scan.json, &verdict);
     send->told = true;
     px_guard_leave(&send->pass, px_send_outcome(send, result, &verdict), verdict.message);
     if (renews(send, result, &verdict)) {
@@ -371,34 +385,39 @@ static bool judge(struct px_send *send, const struct px_http_result *result, px_
     return verdict.code == PX_OK || !again(send, result, &verdict);
 }
 
+void px_send_read(struct px_send *send, const struct px_http_result *result) {
+    if (send->follows) {
+        take(send, result);
+        return;
+    }
+    if (!judge(send, result))
+        return;
+    px_share_answer(send, result);
+    if (send->op.scope)
+        end(send, result);
+}
+
 static void on_end(struct px_send *send, const struct px_http_result *result) {
-    px_str body_json;
     send->inner = NULL;
     send->sent = send->sent || !result->fail || result->sent || result->redirects;
     if (send->sent && !send->opts.route->safe)
         px_crash_point("effect/sent");
     if (send->sink->attempt)
         send->sink->attempt(send->user, result);
-    if (!judge(send, result, &body_json))
-        return;
-    px_share_answer(send, result);
-    if (send->op.scope)
-        end(send, result, body_json);
+    send->scan = (struct px_answer_scan){0};
+    if (!px_reading_begin(send, result, NULL))
+        px_send_read(send, result);
 }
 
-void px_send_take(struct px_send *send, const struct px_http_result *result) {
-    struct px_route_verdict verdict;
-    px_str body_json;
+void px_send_take(struct px_send *send, const struct px_http_result *result,
+                  const struct px_answer_scan *scan) {
     if (send->sink->attempt)
         send->sink->attempt(send->user, result);
-    px_judge(send->opts.arena, send->opts.route, send->opts.site, result, send->opts.classify,
-             send->opts.classify_user, &body_json, &verdict);
-    if (!send->op.scope)
+    send->follows = true;
+    if (px_reading_begin(send, result, scan))
         return;
-    send->failed = verdict.code != PX_OK;
-    if (send->failed)
-        send->error = px_verdict_error(send->opts.arena, send->opts.route->upstream, result, &verdict);
-    end(send, result, body_json);
+    send->scan = scan ? *scan : (struct px_answer_scan){0};
+    take(send, result);
 }
 
 static void begin_late(void *user) {
@@ -417,14 +436,14 @@ void px_send_lead(struct px_send *send) {
 /* The beginning of a stream that is no answer yet: it may still be had another way. */
 static bool held_back(struct px_send *send, const struct px_http_result *head) {
     struct px_http_result result = *head;
-    px_str ignored;
     bool renewable = head->status == 401 && send->holds;
     bool repeatable = px_status_meaning(head->status)->retryable && send->opts.route->safe;
     if (send->handed || (!renewable && !(repeatable && guard_of(send))))
         return false;
     struct px_op *old = send->inner;
     send->sent = true;
-    if (judge(send, &result, &ignored)) {
+    send->scan = (struct px_answer_scan){0};
+    if (judge(send, &result)) {
         send->failed = false;
         return false;
     }
@@ -461,6 +480,7 @@ static void cancel(struct px_op *op) {
         send->inner && !send->handed && deadline && now_of(send) >= deadline && px_send_had_time(send);
     send->state = PX_SEND_ENDED;
     px_op_cancel(&send->inner);
+    px_reading_end(send);
     if (send->pass.state == PX_PASS_WAITING)
         px_op_cancel(&waiting);
     else if (hung)
@@ -487,6 +507,7 @@ int px_send_start(struct px_send *send, struct px_scope *scope, const struct px_
                                       .cost = opts->cost,
                                       .deadline_ns = opts->deadline_ns};
     px_work_init(&send->work, "route/send", end_unsent, send);
+    px_list_init(&send->reading);
     int r = px_op_begin(&send->op, &kind, scope);
     if (!r && !px_share_join(send) && (r = go(send, 0))) {
         px_share_leave(send);

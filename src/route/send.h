@@ -1,6 +1,6 @@
 /* send.h: the one path on which every request leaves, with all its attempts.
  *
- *   start ─▶ TOKEN (whose?) ─▶ ENTERING (place, rate, breaker) ─▶ TOKEN (fresh) ─▶ RUNNING ─▶ judged ─▶ ended
+ *   start ─▶ TOKEN (whose?) ─▶ ENTERING (place, rate, breaker) ─▶ TOKEN (fresh) ─▶ RUNNING (─▶ READING) ─▶ judged ─▶ ended
  *                                  ▲                                                           │
  *                                  └── another attempt: after its wait, or with a new token ───┘
  *
@@ -17,7 +17,7 @@
 struct px_send;
 struct px_send_end {
     const struct px_http_result *result; /* of the last attempt; none was sent: BUSY */
-    px_str body_json;                    /* the body, when it is JSON */
+    const struct px_answer_scan *scan;   /* of its body; without an answer, of nothing */
     const struct px_error *error;        /* NULL: it went well */
 };
 struct px_send_sink {
@@ -48,7 +48,14 @@ struct px_send_opts {
     const struct px_route_sink *classify; /* only that of it; may be NULL */
     void *classify_user;
 };
-enum px_send_state { PX_SEND_TOKEN, PX_SEND_ENTERING, PX_SEND_RUNNING, PX_SEND_FOLLOWING, PX_SEND_ENDED };
+enum px_send_state {
+    PX_SEND_TOKEN,
+    PX_SEND_ENTERING,
+    PX_SEND_RUNNING,
+    PX_SEND_READING,
+    PX_SEND_FOLLOWING,
+    PX_SEND_ENDED
+};
 
 /** Embedded in whoever sends, in memory of the scope; zeroed before the first start, and free to start again when it has ended. */
 struct px_send {
@@ -73,11 +80,17 @@ struct px_send {
     bool unsure;             /* an attempt has no answer that says whether it was done */
     uint64_t unsure_account; /* whose that was */
     bool handed;             /* HEAD was handed on */
+    bool follows;            /* the answer is another's */
     bool told;               /* the guard knows what this answer says */
     struct px_work work;     /* tells `error` */
     struct px_error error;   /* of the last attempt, or why there was none */
     bool failed;             /* `error` is one */
     struct px_http_result none;
+    /* reading.c */
+    struct px_list_node reading;       /* among its site's */
+    const struct px_http_result *held; /* NULL: none is read */
+    struct px_json_scanner *scanner;   /* NULL: its turn has not come */
+    struct px_answer_scan scan;        /* of the answer that is judged */
     /* share.c */
     struct px_list_node flight;    /* among those that others may follow, or that follow */
     struct px_list_node followers; /* who waits for this one's answer */
@@ -119,6 +132,14 @@ void px_quota_tell(struct px_guard *guard, const struct px_guard_ask *ask, const
                    const struct px_http_result *result, px_str body_json,
                    const struct px_route_verdict *verdict);
 
+/* ---- reading.c: large answers are looked through in turns ---- */
+
+/** In the callback of END. True: it is large, and px_send_read will be told. `scan`: what another who got it has found; NULL: nobody has. */
+bool px_reading_begin(struct px_send *send, const struct px_http_result *result,
+                      const struct px_answer_scan *scan);
+/** It is not wanted any more; also when nothing is read. */
+void px_reading_end(struct px_send *send);
+
 /* ---- share.c: reads that are the same and run at once are one ---- */
 
 /** A table for a site; NULL: no memory, and nothing is shared. */
@@ -130,13 +151,18 @@ bool px_share_join(struct px_send *send);
 void px_share_leave(struct px_send *send);
 /** Its next attempt is at `at_ns`: whoever follows it and does not have the time is told this answer. They may have ended it. */
 void px_share_tell_hurried(struct px_send *send, const struct px_http_result *result, uint64_t at_ns);
-/** It has its answer, and so have those who follow it: they are told before this returns, and may have ended it. */
+/** It has its answer, and so have those who follow it: they are told before this returns, and may have ended it; of a large one, in
+ *  their own turns. */
 void px_share_answer(struct px_send *send, const struct px_http_result *result);
 
-/* ---- send.c, for share.c ---- */
+/* ---- send.c, for reading.c and share.c ---- */
 
-/** An answer that another's request has brought. */
-void px_send_take(struct px_send *send, const struct px_http_result *result);
+/** send->scan is done. */
+void px_send_read(struct px_send *send, const struct px_http_result *result);
+
+/** An answer that another's request has brought, and what that one has found in it; NULL: nobody has looked. */
+void px_send_take(struct px_send *send, const struct px_http_result *result,
+                  const struct px_answer_scan *scan);
 /** Whoever was to bring the answer has gone: begin, from the loop. */
 void px_send_lead(struct px_send *send);
 

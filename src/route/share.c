@@ -76,8 +76,9 @@ static void late(void *user) {
     static const struct px_http_result result = {
         .fail = PX_HTTP_TIMEOUT, .why = "the upstream has not answered in time", .timeout = "total"};
     struct px_send *send = user;
+    px_reading_end(send); /* it has come, but its turn has not */
     px_share_leave(send);
-    px_send_take(send, &result);
+    px_send_take(send, &result, NULL);
 }
 
 static void follow(struct px_send *send, struct px_send *leader) {
@@ -167,15 +168,17 @@ static bool is_for_all(const struct px_http_result *result) {
 }
 
 /* One that is cancelled meanwhile leaves the list. */
-static void tell(struct px_list_node *list, const struct px_http_result *result) {
+static void tell(struct px_list_node *list, const struct px_http_result *result,
+                 const struct px_answer_scan *scan) {
     while (!px_list_empty(list)) {
         struct px_send *one = px_list_entry(list->next, struct px_send, flight);
         px_list_remove(&one->flight);
-        px_send_take(one, result);
+        px_send_take(one, result, scan);
     }
 }
 
 void px_share_tell_hurried(struct px_send *send, const struct px_http_result *result, uint64_t at_ns) {
+    const struct px_answer_scan scan = send->scan;
     struct px_list_node hurried;
     px_list_init(&hurried);
     PX_LIST_EACH_SAFE (node, &send->followers) {
@@ -186,7 +189,7 @@ void px_share_tell_hurried(struct px_send *send, const struct px_http_result *re
         px_list_add(&hurried, &one->flight);
         one->leader = NULL;
     }
-    tell(&hurried, result);
+    tell(&hurried, result, &scan);
 }
 
 void px_share_answer(struct px_send *send, const struct px_http_result *result) {
@@ -195,9 +198,10 @@ void px_share_answer(struct px_send *send, const struct px_http_result *result) 
         px_share_leave(send);
         return;
     }
+    const struct px_answer_scan scan = send->scan; /* those who are told may begin this one anew */
     px_list_remove(&send->flight);
     send->leader = NULL;
     px_list_init(&waiting);
     move_all(&send->followers, &waiting, NULL);
-    tell(&waiting, result);
+    tell(&waiting, result, &scan);
 }

@@ -334,6 +334,7 @@ int px_site_create(const struct px_site_opts *opts, struct px_site **ret, struct
     if (!site)
         return no_memory(err);
     px_list_init(&site->values);
+    px_list_init(&site->reading);
     px_arena_init_small(&site->arena, SITE_BYTES);
     int e = fill(site, opts, err);
     if (e) {

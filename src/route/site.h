@@ -16,6 +16,9 @@ struct px_site_transport {
     void *ctx;
     /** Whether a byte of a request in flight may have left; NULL: as soon as it was started. */
     bool (*left)(const struct px_op *op);
+    /** As px_http_hold and px_http_drop; NULL: what END tells goes when its callback returns. */
+    void (*hold)(const struct px_http_result *result);
+    void (*drop)(const struct px_http_result *result);
 };
 /** What an administrator says of a service's network (config.schema.json: services.NAME.network). */
 struct px_site_network {

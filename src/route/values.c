@@ -116,12 +116,13 @@ static void fail_fetch(struct fetch *fetch, int r, const char *words) {
 }
 
 /* A good answer: the value in it. */
-static void take_answer(struct fetch *fetch, const struct px_http_result *result, px_str body_json) {
+static void take_answer(struct fetch *fetch, const struct px_http_result *result,
+                        const struct px_answer_scan *scan) {
     const struct px_value *decl = fetch->of->decl;
     struct px_answer answer;
     struct px_err err = {.msg = "out of memory"};
     px_str value;
-    int r = px_answer_read(&fetch->scope->arena, decl->route, result, body_json, &answer, &err);
+    int r = px_answer_read(&fetch->scope->arena, decl->route, result, scan, &answer, &err);
     if (r)
         keep_failure_of(fetch->of, r == -ENOMEM ? PX_INTERNAL : PX_UPSTREAM_ERROR, 0, px_str_of(err.msg));
     else if (!answer.value.p || px_json_slice_at(answer.value, decl->at, &value) ||
@@ -136,7 +137,7 @@ static void on_ended(void *user, const struct px_send_end *end) {
     if (end->error)
         keep_failure(fetch->of, end->error);
     else
-        take_answer(fetch, end->result, end->body_json);
+        take_answer(fetch, end->result, end->scan);
     end_fetch(fetch);
 }
 

@@ -135,11 +135,11 @@ static void check_page(struct px_arena *arena, const struct px_route *route,
 }
 
 static void check_answer(struct px_arena *arena, const struct px_route *route,
-                         const struct px_http_result *result, px_str json) {
+                         const struct px_http_result *result, const struct px_answer_scan *scan) {
     struct px_answer answer;
     struct px_reply reply;
     struct px_err err = {0};
-    int r = px_answer_read(arena, route, result, json, &answer, &err);
+    int r = px_answer_read(arena, route, result, scan, &answer, &err);
     CHECK(r == 0 || (r == -EPROTO && err.msg[0]));
     if (r)
         return;
@@ -170,10 +170,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     result.status = statuses[data[1] % PX_COUNT(statuses)];
     result.body = read_headers(px_str_n((const char *)data + 2, n - 2), headers, &result.n_headers);
     px_arena_init(&arena, CAP);
-    px_str json = px_answer_json(&result, NULL);
-    check_verdict(&arena, route, &result, json, &verdict);
+    struct px_answer_scan scan;
+    px_answer_scan(&result, &scan);
+    check_verdict(&arena, route, &result, scan.json, &verdict);
     if (verdict.code == PX_OK)
-        check_answer(&arena, route, &result, json);
+        check_answer(&arena, route, &result, &scan);
     int64_t ms;
     if (px_date_http(result.body, 0, &ms) == 0)
         CHECK(ms >= -62200000000000 && ms < 253402300801000);

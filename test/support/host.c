@@ -64,7 +64,11 @@ static void start(struct test_host *h) {
                                     .drain_ns = 300 * PX_MS};
     if (h->web) {
         start_web(h);
-        opts.transport = (struct px_site_transport){.start = start_request, .ctx = h, .left = px_http_left};
+        opts.transport = (struct px_site_transport){.start = start_request,
+                                                    .ctx = h,
+                                                    .left = px_http_left,
+                                                    .hold = px_http_hold,
+                                                    .drop = px_http_drop};
     }
     if (px_services_create(&opts, &h->services, &err))
         fail_msg("services: %s", err.msg);

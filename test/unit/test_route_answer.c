@@ -21,8 +21,9 @@ static void read_route(struct read *t, const char *route, int status, const char
     px_arena_init(&t->arena, 64 << 20);
     answer_init(&t->http, status, headers, body_json);
     free(body_json);
-    t->r = px_answer_read(&t->arena, t->route, &t->http.result, px_answer_json(&t->http.result, NULL),
-                          &t->answer, &t->err);
+    struct px_answer_scan scan;
+    px_answer_scan(&t->http.result, &scan);
+    t->r = px_answer_read(&t->arena, t->route, &t->http.result, &scan, &t->answer, &t->err);
 }
 
 static void read_result(struct read *t, const char *result, const char *headers, const char *body) {

@@ -5,8 +5,9 @@
 
 enum {
     PAGE_BYTES = 128 << 20,
-    OWN_BYTES = 16 << 20
-}; /* PAGE_BYTES: a request, its answer, and what is made of it */
+    OWN_BYTES = 16 << 20,
+    TAKE_AT_ONCE = 128 << 10 /* of a page's text, in a turn */
+};                           /* PAGE_BYTES: a request, its answer, and what is made of it */
 
 static void move(struct px_flow *flow, enum px_flow_state to);
 
@@ -180,23 +181,71 @@ static void tell_progress(struct px_flow *flow, uint32_t pages_before) {
     flow->sink.progress(flow->user, flow->list.n, px_str_of(text));
 }
 
-static void accept_list(struct px_flow *flow, const struct px_answer *answer,
-                        const struct px_http_result *result) {
-    uint32_t pages = flow->list.n_pages;
-    int r = px_flow_list_take(flow, answer, result);
+static void take_turn(void *flow);
+
+/* The page stays, and the rest of its items is taken in the turns that follow. */
+static void take_later(struct px_flow *flow) {
+    struct px_flow_taking *t = &flow->taking;
+    if (!t->held) {
+        flow->opts.site->opts.transport.hold(t->result);
+        t->held = true;
+        px_timer_init(&t->turn, flow->scope->loop, "route/take", take_turn, flow);
+    }
+    px_timer_arm_in(&t->turn, 0);
+}
+
+/* What px_flow_list_take has said. */
+static void taken(struct px_flow *flow, int r) {
+    if (r == PX_FLOW_MORE) {
+        take_later(flow);
+        return;
+    }
     if (r == -EINVAL) /* it has failed */
         return;
     if (r < 0) {
         out_of_memory(flow);
         return;
     }
-    tell_progress(flow, pages);
+    tell_progress(flow, flow->taking.pages_before);
     if (was_cancelled(flow))
         return;
     if (r == 1)
         move(flow, PX_FLOW_SENDING);
     else
         reply_list(flow);
+}
+
+/* Only a transport that can hold an answer, and only one that is large, has it taken in turns. */
+static void accept_list(struct px_flow *flow, const struct px_answer *answer,
+                        const struct px_http_result *result) {
+    bool turns = flow->opts.site->opts.transport.hold && answer->items.n > TAKE_AT_ONCE;
+    taken(flow, px_flow_list_take(flow, answer, result, turns ? TAKE_AT_ONCE : UINT64_MAX));
+}
+
+/* The flow may end here, and all around it. */
+static void take_turn(void *user) {
+    struct px_flow *flow = user;
+    struct px_flow_taking *t = &flow->taking;
+    const struct px_http_result *result = t->result;
+    void (*drop)(const struct px_http_result *) = flow->opts.site->opts.transport.drop;
+    t->held = false; /* by the flow: what fails closes it */
+    int r = px_flow_list_take_on(flow, TAKE_AT_ONCE);
+    if (r == PX_FLOW_MORE) {
+        t->held = true;
+        take_later(flow);
+        return;
+    }
+    taken(flow, r);
+    drop(result);
+}
+
+void px_flow_let_go(struct px_flow *flow) {
+    struct px_flow_taking *t = &flow->taking;
+    if (!t->held)
+        return;
+    px_timer_disarm(&t->turn);
+    t->held = false;
+    flow->opts.site->opts.transport.drop(t->result);
 }
 
 static void accept_other(struct px_flow *flow, const struct px_answer *answer) {

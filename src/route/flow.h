@@ -34,6 +34,19 @@ struct px_flow_list {
     px_str incomplete; /* why the list ends early; absent: it does not */
 };
 
+/** A page whose items are being taken. */
+struct px_flow_taking {
+    enum { PX_TAKING_SKIP, PX_TAKING_ITEMS, PX_TAKING_LOOK, PX_TAKING_COUNT } phase;
+    struct px_answer answer;
+    const struct px_http_result *result;
+    struct px_answer_items from, ahead; /* ahead: behind what was taken, for looking and counting */
+    px_str first;                       /* the first item, as long as all are objects */
+    uint64_t left;                      /* items behind what was taken */
+    uint32_t pages_before;
+    struct px_timer turn;
+    bool held; /* the result; the rest is taken in turns */
+};
+
 struct px_flow {
     struct px_op op;        /* in the caller's scope */
     struct px_scope *scope; /* below it; owns everything */
@@ -63,6 +76,7 @@ struct px_flow {
     struct px_route_request request;
     uint64_t sent_ns, slowest_ns;
     struct px_flow_list list;
+    struct px_flow_taking taking;
     struct px_buf exchanges;
     unsigned n_exchanges;
 
@@ -70,6 +84,11 @@ struct px_flow {
     struct px_error error;
     bool failed;
 };
+
+/* ---- call.c ---- */
+
+/** What is taken in turns is not wanted any more; also when nothing is. */
+void px_flow_let_go(struct px_flow *flow);
 
 /* ---- flow_args.c ---- */
 
@@ -82,10 +101,13 @@ void px_flow_list_init(struct px_flow *flow);
 /** How many items the page at flow->at is asked for. */
 void px_flow_set_size(struct px_flow *flow);
 void px_flow_list_finish(struct px_flow_list *list);
-/** The items of one more page. 1: ask for the page at flow->at; 0: that was all there is to ask; -ENOMEM; -EINVAL: the
- *  flow has failed. */
+/** The items of one more page, of about so many bytes of it. 1: ask for the page at flow->at; 0: that was all there is to ask;
+ *  PX_FLOW_MORE: go on in a later turn, while answer and result are still there; -ENOMEM; -EINVAL: the flow has failed. */
+enum { PX_FLOW_MORE = 2 };
 PX_MUSTCHECK int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
-                                   const struct px_http_result *result);
+                                   const struct px_http_result *result, uint64_t bytes);
+PX_MUSTCHECK int px_flow_list_take_on(struct px_flow *flow, uint64_t bytes);
+
 /** A later page failed: what came before is the result. */
 void px_flow_list_stop(struct px_flow *flow, px_str why, bool again);
 /** The result. 0; -ENOMEM; -EINVAL: not even the first item fits: the flow has failed. */

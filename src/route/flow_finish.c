@@ -17,6 +17,7 @@ void px_flow_closed(void *user) {
     struct px_flow *flow = user;
     flow->state = PX_FLOW_ENDED;
     px_work_cancel(&flow->work);
+    px_flow_let_go(flow);
     if (!flow->telling)
         release(flow);
 }

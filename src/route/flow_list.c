@@ -118,29 +118,20 @@ static uint64_t cost_of_next(const struct px_answer_items *items) {
     return r == 1 ? all - left : items->array.n;
 }
 
-static int take_page(struct px_flow *flow, struct px_answer_items *from, bool paged) {
+static int take_page(struct px_flow *flow, struct px_answer_items *from, bool paged, uint64_t until) {
     struct px_flow_list *list = &flow->list;
     int r = 1;
-    while (r == 1 && (!paged || list->n < flow->limit))
+    while (r == 1 && (!paged || list->n < flow->limit)) {
+        if (from->pos > until)
+            return PX_FLOW_MORE;
         r = take_one(list, from);
+    }
     if (r != -ENOSPC && r != -EMSGSIZE)
         return r < 0 ? r : 0;
     list->full = true;
     if (!list->n)
         list->too_large = cost_of_next(from) + WRAPPER;
     return 0;
-}
-
-/* The first item, when all are objects. */
-static px_str first_object(px_str array) {
-    px_str first = {0}, item;
-    uint64_t pos = 0;
-    while (px_json_slice_next(array, &pos, NULL, &item) == 1) {
-        if (px_json_slice_type(item) != PX_JSON_OBJECT)
-            return (px_str){0};
-        first = first.p ? first : item;
-    }
-    return first;
 }
 
 static int keep_members(struct px_flow *flow, const struct px_answer *answer) {
@@ -238,13 +229,94 @@ static void stop_inside(struct px_flow_list *list, const struct px_answer_items 
     list->next.skip = from->index;
 }
 
+static uint64_t until(const struct px_answer_items *items, uint64_t bytes) {
+    return bytes > UINT64_MAX - items->pos ? UINT64_MAX : items->pos + bytes;
+}
+
+/* Past what an earlier call was given. */
+static int skip(struct px_flow *flow, uint64_t bytes) {
+    struct px_answer_items *from = &flow->taking.from;
+    uint64_t stop = until(from, bytes);
+    px_str item;
+    while (from->index < flow->at.skip && px_json_slice_next(from->array, &from->pos, NULL, &item) == 1) {
+        from->index++;
+        if (from->pos > stop)
+            return PX_FLOW_MORE;
+    }
+    flow->taking.phase = PX_TAKING_ITEMS;
+    return 0;
+}
+
+static int take_items(struct px_flow *flow, uint64_t bytes) {
+    struct px_flow_taking *t = &flow->taking;
+    int r = take_page(flow, &t->from, px_route_paged(flow->opts.route), until(&t->from, bytes));
+    if (r)
+        return r;
+    flow->selected = flow->list.n > 0;
+    bool look = flow->own_select && px_flow_none_known(flow);
+    t->phase = look ? PX_TAKING_LOOK : PX_TAKING_COUNT;
+    t->ahead = t->from;
+    if (look)
+        px_answer_items_init(&t->ahead, &t->answer, NULL, 0);
+    return 0;
+}
+
+/* Nothing of what was named was there: for one who guessed, what is in the first item, when all are objects. */
+static int look(struct px_flow *flow, uint64_t bytes) {
+    struct px_flow_taking *t = &flow->taking;
+    uint64_t stop = until(&t->ahead, bytes);
+    px_str item;
+    bool objects = true;
+    while (objects && px_json_slice_next(t->ahead.array, &t->ahead.pos, NULL, &item) == 1) {
+        objects = px_json_slice_type(item) == PX_JSON_OBJECT;
+        t->first = t->first.p ? t->first : item;
+        if (objects && t->ahead.pos > stop)
+            return PX_FLOW_MORE;
+    }
+    if (px_flow_all_unknown(flow, objects ? t->first : (px_str){0}))
+        return -EINVAL;
+    t->phase = PX_TAKING_COUNT;
+    t->ahead = t->from;
+    return 0;
+}
+
+/* What is behind: whether there is any, or (no cursor leads there) how much. */
+static int count(struct px_flow *flow, uint64_t bytes) {
+    struct px_flow_taking *t = &flow->taking;
+    uint64_t stop = until(&t->ahead, bytes), most = px_route_paged(flow->opts.route) ? 1 : UINT64_MAX;
+    px_str item;
+    while (t->left < most && px_json_slice_next(t->ahead.array, &t->ahead.pos, NULL, &item) == 1) {
+        t->left++;
+        if (t->ahead.pos > stop)
+            return PX_FLOW_MORE;
+    }
+    if (!t->left && most == 1)
+        return go_on(flow, &t->answer, t->result);
+    if (t->left)
+        stop_inside(&flow->list, &t->from, most == 1, t->left);
+    return 0;
+}
+
+int px_flow_list_take_on(struct px_flow *flow, uint64_t bytes) {
+    static int (*const phases[])(struct px_flow *, uint64_t) = {[PX_TAKING_SKIP] = skip,
+                                                                [PX_TAKING_ITEMS] = take_items,
+                                                                [PX_TAKING_LOOK] = look,
+                                                                [PX_TAKING_COUNT] = count};
+    for (;;) {
+        bool last = flow->taking.phase == PX_TAKING_COUNT;
+        int r = phases[flow->taking.phase](flow, bytes);
+        if (r || last)
+            return r;
+    }
+}
+
 int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
-                      const struct px_http_result *result) {
+                      const struct px_http_result *result, uint64_t bytes) {
     struct px_flow_list *list = &flow->list;
-    struct px_answer_items from;
-    bool paged = px_route_paged(flow->opts.route);
-    px_answer_items_init(&from, answer, flow->select, flow->at.skip);
-    from.seen = flow->own_select ? flow->seen : NULL;
+    struct px_flow_taking *t = &flow->taking;
+    *t = (struct px_flow_taking){.answer = *answer, .result = result, .pages_before = list->n_pages};
+    px_answer_items_init(&t->from, answer, flow->select, 0);
+    t->from.seen = flow->own_select ? flow->seen : NULL;
     if (is_same_page(list, answer)) {
         end_early(flow, PX_LIT("the upstream gave the same page again"));
         return 0;
@@ -256,18 +328,7 @@ int px_flow_list_take(struct px_flow *flow, const struct px_answer *answer,
         say_page_incomplete(flow, list->n_pages + 1, px_words_of_errors(&flow->page, answer->errors));
     list->pages[list->n_pages++] = flow->at;
     list->more = false;
-    r = take_page(flow, &from, paged);
-    if (r)
-        return r;
-    flow->selected = list->n > 0;
-    if (flow->own_select && px_flow_all_unknown(flow, first_object(answer->items)))
-        return -EINVAL;
-    uint64_t left = px_answer_items_left(&from, paged ? 1 : UINT64_MAX); /* each step walks over an item */
-    if (!left && paged)
-        return go_on(flow, answer, result);
-    if (left)
-        stop_inside(list, &from, paged, left);
-    return 0;
+    return px_flow_list_take_on(flow, bytes);
 }
 
 void px_flow_list_stop(struct px_flow *flow, px_str why, bool again) {

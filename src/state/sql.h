@@ -68,8 +68,8 @@ enum px_db_file { PX_STATE_DB, PX_LOG_DB };
       " FROM effects INDEXED BY effects_unsettled WHERE outcome < 2 ORDER BY seq LIMIT ?1)")                 \
     X(EFFECT_ENDS, PX_STATE_DB, "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM effects")          \
     X(EFFECT_PRUNE, PX_STATE_DB,                                                                             \
-      "DELETE FROM effects WHERE seq IN (SELECT seq FROM effects ORDER BY seq LIMIT ?3)"                     \
-      " AND outcome <> 0 AND (seq <= ?1 OR began_unix_ms < ?2)")                                             \
+      "DELETE FROM effects WHERE seq IN (SELECT seq FROM effects WHERE outcome <> 0 ORDER BY seq LIMIT ?3)"  \
+      " AND (seq <= ?1 OR began_unix_ms < ?2)")                                                              \
     X(RESULT_NEWEST, PX_STATE_DB, "SELECT coalesce(max(n), 0) FROM effect_results")                          \
     X(RESULT_PRUNE, PX_STATE_DB,                                                                             \
       "DELETE FROM effect_results WHERE n IN (SELECT n FROM effect_results ORDER BY n LIMIT ?3)"             \

@@ -194,6 +194,14 @@ int px_db_commit(struct px_db *db) {
     return 0;
 }
 
+/* Somebody reads and does not end: nothing that was written since can go back into the file, until the disk is full. */
+static void mind_wal(struct px_db *db) {
+    if (db->wal_pages >= PX_DB_LONG_WAL && !db->long_wal)
+        px_log(PX_LOG_WARNING, "state", "another process holds a file open, and its WAL grows until it ends",
+               PX_KV("file", db->path), PX_KI("pages", db->wal_pages));
+    db->long_wal = db->wal_pages >= (db->long_wal ? PX_DB_LONG_WAL / 2 : PX_DB_LONG_WAL);
+}
+
 int px_db_checkpoint(struct px_db *db) {
     int in_wal = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_wal, &done);
@@ -202,6 +210,7 @@ int px_db_checkpoint(struct px_db *db) {
     if (rc != SQLITE_OK)
         return failed(db, rc);
     db->wal_pages = (uint32_t)PX_MAX(in_wal - done, 0);
+    mind_wal(db);
     return 0;
 }
 

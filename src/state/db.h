@@ -18,7 +18,10 @@
 #include <stdbool.h>
 
 struct px_state;
-enum { PX_DB_WORDS = 200 };
+enum {
+    PX_DB_WORDS = 200,
+    PX_DB_LONG_WAL = 4096 /* pages that a checkpoint left: 16 MB */
+};
 enum px_db_trouble { PX_DB_FINE, PX_DB_TROUBLED, PX_DB_DAMAGED };
 
 struct px_db {
@@ -34,6 +37,7 @@ struct px_db {
     bool in_tx;                  /* the turn's transaction is open */
     struct px_list_node waiting; /* px_done: to be told when it is committed */
     uint32_t wal_pages;
+    bool long_wal; /* was said */
     uint64_t commits, failed_commits, writes;
     struct px_hist commit;
     const char *vfs;

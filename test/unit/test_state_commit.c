@@ -90,6 +90,58 @@ static void the_wal_stays_small_under_load(void **unused) {
     fix_finish(&f);
 }
 
+static void write_a_turn(struct fix *f, int turn) {
+    static char value[2000];
+    char key[32];
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "%d/%d", i, turn);
+        assert_int_equal(px_store_put(f->state, f->work, PX_LIT("svc"), px_str_of(key),
+                                      px_str_n(value, sizeof value), NULL, NULL, NULL),
+                         0);
+    }
+    fix_turn(f);
+}
+
+static unsigned warnings(FILE *log) {
+    char line[512];
+    unsigned n = 0;
+    rewind(log);
+    while (fgets(line, sizeof line, log))
+        n += strstr(line, "its WAL grows") != NULL;
+    return n;
+}
+
+/* A reader that never ends is named before the disk is full of what it holds back; once. */
+static void a_reader_that_never_ends_is_named(void **unused) {
+    (void)unused;
+    struct fix f;
+    sqlite3 *reader;
+    FILE *log = tmpfile();
+    int turn = 0;
+    assert_non_null(log);
+    fix_init(&f);
+    fix_open(&f);
+    write_a_turn(&f, turn++);
+    assert_int_equal(sqlite3_open_v2(fix_path(&f, "state.db"), &reader, SQLITE_OPEN_READONLY, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM kv", NULL, NULL, NULL), SQLITE_OK);
+    px_log_set_fd(fileno(log));
+    px_log_set_level(PX_LOG_WARNING);
+    while (fix_stats(&f).wal_pages < 5000 && turn < 1000) {
+        write_a_turn(&f, turn++);
+        assert_int_equal(warnings(log), fix_stats(&f).wal_pages >= 4096);
+    }
+    assert_int_equal(warnings(log), 1);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    write_a_turn(&f, turn++);
+    assert_true(fix_stats(&f).wal_pages <= 100);
+    assert_int_equal(warnings(log), 1);
+    px_log_set_level(PX_LOG_CRITICAL);
+    px_log_set_fd(2);
+    fclose(log);
+    fix_finish(&f);
+}
+
 /* ---- power cuts ---- */
 
 /* A pending write and whether somebody was told that it is durable. */
@@ -222,6 +274,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_turn_is_synced_once_before_anybody_is_told),
         cmocka_unit_test(the_wal_stays_small_under_load),
+        cmocka_unit_test(a_reader_that_never_ends_is_named),
         cmocka_unit_test(survives_power_cuts),
         cmocka_unit_test(a_stall_is_nobodys_slow_callback),
         cmocka_unit_test(the_loop_does_not_sleep_on_an_open_transaction),

@@ -102,7 +102,10 @@ static bool wants_checkpoint(const struct px_db *db) {
     return db->wal_pages > PX_STATE_WAL_PAGES && db->sqlite && !db->trouble;
 }
 
+/* Not while something is written: hooks between the two may have begun what the next turn commits. */
 static void end_of_turn(struct px_state *state, struct px_db *db) {
+    if (db->in_tx)
+        return;
     if (wants_checkpoint(db)) {
         uint64_t began = px_clock_mono_ns();
         px_db_checkpoint(db);
@@ -115,14 +118,24 @@ static void end_of_turn(struct px_state *state, struct px_db *db) {
     }
 }
 
-static void turn_end(void *user) {
+static void commit(void *user) {
     struct px_state *state = user;
-    struct px_db *db = &state->dbs[PX_STATE_DB], *log = &state->dbs[PX_LOG_DB];
-    if (!db->in_tx && !state->calllog.due && !wants_checkpoint(db) && !wants_checkpoint(log) &&
-        !state->swap[PX_STATE_DB] && !state->swap[PX_LOG_DB])
+    struct px_db *db = &state->dbs[PX_STATE_DB];
+    if (!db->in_tx)
         return;
     uint64_t began = px_clock_mono_ns();
     px_db_commit(db);
+    stalled(state, began);
+}
+
+/* What nobody waits for comes after the answers have left. */
+static void keep_up(void *user) {
+    struct px_state *state = user;
+    struct px_db *db = &state->dbs[PX_STATE_DB], *log = &state->dbs[PX_LOG_DB];
+    if (!state->calllog.due && !wants_checkpoint(db) && !wants_checkpoint(log) && !state->swap[PX_STATE_DB] &&
+        !state->swap[PX_LOG_DB])
+        return;
+    uint64_t began = px_clock_mono_ns();
     if (state->calllog.due)
         px_calllog_flush(state, FLUSH_IN_A_TURN);
     end_of_turn(state, db);
@@ -179,16 +192,20 @@ static void init(struct px_state *state, struct px_loop *loop) {
     px_work_init(&state->health_work, "state/health", px_health_tell, state);
     px_timer_init(&state->retry, loop, "state/retry", try_again, state);
     px_timer_init(&state->housekeeping, loop, "state/housekeeping", keep_house, state);
-    state->hook =
-        (struct px_hook){.name = "state/commit", .order = PX_STATE_HOOK_ORDER, .fn = turn_end, .user = state};
-    px_hook_add(loop, &state->hook);
+    state->commit =
+        (struct px_hook){.name = "state/commit", .order = PX_STATE_HOOK_ORDER, .fn = commit, .user = state};
+    state->keep_up =
+        (struct px_hook){.name = "state/log", .order = PX_STATE_LOG_HOOK_ORDER, .fn = keep_up, .user = state};
+    px_hook_add(loop, &state->commit);
+    px_hook_add(loop, &state->keep_up);
     px_effects_init(state);
     px_calllog_init(state);
 }
 
 static void destroy(struct px_state *state, bool clean) {
     px_check_stop(state);
-    px_hook_remove(&state->hook);
+    px_hook_remove(&state->commit);
+    px_hook_remove(&state->keep_up);
     px_work_cancel(&state->nudge);
     px_work_cancel(&state->health_work);
     px_timer_disarm(&state->retry);

@@ -32,8 +32,9 @@ struct px_scope;
 struct px_state;
 
 /** Where the commit stands among the hooks of a turn (px_hook.order): whatever writes in a hook of its own uses a lower
- *  number, or its writes wait for the next turn. */
-enum { PX_STATE_HOOK_ORDER = 1000 };
+ *  number, or its writes wait for the next turn. Who tells the outside of what was written uses a number between the two;
+ *  the call log and checkpoints, for which nobody waits, are written at the second. */
+enum { PX_STATE_HOOK_ORDER = 1000, PX_STATE_LOG_HOOK_ORDER = 2000 };
 
 /** How much is kept. The oldest rows go first, a few hundred at a time. 0: the default. A wall clock that jumps by more than
  *  an hour makes nothing older until it has stayed there for a day of running (age.c). */

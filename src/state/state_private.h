@@ -59,7 +59,7 @@ struct px_state {
     struct px_state_keep keep;
     uint32_t in_flight; /* px_done */
     size_t in_flight_bytes;
-    struct px_hook hook;
+    struct px_hook commit, keep_up;
     struct px_work nudge;
     struct px_timer retry, housekeeping;
     struct px_hist checkpoint, stall;

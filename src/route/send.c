@@ -310,7 +310,8 @@ static bool renews(struct px_send *send, const struct px_http_result *result,
     if (!send->holds || !result->status || result->fail)
         return false;
     if (!refused) {
-        px_auth_worked(fresh->auth, send->account, send->generation);
+        if (result->status < 400) /* who is busy or broken has perhaps not looked at it */
+            px_auth_worked(fresh->auth, send->account, send->generation);
         return false;
     }
     if (send->renewed || send->handed || !px_auth_refused(fresh->auth, send->account, send->generation))

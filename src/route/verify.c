@@ -139,12 +139,17 @@ static void not_found(struct verifying *v) {
                  : PX_LIT("nothing like it is found"));
 }
 
+/* A thing that is not found is not there. A list that is not found is one that may not be seen any more: nothing is known of what is in it. */
+static bool looks_in_a_list(const struct px_verify *verify) {
+    return verify->route->items.p || verify->route->page.kind != PX_PAGE_NONE || verify->at.p;
+}
+
 static void on_done(void *user, const struct px_reply *reply, const struct px_error *error) {
     struct verifying *v = user;
     const struct px_verify *verify = v->opts.route->verify;
     const px_str *wanted = NULL;
     struct px_err err = {.msg = "out of memory"};
-    if (error && error->code == PX_NOT_FOUND) {
+    if (error && error->code == PX_NOT_FOUND && !looks_in_a_list(verify)) {
         not_found(v);
         return;
     }

@@ -202,6 +202,24 @@ static void each_attempt(void **state) {
     flow_close(&f);
 }
 
+/* Who is busy or broken has perhaps not looked at the token: the one before it is kept. */
+static void not_looked_at(void **state) {
+    (void)state;
+    static const int statuses[] = {404, 429, 500, 503};
+    for (size_t i = 0; i < PX_COUNT(statuses); i++) {
+        const struct answer answer = {.status = statuses[i]};
+        struct flow_rig f;
+        struct told told = {0};
+        open_it(&f, OAUTH, NULL, "{'path':'/a','method':'POST'}", false, &answer, 1);
+        call_run(&f, &told, NULL, NULL);
+        assert_true(told.failed);
+        told_free(&told);
+        assert_int_equal(f.script.at, 1);
+        assert_int_equal(fake.worked, 0);
+        flow_close(&f);
+    }
+}
+
 /* A 401 means that nothing was done: once more with the next token, a write too; but once. */
 static void refused(void **state) {
     (void)state;
@@ -453,19 +471,13 @@ static void laid_over_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(looked_up),
-        cmocka_unit_test(at_once),
-        cmocka_unit_test(each_attempt),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(not_renewable),
-        cmocka_unit_test(refreshing),
-        cmocka_unit_test(waited_for),
-        cmocka_unit_test(without_a_grant),
-        cmocka_unit_test(kept_to_itself),
-        cmocka_unit_test(laid_over),
-        cmocka_unit_test(laid_over_wrongly),
-        cmocka_unit_test(lost_before),
-        cmocka_unit_test(accounts_share_nothing),
+        cmocka_unit_test(looked_up),       cmocka_unit_test(at_once),
+        cmocka_unit_test(each_attempt),    cmocka_unit_test(not_looked_at),
+        cmocka_unit_test(refused),         cmocka_unit_test(not_renewable),
+        cmocka_unit_test(refreshing),      cmocka_unit_test(waited_for),
+        cmocka_unit_test(without_a_grant), cmocka_unit_test(kept_to_itself),
+        cmocka_unit_test(laid_over),       cmocka_unit_test(laid_over_wrongly),
+        cmocka_unit_test(lost_before),     cmocka_unit_test(accounts_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,10 @@
     "{'route':{'path':'/repos/{repo}/issues','query':{'sort':'created'}},'match':{'/title':{'$arg':'title'},'/open':true}}"
 #define BY_MARK                                                                                              \
     "{'route':{'path':'/repos/{repo}/issues'},'at':'/list/rows','match':{'/body':{'contains':{'$concat':['<!-- ',{'$call':'key'},' -->']}}},'absent':'unknown'}"
+#define BY_THING                                                                                             \
+    "{'route':{'path':'/repos/{repo}/issues'},'match':{'/title':{'$arg':'title'}},'absent':'unknown'}"
+#define BY_ITEMS                                                                                             \
+    "{'route':{'path':'/repos/{repo}/issues','result':{'items':'/rows'}},'match':{'/title':{'$arg':'title'}}}"
 
 struct verdict {
     int times;
@@ -93,11 +97,13 @@ static void not_found(void **state) {
     look(WRITE(BY_MARK),
          (struct answer){.body = "{\"list\":{\"rows\":[{\"body\":\"<!-- KEY-2 -->\"},{\"body\":7}]}}"},
          PX_VERIFIED_UNKNOWN, "", "does not say");
-    look(WRITE(BY_MARK), (struct answer){.status = 404}, PX_VERIFIED_UNKNOWN, "", "does not say");
+    look(WRITE(BY_THING), (struct answer){.status = 404}, PX_VERIFIED_UNKNOWN, "", "does not say");
 }
 
 static void cannot_say(void **state) {
     (void)state;
+    look(WRITE(BY_MARK), (struct answer){.status = 404}, PX_VERIFIED_UNKNOWN, "", "404");
+    look(WRITE(BY_ITEMS), (struct answer){.status = 404}, PX_VERIFIED_UNKNOWN, "", "404");
     look(WRITE(BY_TITLE), (struct answer){.status = 500}, PX_VERIFIED_UNKNOWN, "", "500");
     look(WRITE(BY_TITLE), (struct answer){.fail = PX_HTTP_CONNECT}, PX_VERIFIED_UNKNOWN, "",
          "did not answer");

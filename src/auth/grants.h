@@ -55,6 +55,8 @@ struct px_auth_opts {
     px_str proxy;
     const char *ca_file;
 };
+/** Whether px_auth_open would take it; nothing comes of it. */
+PX_MUSTCHECK int px_auth_check(const struct px_auth_opts *opts, struct px_err *err);
 /** -EINVAL: the specification cannot be used (words: which member, why). -ENOENT: it refers to a secret that is not there. Copies. Starts no request; a grant that is in the vault is there at once, with its timer. */
 PX_MUSTCHECK int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, struct px_auth **ret,
                               struct px_err *err);

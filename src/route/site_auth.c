@@ -139,6 +139,15 @@ static int secret_of(void *ctx, px_str pointer, px_str *ret) {
     return px_site_secret(site, &site->arena, pointer, ret);
 }
 
+/* Without grants it is only looked at: the configuration is being checked. */
+static int open_or_check(struct px_site *site, const struct px_auth_opts *opts, struct px_auth **ret,
+                         struct px_err *err) {
+    if (site->opts.grants)
+        return px_auth_open(site->opts.grants, opts, ret, err);
+    int e = px_auth_check(opts, err);
+    return e ? e : px_err_set(err, -ENOENT, "this host keeps no grants");
+}
+
 /* A mistake of the configuration is one of the service; what is only missing fails the calls that need it. */
 static int open_auth(struct px_site *site, struct px_credential *credential, px_str spec, bool said,
                      struct px_err *err) {
@@ -153,8 +162,7 @@ static int open_auth(struct px_site *site, struct px_credential *credential, px_
                                       .ca_file = site->ca_file};
     struct px_err why = {0};
     credential->name = identity->in_name.n ? identity->in_name : PX_LIT("Authorization");
-    int e = site->opts.grants ? px_auth_open(site->opts.grants, &opts, &credential->auth, &why)
-                              : px_err_set(&why, -ENOENT, "this host keeps no grants");
+    int e = open_or_check(site, &opts, &credential->auth, &why);
     if (!e)
         return 0;
     if (e == -ENOMEM || (e != -ENOENT && said))

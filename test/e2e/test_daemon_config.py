@@ -141,6 +141,10 @@ def web(folder, config=None, **more):
     ("config", {"token": "two\nlines"}, {}),
     ("config", {"base_url": {"env": "PX_TEST_NONE"}}, {}),
     ("auth", {}, {"auth": {"identity": "nobody", "kind": "none"}}),
+    ("auth", {}, {"auth": {"kind": "oauth2", "client_id": "me"}}),
+    ("auth", {}, {"auth": {"kind": "oauth2", "client_id": "me", "token_url": "http://id.example.com/t", "device_url": "https://id.example.com/d"}}),
+    ("auth", {}, {"auth": {"kind": "oauth2", "flow": "client_credentials", "client_id": "me", "token_url": "https://id.example.com/t"}}),
+    ("auth", {}, {"auth": {"kind": "jwt", "token_url": "https://id.example.com/t"}}),
     ("limits", {}, {"limits": {"upstreams": {"nowhere": {"in_flight": 1}}}}),
 ])
 def test_what_a_start_would_find(plexusd, folder, member, config, more):
@@ -163,7 +167,9 @@ def test_what_a_start_would_find(plexusd, folder, member, config, more):
     ({"token": {"stored": "token"}}, {}),
     ({}, {"auth": {"kind": "basic", "user": "me", "secret": {"stored": "password"}}}),
     ({}, {"auth": {"kind": "api_key", "in": "cookie", "name": "sid", "secret": {"stored": "cookie"}}}),
-    ({}, {"auth": {"kind": "oauth2", "token_url": "https://id.example.com/t", "client_id": "me", "client_secret": {"stored": "s"}}}),
+    ({}, {"auth": {"kind": "oauth2", "flow": "client_credentials", "token_url": "https://id.example.com/t", "client_id": "me", "client_secret": {"stored": "s"}}}),
+    ({}, {"auth": {"kind": "jwt", "token_url": "https://id.example.com/t", "private_key": {"stored": "key"}}}),
+    ({}, {"auth": {"kind": "github_app", "app_id": "7", "private_key": {"credential": "key"}}}),
 ])
 def test_what_a_start_would_not_mind(folder, config, more):
     """A secret that nobody sees here is no mistake, whatever it is for."""

@@ -1,4 +1,4 @@
-/* What an attempt says: of the upstream, and of another attempt. */
+/* What an attempt says: of the upstream, of its token, and of another attempt. And what it says that there is none now. */
 #include "route/send.h"
 
 /* ---- of the upstream ---- */
@@ -36,6 +36,27 @@ enum px_guard_outcome px_send_outcome(const struct px_send *send, const struct p
         return PX_GUARD_OK;
     bool down = verdict->code == PX_UNAVAILABLE || verdict->code == PX_TIMEOUT;
     return result->status >= 500 || (down && result->status < 400) ? PX_GUARD_FAILED : PX_GUARD_OK;
+}
+
+/* ---- of its token ---- */
+
+bool px_send_renews(struct px_send *send, const struct px_http_result *result,
+                    const struct px_route_verdict *verdict) {
+    const struct px_credential *fresh = send->opts.fresh;
+    bool refused =
+        result->status == 401 || (verdict->code == PX_UNAUTHORIZED && result->status && result->status < 400);
+    if (!send->holds || !result->status || result->fail)
+        return false;
+    if (!refused) {
+        if (result->status < 400) /* who is busy or broken has perhaps not looked at it */
+            px_auth_worked(fresh->auth, send->account, send->generation);
+        return false;
+    }
+    if (send->renewed || send->handed || !px_auth_refused(fresh->auth, send->account, send->generation))
+        return false;
+    send->renewed = true;
+    send->holds = false;
+    return true;
 }
 
 /* ---- of another one ---- */
@@ -81,4 +102,37 @@ void px_send_mind_earlier(struct px_send *send, const struct px_http_result *res
     error->flags = 0;
     error->retry_after_ms = 0;
     error->advice = px_str_of(px_code_advice(PX_OUTCOME_UNKNOWN));
+}
+
+/* ---- none now ---- */
+
+static px_str advice_of(struct px_arena *arena, const struct px_guard_answer *answer) {
+    unsigned long long s = (answer->retry_after_ms + 999) / 1000;
+    switch (answer->verdict) {
+    case PX_GUARD_RATE:
+        if (s)
+            return px_arena_fmt(arena, "Wait %llu s, then call again; ask for less at once.", s);
+        return PX_LIT("Wait a while before the next call, and ask for less at once.");
+    case PX_GUARD_OPEN:
+        if (s)
+            return px_arena_fmt(
+                arena, "It does not work at the moment: go on without it, or call again in %llu s.", s);
+        return PX_LIT("It does not work at the moment: go on without it, or ask a person.");
+    default: return PX_LIT("Too many calls are under way there: wait for some of them, then call again.");
+    }
+}
+
+struct px_error px_send_refusal(struct px_arena *arena, const struct px_guard_answer *answer) {
+    static const int32_t codes[] = {[PX_GUARD_PASS] = PX_INTERNAL,
+                                    [PX_GUARD_QUEUE_FULL] = PX_UNAVAILABLE,
+                                    [PX_GUARD_RATE] = PX_RATE_LIMITED,
+                                    [PX_GUARD_BUSY] = PX_UNAVAILABLE,
+                                    [PX_GUARD_OPEN] = PX_CIRCUIT_OPEN};
+    px_str why = px_arena_str(arena, px_str_of(answer->why));
+    return (struct px_error){.size = sizeof(struct px_error),
+                             .flags = PX_ERROR_RETRYABLE,
+                             .code = codes[answer->verdict],
+                             .retry_after_ms = (int64_t)PX_MIN(answer->retry_after_ms, (uint64_t)INT64_MAX),
+                             .message = why.n ? why : PX_LIT("the service takes no more requests now"),
+                             .advice = advice_of(arena, answer)};
 }

@@ -67,43 +67,16 @@ static void step(struct px_send *send, int r) {
 
 /* ---- a place: bulkhead, rates, breaker ---- */
 
-static px_str advice_of(struct px_arena *arena, const struct px_guard_answer *answer) {
-    unsigned long long s = (answer->retry_after_ms + 999) / 1000;
-    switch (answer->verdict) {
-    case PX_GUARD_RATE:
-        if (s)
-            return px_arena_fmt(arena, "Wait %llu s, then call again; ask for less at once.", s);
-        return PX_LIT("Wait a while before the next call, and ask for less at once.");
-    case PX_GUARD_OPEN:
-        if (s)
-            return px_arena_fmt(
-                arena, "It does not work at the moment: go on without it, or call again in %llu s.", s);
-        return PX_LIT("It does not work at the moment: go on without it, or ask a person.");
-    default: return PX_LIT("Too many calls are under way there: wait for some of them, then call again.");
-    }
-}
-
 /* What an earlier attempt was told says more than why there is no other one. */
 static void refuse(struct px_send *send, const struct px_guard_answer *answer) {
-    static const int32_t codes[] = {[PX_GUARD_PASS] = PX_INTERNAL,
-                                    [PX_GUARD_QUEUE_FULL] = PX_UNAVAILABLE,
-                                    [PX_GUARD_RATE] = PX_RATE_LIMITED,
-                                    [PX_GUARD_BUSY] = PX_UNAVAILABLE,
-                                    [PX_GUARD_OPEN] = PX_CIRCUIT_OPEN};
-    int64_t after = (int64_t)PX_MIN(answer->retry_after_ms, (uint64_t)INT64_MAX);
-    if (send->failed) {
-        if (send->error.flags & PX_ERROR_RETRYABLE && after > send->error.retry_after_ms)
-            send->error.retry_after_ms = after;
-        px_work_post(send->scope->loop, &send->work);
+    struct px_error error = px_send_refusal(send->opts.arena, answer);
+    if (!send->failed) {
+        fail(send, &error);
         return;
     }
-    px_str why = px_arena_str(send->opts.arena, px_str_of(answer->why));
-    fail(send, &(struct px_error){.size = sizeof(struct px_error),
-                                  .flags = PX_ERROR_RETRYABLE,
-                                  .code = codes[answer->verdict],
-                                  .retry_after_ms = after,
-                                  .message = why.n ? why : PX_LIT("the service takes no more requests now"),
-                                  .advice = advice_of(send->opts.arena, answer)});
+    if (send->error.flags & PX_ERROR_RETRYABLE && error.retry_after_ms > send->error.retry_after_ms)
+        send->error.retry_after_ms = error.retry_after_ms;
+    px_work_post(send->scope->loop, &send->work);
 }
 
 static int inside(struct px_send *send);
@@ -301,26 +274,6 @@ void px_send_pause(struct px_send *send, bool paused) {
 
 /* ---- again? ---- */
 
-/* A token that the upstream takes no more: once more with the next one. It was not done. */
-static bool renews(struct px_send *send, const struct px_http_result *result,
-                   const struct px_route_verdict *verdict) {
-    const struct px_credential *fresh = send->opts.fresh;
-    bool refused =
-        result->status == 401 || (verdict->code == PX_UNAUTHORIZED && result->status && result->status < 400);
-    if (!send->holds || !result->status || result->fail)
-        return false;
-    if (!refused) {
-        if (result->status < 400) /* who is busy or broken has perhaps not looked at it */
-            px_auth_worked(fresh->auth, send->account, send->generation);
-        return false;
-    }
-    if (send->renewed || send->handed || !px_auth_refused(fresh->auth, send->account, send->generation))
-        return false;
-    send->renewed = true;
-    send->holds = false;
-    return true;
-}
-
 /* Another attempt is on its way: true; else this was the last, and `error` is the answer. */
 static bool again(struct px_send *send, const struct px_http_result *result,
                   const struct px_route_verdict *verdict) {
@@ -377,7 +330,7 @@ static bool judge(struct px_send *send, const struct px_http_result *result) {
         px_quota_tell(guard, &send->ask, send->opts.route->upstream, result, send->scan.json, &verdict);
     send->told = true;
     px_guard_leave(&send->pass, px_send_outcome(send, result, &verdict), verdict.message);
-    if (renews(send, result, &verdict)) {
+    if (px_send_renews(send, result, &verdict)) {
         send->account = 0;
         step(send, go(send, 0));
         return false;

@@ -121,6 +121,11 @@ bool px_send_had_time(const struct px_send *send);
 /** Whether another attempt does no harm and may help. */
 bool px_send_may_repeat(const struct px_send *send, const struct px_http_result *result,
                         const struct px_route_verdict *verdict);
+/** Whether a token that the upstream takes no more is renewed, for one more attempt: nothing was done with it. One that was taken has worked. */
+bool px_send_renews(struct px_send *send, const struct px_http_result *result,
+                    const struct px_route_verdict *verdict);
+/** Why the guard lets nobody in, as a caller hears it. Texts in `arena`. */
+struct px_error px_send_refusal(struct px_arena *arena, const struct px_guard_answer *answer);
 /** `error` is told with what an attempt before this one may have done. */
 void px_send_mind_earlier(struct px_send *send, const struct px_http_result *result);
 

@@ -325,4 +325,4 @@ def test_a_service_that_waits_for_its_secret_is_found_out(make):
     assert "web: failed, plugin routes, 0 tools" in shown.stdout and "plexus secret set web_token" in shown.stdout
     assert not breakers.stdout.startswith("\n")
     login = plexus(host, "auth", "login", "web")
-    assert login.returncode != 0 and "plexus status says whether it is there, and whether it failed" in login.stderr
+    assert login.returncode != 0 and "it has failed (plexus status says why)" in login.stderr

@@ -36,9 +36,14 @@ static int wait_or_not(struct px_guard *guard, struct px_scope *scope, const str
         return refused(guard, pass, at || due > now ? PX_GUARD_RATE : PX_GUARD_BUSY, at,
                        at || due > now ? PX_MAX(until, due) : 0, now, ret_answer);
     }
-    if (guard->waiting >= guard->limits.queue)
+    bool full = guard->waiting >= guard->limits.queue;
+    if (full && !(guard->limits.queue &&
+                  px_crowd_yields(&guard->crowd, px_map_get(&guard->principals, ask->principal))))
         return refused(guard, pass, PX_GUARD_QUEUE_FULL, NULL, at ? until : 0, now, ret_answer);
-    return px_guard_wait(guard, scope, ask, label, pass, now);
+    int r = px_guard_wait(guard, scope, ask, label, pass, now);
+    if (!r && full && pass->lane)
+        px_guard_make_room(guard, now);
+    return r;
 }
 
 static bool others_wait(struct px_guard *guard, const struct px_guard_targets *to) {

@@ -34,6 +34,7 @@ static void guard_free(struct px_guard *guard) {
     px_guard_things_free(guard);
     px_map_finish(&guard->principals);
     px_map_finish(&guard->lane_map);
+    px_crowd_free(&guard->crowd);
     arena_free(guard->arena);
     free(guard);
 }

@@ -12,7 +12,8 @@
  *
  * It waits for: a place (bulkhead), its rates (configured), its quotas (what the upstream said), its own `not_before_ns`. Who would
  * wait beyond its deadline is refused at once, with the time it would take. Waiting requests are served principal by principal, in
- * turn; one that waits for a rate does not hold up those that need not. Loop thread only; nothing here knows HTTP. */
+ * turn; one that waits for a rate does not hold up those that need not. When as many wait as may, the principal with the most of them
+ * makes room for one with fewer. Loop thread only; nothing here knows HTTP. */
 #ifndef PX_GUARD_GUARD_H
 #define PX_GUARD_GUARD_H
 
@@ -62,7 +63,7 @@ struct px_guard_ask {
 };
 enum px_guard_verdict {
     PX_GUARD_PASS,
-    PX_GUARD_QUEUE_FULL, /* too many wait */
+    PX_GUARD_QUEUE_FULL, /* too many wait, and no other principal has more of them; or it waited, and made room */
     PX_GUARD_RATE,       /* a rate or quota would make it wait too long */
     PX_GUARD_BUSY,       /* no place was free in time */
     PX_GUARD_OPEN        /* the breaker is */
@@ -95,7 +96,7 @@ struct px_guard_pass {
     /* the guard's own */
     struct px_guard_targets to;
     struct px_lane *lane; /* waiting */
-    struct px_list_node node;
+    struct px_list_node node, of_principal;
     struct px_timer timer; /* its own times: not before, the next notice, no later than */
     struct px_work work;   /* the answer is on its way */
     uint64_t deadline_ns, not_before_ns, cost_before;

@@ -62,7 +62,9 @@ struct px_label {
 };
 
 struct px_principal {
-    struct px_list_node lanes;
+    struct px_list_node lanes, passes; /* passes: that wait, the newest last */
+    struct px_list_node equals;        /* those of whom as many wait */
+    uint32_t waiting;
     px_str name;
     char text[];
 };
@@ -82,6 +84,12 @@ struct px_lane {
     } key;
 };
 
+struct px_crowd {
+    struct px_list_node **rings; /* [n]: of the principals of whom n wait, the one for the longest; or NULL */
+    size_t room;
+    uint32_t most; /* the last n with a ring */
+};
+
 struct px_guards {
     struct px_loop *loop;
     struct px_map guards; /* by service */
@@ -98,6 +106,7 @@ struct px_guard {
     struct px_map upstreams, groups, quotas, labels, principals, lane_map;
     struct px_upstream *last_upstream;
     struct px_list_node lanes, told_lru, label_lru;
+    struct px_crowd crowd;
     uint32_t waiting, globals; /* globals: quotas of everything */
     struct px_budget budget;
     struct px_work again; /* look at all who wait */
@@ -148,6 +157,8 @@ const struct px_lane *px_guard_lane(struct px_guard *guard, const struct px_guar
 /** pass->to, op.kind and the times of `ask` are filled in. */
 PX_MUSTCHECK int px_guard_wait(struct px_guard *guard, struct px_scope *scope, const struct px_guard_ask *ask,
                                struct px_label *label, struct px_guard_pass *pass, uint64_t now);
+/** One more waits than may: the newest of the principal with the most is refused. It hears of it from the loop. */
+void px_guard_make_room(struct px_guard *guard, uint64_t now);
 /** Out of whatever it waits in. */
 void px_guard_unwait(struct px_guard_pass *pass);
 void px_limiter_serve(struct px_limiter *at);
@@ -159,6 +170,17 @@ void px_guard_again(void *guard);
 uint64_t px_pass_limit(const struct px_guard *guard, const struct px_guard_pass *pass);
 /** Would it be let in then? Not at its deadline: nothing can be done in no time. */
 bool px_pass_too_late(const struct px_guard *guard, const struct px_guard_pass *pass, uint64_t at_ns);
+
+/* crowd.c: who waits, principal by principal */
+/** -ENOMEM: it has not. */
+PX_MUSTCHECK int px_crowd_join(struct px_crowd *crowd, struct px_principal *principal,
+                               struct px_guard_pass *pass);
+void px_crowd_leave(struct px_crowd *crowd, struct px_principal *principal, struct px_guard_pass *pass);
+/** Would another principal still have as many as this one (NULL: of whom nobody waits), or more, if it had one less and this one had one more? */
+bool px_crowd_yields(const struct px_crowd *crowd, const struct px_principal *principal);
+/** Of the principal with the most; of several, the one that has had as many for the longest. Somebody waits. */
+struct px_guard_pass *px_crowd_newest(const struct px_crowd *crowd);
+void px_crowd_free(struct px_crowd *crowd);
 
 /* say.c */
 /** `at`: who held it back, NULL: nobody; until_ns: 0: not known. */

@@ -36,6 +36,8 @@ static int principal_get(struct px_guard *guard, px_str name, struct px_principa
         if (!principal)
             return -ENOMEM;
         px_list_init(&principal->lanes);
+        px_list_init(&principal->passes);
+        px_list_init(&principal->equals);
         if (name.n)
             memcpy(principal->text, name.p, name.n);
         principal->name = px_str_n(principal->text, name.n);
@@ -180,6 +182,7 @@ static void dequeue(struct px_guard_pass *pass) {
         park(lane, NULL);
     pass->lane = NULL;
     guard->waiting--;
+    px_crowd_leave(&guard->crowd, lane->principal, pass);
     lane->passes--;
     lane_drop(guard, lane);
 }
@@ -304,7 +307,10 @@ int px_guard_wait(struct px_guard *guard, struct px_scope *scope, const struct p
     int r = lane_get(guard, ask, &pass->to, label, &lane);
     if (r)
         return r;
+    px_list_init(&pass->of_principal);
     r = px_op_begin(&pass->op, pass->op.kind, scope);
+    if (!r && (r = px_crowd_join(&guard->crowd, lane->principal, pass)))
+        px_op_done(&pass->op);
     if (r) {
         lane_drop(guard, lane);
         return r;
@@ -338,6 +344,13 @@ int px_guard_wait(struct px_guard *guard, struct px_scope *scope, const struct p
 
 /* ---- notices, and the end of patience ---- */
 
+static uint64_t estimate(const struct px_guard_pass *pass, uint64_t now, struct px_limiter **ret_at) {
+    const struct px_lane *lane = pass->lane;
+    uint64_t before = pass->later ? lane->cost_in : pass->cost_before;
+    uint64_t ahead = before - PX_MIN(before, lane->cost_out);
+    return px_guard_estimate(pass->guard, &lane->to, lane, ahead, pass->cost, now, ret_at);
+}
+
 /* The last thing that is done: it may be gone then. */
 static void notice(struct px_guard_pass *pass, uint64_t now) {
     struct px_guard *guard = pass->guard;
@@ -345,8 +358,7 @@ static void notice(struct px_guard_pass *pass, uint64_t now) {
     const char *what = "retry";
     uint64_t limit = px_pass_limit(guard, pass), until = pass->not_before_ns, first = until;
     if (!pass->later) {
-        uint64_t ahead = pass->cost_before - PX_MIN(pass->cost_before, pass->lane->cost_out);
-        until = px_guard_estimate(guard, &pass->lane->to, pass->lane, ahead, pass->cost, now, &at);
+        until = estimate(pass, now, &at);
         what = at ? "rate limit" : "a place";
         first = at ? until : now;
         until = at ? until : limit;
@@ -385,6 +397,15 @@ static void give_up(struct px_guard_pass *pass, uint64_t now) {
         refuse(pass, PX_GUARD_BUSY, hold.at, 0);
     if (at && at->n_lanes)
         wake_by(at, now);
+}
+
+void px_guard_make_room(struct px_guard *guard, uint64_t now) {
+    struct px_guard_pass *pass = px_crowd_newest(&guard->crowd);
+    struct px_limiter *parked = pass->lane->at, *at;
+    uint64_t until = estimate(pass, now, &at);
+    refuse(pass, PX_GUARD_QUEUE_FULL, NULL, at ? until : 0);
+    if (parked && parked->n_lanes) /* the next one may need less */
+        wake_by(parked, now);
 }
 
 static void on_time(void *user) {

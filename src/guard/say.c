@@ -103,7 +103,9 @@ void px_guard_say(const struct px_guard *guard, enum px_guard_verdict verdict,
     case PX_GUARD_RATE: say_rate(guard, to, at, cost, now, why, n); return;
     case PX_GUARD_OPEN: say_open(guard, to->upstream, until_ns, now, why, n); return;
     case PX_GUARD_QUEUE_FULL:
-        snprintf(why, n, "%u requests wait for %s, as many as may", (unsigned)guard->waiting, guard->service);
+        /* who has made room hears of it a little later: some may have gone since */
+        snprintf(why, n, "%u requests wait for %s, as many as may",
+                 (unsigned)PX_MAX(guard->waiting, guard->limits.queue), guard->service);
         break;
     case PX_GUARD_BUSY:
         snprintf(why, n, "%u requests are in flight at %s, and no place was free in time",

@@ -287,6 +287,28 @@ def test_a_full_queue_answers_at_once(world):
         assert error["code"] == "unavailable" and error["retryable"] and error["retry_after_ms"] > 0 and "2 requests wait for full" in error["message"], error
 
 
+def test_who_fills_the_queue_keeps_nobody_out(world):
+    """One principal has 50 calls where two may wait; another's first one has the newer one's place, and its second one is told that it is full."""
+    with world.daemon.planner() as other:
+        other.request("plexus/session", {"token": TOKEN})
+        with held(world):
+            before = guard(world, "full")["refused"]["queue"]
+            greedy = [world.begin_call("full_calm", {"case": f"more-{i}"}) for i in range(50)]
+            for id in greedy[3:]:
+                assert world.answer(id)["result"]["isError"]
+            until(lambda: guard(world, "full")["waiting"] == 2, "a full queue")
+            modest = other.begin_call("full_calm", {"case": "modest-0"})
+            error = world.answer(greedy[2])["result"]["structuredContent"]["error"]  # while all the others still wait
+            assert error["code"] == "unavailable" and error["retryable"] and error["retry_after_ms"] > 0, error
+            assert "2 requests wait for full" in error["message"] and error["advice"], error
+            assert other.error_of("full_calm", {"case": "modest-1"})["code"] == "unavailable"
+            shown = guard(world, "full")
+            assert (shown["in_flight"], shown["waiting"], shown["refused"]["queue"] - before) == (1, 2, 49), shown
+        assert not other.answer(modest)["result"].get("isError")
+        assert not any(world.answer(id)["result"].get("isError") for id in greedy[:2])
+    assert sorted(world.upstream.limits["full"].cases()[-3:]) == ["modest-0", "more-0", "more-1"]
+
+
 def test_nobody_waits_beyond_the_deadline(world):
     with held(world):
         first = world.begin_call("late_calm", {"case": "a"}, {"plexus/timeout_ms": 60000})

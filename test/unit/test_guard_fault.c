@@ -75,6 +75,41 @@ static void every_allocation_fails_once(void **state) {
     assert_true(fault_sweep(FAULT_FAIL, scenario, NULL) > 20);
 }
 
+/* Room is made for one that waits, not for one that there is no memory for. */
+static int full_scenario(void *user) {
+    (void)user;
+    enum { QUEUE = 9 }; /* so many of one principal that the table of how many grows */
+    struct guard_rig g = {0};
+    struct px_limits limits = plain_limits();
+    struct px_guard_ask ann = ask_of("ann"), bob = ask_of("bob");
+    struct req in, a[QUEUE] = {0}, b;
+    int e = 0, r = 0;
+    limits.in_flight = 1;
+    limits.queue = QUEUE;
+    fault_off();
+    guard_open(&g, &limits);
+    assert_int_equal(enter(&g, &in, &ann), 1);
+    fault_on();
+    for (int i = 0; i < QUEUE && !e; i++)
+        e = enter(&g, &a[i], &ann);
+    if (!e)
+        r = enter(&g, &b, &bob);
+    fault_off();
+    settle(&g);
+    if (!e)
+        assert_int_equal(g.order, r ? 0 : 1);
+    if (!e && !r)
+        assert_int_equal(a[QUEUE - 1].answer.verdict, PX_GUARD_QUEUE_FULL);
+    guard_close(&g);
+    fault_on();
+    return e ? e : r;
+}
+
+static void a_full_queue_and_no_memory(void **state) {
+    (void)state;
+    assert_true(fault_sweep(FAULT_FAIL, full_scenario, NULL) > 8);
+}
+
 static int read_scenario(void *user) {
     struct px_arena arena;
     struct px_limits l;
@@ -105,6 +140,7 @@ static void limits_are_read_or_not(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(a_full_queue_and_no_memory),
         cmocka_unit_test(limits_are_read_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* What the guard costs: a request that nothing holds back, with nothing and with everything configured; answers through an open
- * breaker; ten thousand that wait, let in one by one, and refused all at once. On the real clock, inside one turn as in the host. */
+ * breaker; ten thousand that wait, let in one by one, and refused all at once; others who come while they wait. On the real
+ * clock, inside one turn as in the host. */
 #include "guard/guard.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -126,6 +128,41 @@ static void waiting(void) {
     px_guard_unref(&guard);
 }
 
+/* One principal has filled the queue when 5000 others come, thrice each: twice it makes room for them. */
+static void full_queue(void) {
+    enum { OTHERS = 5000 };
+    struct px_guard *guard = guard_of("crowded", "{\"in_flight\": 1, \"queue\": 10000}");
+    struct px_guard_pass first = {0}, *all = calloc(WAITING + 3 * OTHERS, sizeof *all);
+    struct px_guard_answer answer;
+    struct px_guard_ask one = ask;
+    char name[16];
+    int full = 0;
+    if (!all || px_guard_enter(guard, scope, &ask, &sink, &first, &first, &answer) != 1)
+        die("enter");
+    for (int i = 0; i < WAITING; i++)
+        if (px_guard_enter(guard, scope, &ask, &sink, &all[i], &all[i], &answer) != 0)
+            die("wait");
+    uint64_t times[4] = {px_clock_mono_ns()};
+    for (int i = 0; i < 3 * OTHERS; i++) {
+        struct px_guard_pass *pass = &all[WAITING + i];
+        snprintf(name, sizeof name, "p%d", i % OTHERS);
+        one.principal = px_str_of(name);
+        int r = px_guard_enter(guard, scope, &one, &sink, pass, pass, &answer);
+        full += r == -EAGAIN;
+        if (i % OTHERS == OTHERS - 1)
+            times[i / OTHERS + 1] = px_clock_mono_ns();
+    }
+    printf("guard: a full queue: %llu ns to make room, %llu ns to refuse, with %d principals (%d "
+           "refused)\n",
+           (unsigned long long)((times[2] - times[0]) / OTHERS / 2),
+           (unsigned long long)((times[3] - times[2]) / OTHERS), OTHERS + 1, full);
+    passed = refused = 0;
+    px_guard_leave(&first, PX_GUARD_OK, px_str_of(NULL));
+    turn_until(&passed);
+    free(all);
+    px_guard_unref(&guard);
+}
+
 int main(void) {
     struct px_guards_opts opts;
     if (px_loop_create(NULL, &loop, NULL) || px_scope_open(loop, NULL, "bench", 0, &scope))
@@ -160,6 +197,7 @@ int main(void) {
     printf("guard: answers through an open breaker: %.0f a second\n",
            REFUSALS / ((double)timed(refusals, full) / 1e9));
     waiting();
+    full_queue();
     px_guard_unref(&plain);
     px_guard_unref(&full);
     px_scope_close(&scope);

@@ -114,7 +114,8 @@ struct px_http_result {
     px_str body; /* WHOLE: decoded; with a failure, what had come */
     px_str url;  /* the one that answered */
     uint32_t redirects;
-    bool moved; /* a 301 made a GET of the POST: what that carried was taken by nobody */
+    bool moved;   /* a 301 made a GET of the POST: what that carried was taken by nobody */
+    bool pointed; /* a 302 or 303 made a GET of what was none: it was taken, and this is what came of it */
     char peer[PX_ADDR_TEXT];
     uint64_t dns_ns, connect_ns, tls_ns, first_byte_ns, total_ns; /* from the beginning (of the last hop) */
     uint64_t bytes_in, bytes_out;                                 /* bodies, on the wire */

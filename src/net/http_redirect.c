@@ -85,6 +85,7 @@ enum px_http_verdict px_http_redirect_decide(struct px_http_call *call) {
 void px_http_redirect_turn(struct px_http_call *call) {
     if (becomes_get(call)) {
         call->result.moved |= call->head.status == 301;
+        call->result.pointed |= call->head.status != 301;
         call->method = PX_LIT("GET");
         call->safe = true;
         call->body_dropped = true;

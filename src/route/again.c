@@ -52,6 +52,8 @@ bool px_send_renews(struct px_send *send, const struct px_http_result *result,
             px_auth_worked(fresh->auth, send->account, send->generation);
         return false;
     }
+    if (result->pointed && !send->opts.route->safe && !send->opts.route->read_only)
+        return false; /* it was taken, and another one would be a second */
     if (send->renewed || send->handed || !px_auth_refused(fresh->auth, send->account, send->generation))
         return false;
     send->renewed = true;

@@ -152,9 +152,9 @@ static bool has_moved(const struct px_route *route, const struct px_http_result 
     return result->moved && is_write(route);
 }
 
-/* A write that was answered so was most likely done: "see there for what came of it". */
-static bool points_to_result(int status) {
-    return status == 302 || status == 303;
+/* A write that was answered so was most likely done: "see there for what came of it". What is wrong there says nothing of the write. */
+static bool points_to_result(const struct px_http_result *result, int status) {
+    return status == 302 || status == 303 || (status && result->pointed);
 }
 
 /* GraphQL says in a 200 what others say with a status. */
@@ -220,7 +220,7 @@ void px_verdict_judge(struct px_arena *arena, const struct px_route *route,
     }
     ret->again = ret->retryable;
     int status = rule ? 0 : said_status(result->status, ret->code);
-    bool unknown = is_write(route) && (is_of_gateway(status) || points_to_result(status));
+    bool unknown = is_write(route) && (is_of_gateway(status) || points_to_result(result, status));
     bool unsure = unknown || (!rule && ret->retryable && !may_repeat(route, status));
     if (unknown)
         ret->code = PX_OUTCOME_UNKNOWN;
@@ -293,7 +293,8 @@ void px_verdict_of_failure(struct px_arena *arena, const struct px_http_result *
                                meaning->phrase ? meaning->phrase : "");
     }
     /* A redirect says that an earlier request was sent, whatever became of the last. */
-    if (write && (result->sent || result->redirects) && (result->status < 400 || result->status >= 500)) {
+    bool refused = result->status >= 400 && result->status < 500 && !result->pointed;
+    if (write && (result->sent || result->redirects) && !refused) {
         *ret = (struct px_route_verdict){.code = PX_OUTCOME_UNKNOWN};
         advice = NULL;
     }

@@ -18,6 +18,7 @@ struct answer {
     enum px_http_fail fail;
     bool sent, reused;
     uint32_t redirects; /* that were followed before it */
+    bool pointed;       /* one of them made a GET of it */
     uint64_t takes_ns;  /* 0: at once */
     bool never;
 };
@@ -104,6 +105,7 @@ static inline int exchange_fill(struct exchange *x, struct px_scope *scope, cons
     result->sent = answer->sent || !answer->fail;
     result->reused = answer->reused;
     result->redirects = answer->redirects;
+    result->pointed = answer->pointed;
     result->status = answer->fail ? 0 : answer->status ? answer->status : 200;
     result->http_version = 20;
     result->headers = x->headers;

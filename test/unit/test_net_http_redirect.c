@@ -89,6 +89,7 @@ static void method_is(int status, const char *method, const char *then, bool kee
              (struct px_http_req){.method = px_str_of(method), .body = body, WITH_ALL});
     SUCCEEDED(&t.g);
     assert_int_equal(t.g.result.moved, status == 301 && strcmp(method, "POST") == 0);
+    assert_int_equal(t.g.result.pointed, status != 301 && strcmp(method, then) != 0);
     char line[64];
     snprintf(line, sizeof line, "%s /second HTTP/1.1\r\n", then);
     const char *second = strstr(t.a.conns[0]->got.p, " /second");

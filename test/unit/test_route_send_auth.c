@@ -247,6 +247,21 @@ static void refused(void **state) {
     }
 }
 
+/* One behind the 303 of a write says that the write was taken. */
+static void refused_behind_a_write(void **state) {
+    (void)state;
+    static const struct answer answers[] = {{.status = 401, .redirects = 1, .pointed = true}, GOOD};
+    struct flow_rig f;
+    open_it(&f, OAUTH, NULL, "{'path':'/a','method':'POST'}", false, answers, 2);
+    fails(&f, NULL, PX_OUTCOME_UNKNOWN, "401");
+    assert_int_equal(f.script.at, 1);
+    assert_int_equal(fake.refused, 0);
+    flow_close(&f);
+    open_it(&f, OAUTH, NULL, "{'path':'/a','method':'POST','safe':true}", true, answers, 2);
+    gives(&f, NULL, "{\"ok\":true}");
+    flow_close(&f);
+}
+
 static void not_renewable(void **state) {
     (void)state;
     static const struct answer answers[] = {{.status = 401}};
@@ -476,13 +491,21 @@ static void laid_over_wrongly(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(looked_up),       cmocka_unit_test(at_once),
-        cmocka_unit_test(each_attempt),    cmocka_unit_test(not_looked_at),
-        cmocka_unit_test(refused),         cmocka_unit_test(not_renewable),
-        cmocka_unit_test(refreshing),      cmocka_unit_test(waited_for),
-        cmocka_unit_test(without_a_grant), cmocka_unit_test(kept_to_itself),
-        cmocka_unit_test(laid_over),       cmocka_unit_test(laid_over_wrongly),
-        cmocka_unit_test(lost_before),     cmocka_unit_test(accounts_share_nothing),
+        cmocka_unit_test(looked_up),
+        cmocka_unit_test(at_once),
+        cmocka_unit_test(each_attempt),
+        cmocka_unit_test(not_looked_at),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(refused_behind_a_write),
+        cmocka_unit_test(not_renewable),
+        cmocka_unit_test(refreshing),
+        cmocka_unit_test(waited_for),
+        cmocka_unit_test(without_a_grant),
+        cmocka_unit_test(kept_to_itself),
+        cmocka_unit_test(laid_over),
+        cmocka_unit_test(laid_over_wrongly),
+        cmocka_unit_test(lost_before),
+        cmocka_unit_test(accounts_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -347,6 +347,44 @@ static void writes_that_point_elsewhere(void **state) {
                             NULL});
 }
 
+/* What is wrong where a followed 303 leads says nothing of what was written. */
+static void behind_what_was_pointed_to(void **state) {
+    (void)state;
+    struct px_route post = {.method = PX_LIT_INIT("POST")},
+                    read = {.method = PX_LIT_INIT("POST"), .safe = true};
+    struct px_rule rules[] = {rule_of(404, PX_NOT_FOUND)};
+    static const int statuses[] = {401, 403, 404, 422, 500, 503};
+    struct px_route_verdict got;
+    struct px_arena arena;
+    px_arena_init(&arena, 16384);
+    for (size_t i = 0; i < PX_COUNT(statuses); i++) {
+        struct answer_help a;
+        answer_init(&a, statuses[i], NULL, "");
+        a.result.redirects = 1;
+        px_verdict_judge(&arena, &post, &api_upstream, NULL, PX_LIT("s"), &a.result, (px_str){0}, &got);
+        assert_int_not_equal(got.code, PX_OUTCOME_UNKNOWN);
+        a.result.pointed = true;
+        px_verdict_judge(&arena, &post, &api_upstream, NULL, PX_LIT("s"), &a.result, (px_str){0}, &got);
+        assert_int_equal(got.code, PX_OUTCOME_UNKNOWN);
+        assert_false(got.retryable);
+        assert_non_null(strstr(got.advice.p, "look whether it did"));
+        px_verdict_judge(&arena, &read, &api_upstream, NULL, PX_LIT("s"), &a.result, (px_str){0}, &got);
+        assert_int_not_equal(got.code, PX_OUTCOME_UNKNOWN);
+        a.result.fail = PX_HTTP_RESET;
+        px_verdict_of_failure(&arena, &a.result, true, &got);
+        assert_int_equal(got.code, PX_OUTCOME_UNKNOWN);
+        answer_finish(&a);
+    }
+    struct answer_help a;
+    answer_init(&a, 404, NULL, "");
+    a.result.pointed = true;
+    post.errors = (struct px_rules){rules, 1}; /* the rule knows */
+    px_verdict_judge(&arena, &post, &api_upstream, NULL, PX_LIT("s"), &a.result, (px_str){0}, &got);
+    assert_int_equal(got.code, PX_NOT_FOUND);
+    answer_finish(&a);
+    px_arena_finish(&arena);
+}
+
 /* ---- no answer ---- */
 
 static void failed(enum px_http_fail fail, const char *why, int status, bool sent, bool write,
@@ -468,6 +506,7 @@ int main(void) {
         cmocka_unit_test(graphql),
         cmocka_unit_test(writes_are_not_repeated_blindly),
         cmocka_unit_test(writes_that_point_elsewhere),
+        cmocka_unit_test(behind_what_was_pointed_to),
         cmocka_unit_test(failures_have_codes),
         cmocka_unit_test(a_write_that_left_is_unknown),
         cmocka_unit_test(errors_say_where),

@@ -44,6 +44,7 @@ struct px_route_call_opts {
     uint64_t result_bytes;  /* budget of the result; whole items only; 0: 64 KiB */
     bool dry_run;           /* show the request, send nothing; also when the arguments say so */
     bool verbose;           /* the exchange, secrets masked, in _meta["plexus/exchange"] */
+    bool whole; /* all that may be had: limit, cursor and fields in the arguments are not for this one */
 };
 /** Begin. The op is in `scope`, so is what it allocates. A write that was cut off after a byte may have left fails as
  *  PX_OUTCOME_UNKNOWN; an error before that says PX_ERROR_NOT_DONE. -ENOMEM, -ESHUTDOWN. */

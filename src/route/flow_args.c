@@ -5,7 +5,9 @@
 static int read_limit(struct px_flow *flow) {
     const struct px_page_spec *spec = &flow->opts.route->page;
     px_str value;
-    flow->limit = spec->limit;
+    flow->limit = flow->opts.whole ? spec->max_limit : spec->limit;
+    if (flow->opts.whole)
+        return 0;
     if (!px_json_slice_get(flow->opts.args_json, PX_LIT("limit"), &value) &&
         (px_json_slice_u64(value, &flow->limit) || !flow->limit)) {
         px_flow_fail(flow, PX_INVALID_ARGUMENTS, PX_LIT(""), "limit: expected a number from 1 to %u",
@@ -20,7 +22,7 @@ static int read_cursor(struct px_flow *flow) {
     px_str value, text = {0};
     struct px_err err = {.msg = "cursor: expected a string"};
     px_page_first(flow->opts.route, flow->limit, &flow->at);
-    if (px_json_slice_get(flow->opts.args_json, PX_LIT("cursor"), &value))
+    if (flow->opts.whole || px_json_slice_get(flow->opts.args_json, PX_LIT("cursor"), &value))
         return 0;
     int r = px_json_slice_text(&flow->scope->arena, value, &text);
     if (!r)
@@ -38,7 +40,7 @@ static int read_fields(struct px_flow *flow) {
     px_str value, text = {0};
     struct px_err err = {.msg = "fields: expected a string"};
     flow->select = flow->opts.route->fields;
-    if (px_json_slice_get(flow->opts.args_json, PX_LIT("fields"), &value))
+    if (flow->opts.whole || px_json_slice_get(flow->opts.args_json, PX_LIT("fields"), &value))
         return 0;
     int r = px_json_slice_text(&flow->scope->arena, value, &text);
     flow->select = NULL;

@@ -144,6 +144,14 @@ static bool looks_in_a_list(const struct px_verify *verify) {
     return verify->route->items.p || verify->route->page.kind != PX_PAGE_NONE || verify->at.p;
 }
 
+/* It goes on, or ends early: what is not in it may be in the rest. */
+static bool is_not_whole(px_str result) {
+    px_str next = px_at_or_absent(result, PX_LIT("/next_cursor"));
+    return (px_json_slice_type(next) == PX_JSON_STRING && next.n > 2) ||
+           px_json_slice_type(px_at_or_absent(result, PX_LIT("/truncated"))) == PX_JSON_TRUE ||
+           px_json_slice_type(px_at_or_absent(result, PX_LIT("/incomplete"))) == PX_JSON_STRING;
+}
+
 static void on_done(void *user, const struct px_reply *reply, const struct px_error *error) {
     struct verifying *v = user;
     const struct px_verify *verify = v->opts.route->verify;
@@ -159,10 +167,9 @@ static void on_done(void *user, const struct px_reply *reply, const struct px_er
     }
     px_str place = place_of(verify, reply->structured_json);
     px_str found = find(&v->scope->arena, verify, wanted, place);
-    px_str cut = px_at_or_absent(reply->structured_json, PX_LIT("/incomplete"));
     if (found.p)
         tell(v, PX_VERIFIED_DONE, found, (px_str){0});
-    else if (px_json_slice_type(cut) == PX_JSON_STRING)
+    else if (is_not_whole(reply->structured_json))
         tell(v, PX_VERIFIED_UNKNOWN, (px_str){0}, PX_LIT("the list to look in could not be had whole"));
     else if (!could_hold_it(verify, reply->structured_json, place))
         tell(v, PX_VERIFIED_UNKNOWN, (px_str){0}, PX_LIT("what was answered is not what it would be in"));
@@ -186,6 +193,7 @@ static int begin(struct verifying *v, struct px_err *err) {
                                             .args_json = v->opts.args_json,
                                             .idempotency_key = v->opts.key,
                                             .deadline_ns = v->opts.deadline_ns,
+                                            .whole = true,
                                             .result_bytes = RESULT_BYTES};
     struct px_op *ignored;
     return px_route_call(v->scope, &call, &sink, v, &ignored, err);

@@ -16,6 +16,8 @@
     "{'route':{'path':'/repos/{repo}/issues'},'match':{'/title':{'$arg':'title'}},'absent':'unknown'}"
 #define BY_ITEMS                                                                                             \
     "{'route':{'path':'/repos/{repo}/issues','result':{'items':'/rows'}},'match':{'/title':{'$arg':'title'}}}"
+#define BY_PAGES                                                                                             \
+    "{'route':{'path':'/x','page':{'kind':'page','query':'page','limit':2,'max_pages':2}},'match':{'/title':{'$arg':'title'}}}"
 
 struct verdict {
     int times;
@@ -41,20 +43,20 @@ static void write_open(struct flow_rig *f, const char *route, const struct answe
         free(texts[i]);
 }
 
-static void look(const char *route, struct answer answer, enum px_verified want, const char *found,
-                 const char *words) {
+static void look_for(const char *route, const char *args, const struct answer *answers, size_t n,
+                     enum px_verified want, const char *found, const char *words) {
     struct verdict v = {0};
     struct px_scope *scope;
     struct px_op *op;
     struct px_err err = {0};
     struct flow_rig f;
-    write_open(&f, route, &answer, 1);
+    write_open(&f, route, answers, n);
     assert_true(px_route_verifies(f.route));
     const struct px_route_verify_opts opts = {
         .route = f.route,
         .site = f.site,
         .principal = PX_LIT("uid:1"),
-        .args_json = PX_LIT("{\"repo\":\"r\",\"title\":\"A title\"}"),
+        .args_json = px_str_of(args),
         .key = PX_LIT("KEY-1"),
     };
     assert_int_equal(px_scope_open(f.rig.loop, f.rig.scope, "call", 0, &scope), 0);
@@ -65,8 +67,13 @@ static void look(const char *route, struct answer answer, enum px_verified want,
     for (int i = 0; i < 50 && !v.times; i++)
         assert_int_equal(px_loop_turn(f.rig.loop, PX_S), 0);
     if (v.times != 1 || v.verified != want || strcmp(v.found, found) != 0 || !strstr(v.words, words))
-        fail_msg("%s: %d %s %s", answer.body ? answer.body : "", v.verified, v.found, v.words);
+        fail_msg("%s: %d %s %s", answers->body ? answers->body : "", v.verified, v.found, v.words);
     flow_close(&f);
+}
+
+static void look(const char *route, struct answer answer, enum px_verified want, const char *found,
+                 const char *words) {
+    look_for(route, "{\"repo\":\"r\",\"title\":\"A title\"}", &answer, 1, want, found, words);
 }
 
 static void found(void **state) {
@@ -130,6 +137,34 @@ static void another_answer(void **state) {
          (struct answer){.body = "{\"issue\":null}"}, PX_VERIFIED_ABSENT, "", "nothing like it");
     look(WRITE(BY_TITLE), (struct answer){.body = "{\"title\":\"other\",\"open\":true}"}, PX_VERIFIED_ABSENT,
          "", "nothing like it");
+}
+
+/* What the host's own arguments ask of the write's answer (or what the write's own are called) is not asked of the list. */
+static void arguments_of_the_write(void **state) {
+    (void)state;
+    static const char args[] =
+        "{\"repo\":\"r\",\"title\":\"A title\",\"fields\":\"n\",\"limit\":1,\"cursor\":\"x\"}";
+    static const struct answer lists[] = {{.body = "[{\"title\":\"other\"},{\"title\":\"A title\",\"n\":7}]"},
+                                          {.body = "[]"}};
+    static const char *const routes[] = {WRITE("{'route':{'path':'/x'},'match':{'/title':{'$arg':'title'}}}"),
+                                         WRITE(BY_PAGES)};
+    for (size_t i = 0; i < PX_COUNT(routes); i++)
+        look_for(routes[i], args, lists, i + 1, PX_VERIFIED_DONE, "{\"title\":\"A title\",\"n\":7}", "");
+}
+
+/* A list that goes on behind what was looked at may hold it there. */
+static void not_the_whole_list(void **state) {
+    (void)state;
+    static const char args[] = "{\"repo\":\"r\",\"title\":\"A title\"}";
+    static const struct answer pages[] = {
+        {.body = "[{\"title\":\"a\"},{\"title\":\"b\"}]"},
+        {.expect = "GET https://api.example.com/x?page=2", .body = "[{\"title\":\"A title\"}]"}};
+    static const struct answer in_vain[] = {{.body = "[{\"title\":\"a\"},{\"title\":\"b\"}]"},
+                                            {.body = "[{\"title\":\"c\"},{\"title\":\"d\"}]"}};
+    static const struct answer ends[] = {{.body = "[{\"title\":\"a\"},{\"title\":\"b\"}]"}, {.body = "[]"}};
+    look_for(WRITE(BY_PAGES), args, pages, PX_COUNT(pages), PX_VERIFIED_DONE, "{\"title\":\"A title\"}", "");
+    look_for(WRITE(BY_PAGES), args, in_vain, PX_COUNT(in_vain), PX_VERIFIED_UNKNOWN, "", "had whole");
+    look_for(WRITE(BY_PAGES), args, ends, PX_COUNT(ends), PX_VERIFIED_ABSENT, "", "nothing like it");
 }
 
 static void cancelled(void **state) {
@@ -239,9 +274,16 @@ static void broken(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(found),          cmocka_unit_test(not_found), cmocka_unit_test(cannot_say),
-        cmocka_unit_test(another_answer), cmocka_unit_test(cancelled), cmocka_unit_test(keys_have_an_end),
-        cmocka_unit_test(none),           cmocka_unit_test(broken),
+        cmocka_unit_test(found),
+        cmocka_unit_test(not_found),
+        cmocka_unit_test(cannot_say),
+        cmocka_unit_test(another_answer),
+        cmocka_unit_test(arguments_of_the_write),
+        cmocka_unit_test(not_the_whole_list),
+        cmocka_unit_test(cancelled),
+        cmocka_unit_test(keys_have_an_end),
+        cmocka_unit_test(none),
+        cmocka_unit_test(broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

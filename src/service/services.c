@@ -127,13 +127,20 @@ static void promote(struct px_services *services, struct px_service *service) {
         px_instance_drain(old, services->opts.drain_ns);
 }
 
+/* Words that are too long to be kept whole are the same when what is kept of them is. */
+static bool is_said(const struct px_service *service, const char *why) {
+    char kept[sizeof service->why];
+    px_str_copy(kept, sizeof kept, px_str_of(why));
+    return strcmp(service->why, kept) == 0;
+}
+
 /* Something that it cannot be without is not there. It opens when that has come. */
 static void lacks(struct px_services *services, struct px_service *service, const char *why) {
     if (service->current)
         withdraw(services, service);
     retire(services, &service->next);
     retire(services, &service->current);
-    if (strcmp(service->why, why) != 0)
+    if (!is_said(service, why))
         fail(service, why);
     service->tried = NULL;
     service->dirty = false;

@@ -1,10 +1,12 @@
 /* A service that lacks something known beforehand (a secret): it fails with those words; what runs goes on, unless it may not. */
+#include "base/log.h"
 #include "base/redact.h"
 #include "support/host.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,10 +130,25 @@ static void unless_it_may_not(void **s) {
     expect("ready", NULL);
 }
 
-/* Words have room for a long path and what to do about it; more is cut. */
+/* How often the log that went there says that "s" has failed. */
+static int said(int log) {
+    static char text[64 << 10];
+    ssize_t n = pread(log, text, sizeof text - 1, 0);
+    int times = 0;
+    assert_true(n >= 0);
+    text[n] = 0;
+    for (const char *at = text; (at = strstr(at, "service: failed service=s ")); at++)
+        times++;
+    return times;
+}
+
+/* Words have room for a long path and what to do about it; more is cut. However long, they are said once. */
 static void long_words(void **s) {
     char words[1000];
+    int log = memfd_create("log", MFD_CLOEXEC);
     (void)s;
+    assert_true(log >= 0);
+    px_log_set_fd(log);
     memset(words, 'w', sizeof words);
     words[500] = 0;
     configure("small", words, false);
@@ -139,6 +156,10 @@ static void long_words(void **s) {
     words[500] = 'w';
     words[999] = 0;
     configure("small", words, false);
+    configure("small", words, false);
+    px_log_set_fd(2);
+    assert_int_equal(said(log), 2);
+    close(log);
     words[639] = 0;
     expect("failed", words);
 }

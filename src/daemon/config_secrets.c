@@ -89,7 +89,7 @@ static void secret(struct walk *k, const struct px_json *node, px_str pointer) {
         return;
     }
     s->stored[s->n] = stored;
-    s->list[s->n++] = (struct px_service_secret){name, value};
+    s->list[s->n++] = (struct px_service_secret){.pointer = name, .value = value};
     px_jw_object(&k->w);
     px_jw_key(&k->w, "$secret");
     px_jw_str(&k->w, name);
@@ -166,6 +166,7 @@ int px_config_secrets_end(struct px_config_secrets *s, struct px_service_conf *c
                                           conf->name, &kept[i]};
         if (!open->name.p)
             return -ENOMEM;
+        kept[i].stored = open->name;
         s->b->config->stored = open;
     }
     return 0;

@@ -81,15 +81,19 @@ static bool uses(const struct px_config *config, px_str name) {
     return false;
 }
 
-static void on_change(void *ctx, px_str name) {
+static void on_change(void *ctx, px_str whole) {
     struct px_daemon *d = ctx;
     struct px_err err = {0};
-    px_str prefix = PX_LIT("secret/");
-    if (!px_str_starts(name, prefix))
+    px_str prefix = PX_LIT("secret/"), value;
+    if (!px_str_starts(whole, prefix))
         return;
-    name = px_str_n(name.p + prefix.n, name.n - prefix.n);
+    px_str name = px_str_n(whole.p + prefix.n, whole.n - prefix.n);
     px_log(PX_LOG_NOTICE, "daemon", "a secret was changed", PX_KS("name", name));
-    if (!d->services || d->draining || !uses(d->config, name))
+    if (!d->services || d->draining)
+        return;
+    if (px_vault_get(d->vault, whole, &value) == -ENOENT)
+        px_services_take_away(d->services, name);
+    if (!uses(d->config, name))
         return;
     if (configure(d, d->config, name, &err) < 0)
         px_log(PX_LOG_ERROR, "daemon", "the services cannot be given the new secret", PX_KV("why", err.msg));

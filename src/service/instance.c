@@ -19,6 +19,7 @@ void px_secrets_free(struct px_service_secret *secrets, size_t n) {
     for (size_t i = 0; i < n; i++) {
         px_redact_drop(&secrets[i].value);
         free((char *)(uintptr_t)secrets[i].pointer.p);
+        free((char *)(uintptr_t)secrets[i].stored.p);
     }
     free(secrets);
 }
@@ -30,7 +31,10 @@ int px_secrets_copy(const struct px_service_secret *from, size_t n, struct px_se
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         copy[i].pointer = (px_str){px_str_dup(from[i].pointer), from[i].pointer.n};
-        int r = copy[i].pointer.p ? px_redact_keep(from[i].value, &copy[i].value) : -ENOMEM;
+        if (from[i].stored.p)
+            copy[i].stored = (px_str){px_str_dup(from[i].stored), from[i].stored.n};
+        bool whole = copy[i].pointer.p && (copy[i].stored.p || !from[i].stored.p);
+        int r = whole ? px_redact_keep(from[i].value, &copy[i].value) : -ENOMEM;
         if (r) {
             px_secrets_free(copy, i + 1);
             return r;

@@ -104,6 +104,7 @@ struct px_service {
     struct px_lib *tried;           /* the plugin that next or the failure belongs to */
     char why[PX_SERVICE_WHY];       /* why there is no instance, or why the last one failed */
     bool wanted, paused, dirty;
+    bool taken;    /* a secret that `current` has was taken away */
     bool collides; /* the last instance could not be offered: a name is another service's */
 };
 

@@ -120,7 +120,7 @@ static void promote(struct px_services *services, struct px_service *service) {
     service->current = next;
     service->next = NULL;
     service->why[0] = 0;
-    service->collides = false;
+    service->collides = service->taken = false;
     px_log(PX_LOG_INFO, "service", old ? "replaced" : "ready", PX_KV("service", service->name),
            PX_KV("plugin", service->plugin));
     if (old)
@@ -136,11 +136,12 @@ static bool is_said(const struct px_service *service, const char *why) {
 
 /* Something that it cannot be without is not there. It opens when that has come. */
 static void lacks(struct px_services *services, struct px_service *service, const char *why) {
-    if (service->current)
+    bool ends = service->current;
+    if (ends)
         withdraw(services, service);
     retire(services, &service->next);
     retire(services, &service->current);
-    if (!is_said(service, why))
+    if (ends || !is_said(service, why))
         fail(service, why);
     service->tried = NULL;
     service->dirty = false;
@@ -152,6 +153,19 @@ static void stays(struct px_services *services, struct px_service *service) {
     if (service->dirty)
         fail(service, service->fault);
     service->dirty = false;
+}
+
+/* It runs only because what should follow it does not open, for the reason in `why`; what is opening has its chance first. */
+static void end_taken(struct px_services *services, struct px_service *service) {
+    if (!service->taken || service->next || service->dirty)
+        return;
+    service->taken = false;
+    if (!service->current)
+        return;
+    withdraw(services, service);
+    retire(services, &service->current);
+    px_log(PX_LOG_ERROR, "service", "ended: a secret that it had was taken away",
+           PX_KV("service", service->name), PX_KV("why", service->why));
 }
 
 static void reconcile_one(struct px_services *services, struct px_service *service) {
@@ -217,6 +231,8 @@ static void reconcile(void *user) {
     struct px_services *services = user;
     PX_LIST_EACH_SAFE (node, &services->services)
         reconcile_one(services, px_list_entry(node, struct px_service, node));
+    PX_LIST_EACH_SAFE (node, &services->services)
+        end_taken(services, px_list_entry(node, struct px_service, node));
     bool settled = settled_now(services);
     bool news = settled && !services->settled;
     services->settled = settled;
@@ -269,6 +285,25 @@ void px_services_paused_names(const struct px_services *services, struct px_jw *
             px_jw_text(w, service->name);
     }
     px_jw_array_end(w);
+}
+
+static bool has_stored(const struct px_service_secret *secrets, size_t n, px_str stored) {
+    for (size_t i = 0; i < n; i++) {
+        if (px_str_eq(secrets[i].stored, stored))
+            return true;
+    }
+    return false;
+}
+
+void px_services_take_away(struct px_services *services, px_str stored) {
+    PX_LIST_EACH (node, &services->services) {
+        struct px_service *service = px_list_entry(node, struct px_service, node);
+        if (!service->current || has_stored(service->secrets, service->n_secrets, stored) ||
+            !has_stored(service->current->secrets, service->current->n_secrets, stored))
+            continue;
+        service->taken = true;
+        px_services_poke(services);
+    }
 }
 
 px_str px_services_missing(const struct px_services *services, px_str tool, const char **ret_why) {

@@ -26,6 +26,7 @@ struct px_services;
 struct px_service_secret {
     px_str pointer; /* where it stands: "/token" */
     px_str value;
+    px_str stored; /* its name in the sealed store; absent: it is not from there */
 };
 /** What the configuration says of a service. config_json is an object in which secrets are {"$secret": "/pointer"}. */
 struct px_service_conf {
@@ -90,6 +91,9 @@ PX_MUSTCHECK int px_services_pause(struct px_services *services, px_str name, bo
 bool px_services_paused_all(const struct px_services *services);
 /** Writes a JSON array of what is paused: names of services, or ["all"]. */
 void px_services_paused_names(const struct px_services *services, struct px_jw *w);
+/** This secret of the sealed store was taken away. Whoever has it still, because a newer configuration that does not name it does not open,
+ *  ends. (Who names it is configured anew, with fault_ends.) */
+void px_services_take_away(struct px_services *services, px_str stored);
 /** The service that would offer a tool of this name and offers nothing, because it has failed or is still starting; absent: there is
  *  none. *ret_why: why it has failed; "": it is starting. Borrowed until the next turn. */
 px_str px_services_missing(const struct px_services *services, px_str tool, const char **ret_why);

@@ -19,7 +19,8 @@ static const char *rig_ca; /* the service's own certificate authorities */
 /** One service "r" of the plugin `routes`, with a token. */
 static inline void rig_configure(const char *more) {
     static char config[512];
-    static const struct px_service_secret token = {PX_LIT_INIT("/token"), PX_LIT_INIT("very-secret-token")};
+    static const struct px_service_secret token = {.pointer = PX_LIT_INIT("/token"),
+                                                   .value = PX_LIT_INIT("very-secret-token")};
     struct px_service_conf conf = {.name = PX_LIT("r"),
                                    .plugin = PX_LIT("routes"),
                                    .secrets = &token,

@@ -59,7 +59,8 @@ static bool settled(void *ctx) {
 
 /* Services of one plugin: names, and what is in the configuration beside "trace" and the token. */
 static void configure_start(const char *plugin, const char *const *names, const char *more) {
-    const struct px_service_secret token = {PX_LIT("/token"), PX_LIT("hunter2-hunter2-hunt")};
+    const struct px_service_secret token = {.pointer = PX_LIT("/token"),
+                                            .value = PX_LIT("hunter2-hunter2-hunt")};
     struct px_service_conf confs[4];
     struct px_err err;
     char config[512];

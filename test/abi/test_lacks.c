@@ -32,12 +32,16 @@ static bool is_settled(void *ctx) {
     return px_services_settled(h.services);
 }
 
-/* "s", and "other", which lacks nothing. */
-static void configure(const char *plugin, const char *fault, bool ends) {
+/* "s", perhaps with a secret of that name in the sealed store, and "other", which lacks nothing. */
+static void configure_with(const char *stored, const char *plugin, const char *fault, bool ends) {
+    const struct px_service_secret secret = {
+        .pointer = PX_LIT("/x"), .value = PX_LIT("a-stored-secret"), .stored = px_str_of(stored)};
     const struct px_service_conf confs[] = {
         {.name = PX_LIT("s"),
          .plugin = px_str_of(plugin),
          .config_json = PX_LIT("{}"),
+         .secrets = &secret,
+         .n_secrets = stored ? 1 : 0,
          .fault = px_str_of(fault),
          .fault_ends = ends},
         {.name = PX_LIT("other"), .plugin = PX_LIT("small"), .config_json = PX_LIT("{}")}};
@@ -46,6 +50,10 @@ static void configure(const char *plugin, const char *fault, bool ends) {
     if (px_services_configure(h.services, confs, 2, &err))
         fail_msg("configure: %s", err.msg);
     assert_true(test_host_until(&h, is_settled, NULL));
+}
+
+static void configure(const char *plugin, const char *fault, bool ends) {
+    configure_with(NULL, plugin, fault, ends);
 }
 
 static bool works(const char *tool) {
@@ -79,6 +87,26 @@ static void expect(const char *state, const char *error) {
     px_buf_finish(&text);
     assert_true(works("s_hello") == (strcmp(state, "ready") == 0));
     assert_true(works("other_hello"));
+}
+
+/* What is logged goes there. */
+static int log_here(void) {
+    int log = memfd_create("log", MFD_CLOEXEC);
+    assert_true(log >= 0);
+    px_log_set_fd(log);
+    return log;
+}
+
+/* How often the log that went there says that "s" has failed. */
+static int said(int log) {
+    static char text[64 << 10];
+    ssize_t n = pread(log, text, sizeof text - 1, 0);
+    int times = 0;
+    assert_true(n >= 0);
+    text[n] = 0;
+    for (const char *at = text; (at = strstr(at, "service: failed service=s ")); at++)
+        times++;
+    return times;
 }
 
 static const char *why;
@@ -116,6 +144,7 @@ static void what_runs_goes_on(void **s) {
 }
 
 static void unless_it_may_not(void **s) {
+    int log = log_here();
     (void)s;
     configure("small", NULL, false);
     configure("small", "no X", true);
@@ -124,31 +153,20 @@ static void unless_it_may_not(void **s) {
     configure("small", "no X", false);
     configure("small", "no X", true); /* the same words, and now it may not */
     expect("failed", "no X");
+    px_log_set_fd(2);
+    assert_int_equal(said(log), 2);
+    close(log);
     configure("small", "no X", false); /* what has gone does not come back for less */
     expect("failed", "no X");
     configure("small", NULL, false);
     expect("ready", NULL);
 }
 
-/* How often the log that went there says that "s" has failed. */
-static int said(int log) {
-    static char text[64 << 10];
-    ssize_t n = pread(log, text, sizeof text - 1, 0);
-    int times = 0;
-    assert_true(n >= 0);
-    text[n] = 0;
-    for (const char *at = text; (at = strstr(at, "service: failed service=s ")); at++)
-        times++;
-    return times;
-}
-
 /* Words have room for a long path and what to do about it; more is cut. However long, they are said once. */
 static void long_words(void **s) {
     char words[1000];
-    int log = memfd_create("log", MFD_CLOEXEC);
+    int log = log_here();
     (void)s;
-    assert_true(log >= 0);
-    px_log_set_fd(log);
     memset(words, 'w', sizeof words);
     words[500] = 0;
     configure("small", words, false);
@@ -162,6 +180,32 @@ static void long_words(void **s) {
     close(log);
     words[639] = 0;
     expect("failed", words);
+}
+
+static void take_away(const char *stored) {
+    px_services_take_away(h.services, px_str_of(stored));
+    test_host_turns(&h, 20);
+    assert_true(test_host_until(&h, is_settled, NULL));
+}
+
+/* What goes on with an older configuration goes on with its secrets: but not with one that is there no more. */
+static void a_secret_that_only_the_old_one_has(void **s) {
+    (void)s;
+    configure_with("a", "small", NULL, false);
+    take_away("a"); /* it is named: whoever configures says what comes of that */
+    expect("ready", NULL);
+    configure_with("b", "small", "no B", false);
+    take_away("b");
+    take_away("c");
+    expect("ready", "no B");
+    take_away("a");
+    expect("failed", "no B");
+    configure_with("b", "small", "no B", false);
+    expect("failed", "no B");
+    configure_with("b", "small", NULL, false);
+    expect("ready", NULL);
+    take_away("a");
+    expect("ready", NULL);
 }
 
 /* What should stand behind it is another plugin now, which is not there either: as without a fault, nothing goes on. */
@@ -178,6 +222,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_runs_goes_on, open_host, close_host),
         cmocka_unit_test_setup_teardown(unless_it_may_not, open_host, close_host),
         cmocka_unit_test_setup_teardown(long_words, open_host, close_host),
+        cmocka_unit_test_setup_teardown(a_secret_that_only_the_old_one_has, open_host, close_host),
         cmocka_unit_test_setup_teardown(its_plugin_goes_too, open_host, close_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,25 @@ def test_taking_a_stored_secret_away_ends_what_has_it(make, upstream):
         assert sent(upstream, planner) == "Bearer the-stored-token"
 
 
+def test_taking_away_what_only_the_old_configuration_names(make, upstream):
+    """What goes on with an older configuration has the secrets of that; taken away is taken away."""
+    host = make(token="literal")
+    secret(host, "set", "old_token", stdin="the-stored-token")
+    config = host.config
+    with host.planner() as planner:
+        config["services"]["web"]["config"]["token"] = {"stored": "old_token"}
+        host.reload(config)
+        config["services"]["web"]["config"]["token"] = {"stored": "new_token"}
+        host.reload(config)
+        assert service(planner, "web")["state"] == "ready" and sent(upstream, planner) == "Bearer the-stored-token"
+        secret(host, "remove", "old_token")
+        failed = service(planner, "web")
+        assert failed["state"] == "failed" and "plexus secret set new_token" in failed["error"]
+        assert "ended: a secret that it had was taken away service=web" in host.log()
+        secret(host, "set", "new_token", stdin="the-other-token")
+        assert sent(upstream, planner) == "Bearer the-other-token"
+
+
 def test_who_is_told_of_what_is_missing(plexusd, folder):
     """An administrator hears the file and what to do; another planner that there is something, if it could use it at all."""
     config = base_config(folder)

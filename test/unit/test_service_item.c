@@ -264,7 +264,7 @@ static void resources(void **s) {
 /* ---- configuration ---- */
 
 static void secrets_in_configuration(void **s) {
-    struct px_service_secret secret = {PX_LIT_INIT("/token"), PX_LIT_INIT("ghp_0123456789")};
+    struct px_service_secret secret = {.pointer = PX_LIT("/token"), .value = PX_LIT("ghp_0123456789")};
     char config[] = "{\"token\":{\"$secret\":\"/token\"},\"list\":[{\"$secret\":\"/token\"}],\"n\":1}";
     struct px_service service = {.config = config, .secrets = &secret, .n_secrets = 1};
     static const struct {

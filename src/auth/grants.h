@@ -17,6 +17,7 @@
 #ifndef PX_AUTH_GRANTS_H
 #define PX_AUTH_GRANTS_H
 
+#include "auth/spec.h"
 #include "auth/vault.h"
 #include "net/http.h"
 #include "reactor/loop.h"
@@ -47,16 +48,8 @@ void px_grants_destroy(struct px_grants **grants);
 
 struct px_auth_opts {
     px_str service, identity; /* names */
-    px_str spec_json;         /* fits auth.schema.json */
-    /** The value of {"$secret": pointer}; -ENOENT. Called inside px_auth_open only. */
-    int (*secret)(void *ctx, px_str pointer, px_str *ret);
-    void *secret_ctx;
-    bool allow_private; /* of the service's network */
-    px_str proxy;
-    const char *ca_file;
+    struct px_spec_opts spec;
 };
-/** Whether px_auth_open would take it; nothing comes of it. */
-PX_MUSTCHECK int px_auth_check(const struct px_auth_opts *opts, struct px_err *err);
 /** -EINVAL: the specification cannot be used (words: which member, why). -ENOENT: it refers to a secret that is not there. Copies. Starts no request; a grant that is in the vault is there at once, with its timer. */
 PX_MUSTCHECK int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, struct px_auth **ret,
                               struct px_err *err);

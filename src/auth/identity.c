@@ -80,28 +80,8 @@ static int name_it(struct px_auth *auth, const struct px_auth_opts *opts, struct
     return r ? px_err_errno(err, r, "an identity") : 0;
 }
 
-static struct px_spec_opts spec_of(const struct px_auth_opts *opts) {
-    return (struct px_spec_opts){.spec_json = opts->spec_json,
-                                 .secret = opts->secret,
-                                 .secret_ctx = opts->secret_ctx,
-                                 .allow_private = opts->allow_private,
-                                 .proxy = opts->proxy,
-                                 .ca_file = opts->ca_file};
-}
-
-int px_auth_check(const struct px_auth_opts *opts, struct px_err *err) {
-    static const struct px_provider_ways none;
-    const struct px_spec_opts spec = spec_of(opts);
-    struct px_provider provider;
-    px_provider_init(&provider, &none);
-    int r = px_spec_read(&provider, &spec, err);
-    px_provider_finish(&provider);
-    return r;
-}
-
 int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, struct px_auth **ret,
                  struct px_err *err) {
-    const struct px_spec_opts spec = spec_of(opts);
     struct px_auth *auth = calloc(1, sizeof *auth);
     if (!auth)
         return px_err_set(err, -ENOMEM, "out of memory");
@@ -111,7 +91,7 @@ int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, stru
     px_list_init(&auth->holders);
     px_list_init(&auth->watches);
     px_provider_init(&auth->provider, &grants->ways);
-    int r = px_spec_read(&auth->provider, &spec, err);
+    int r = px_spec_read(&auth->provider, &opts->spec, err);
     r = r ? r : name_it(auth, opts, err);
     if (r) {
         px_auth_unref(auth);

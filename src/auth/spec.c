@@ -1,4 +1,5 @@
 #include "auth/spec.h"
+#include "auth/provider.h"
 #include "auth/wiped.h"
 #include "base/codec.h"
 #include "base/redact.h"
@@ -330,5 +331,14 @@ int px_spec_read(struct px_provider *provider, const struct px_spec_opts *opts, 
     px_arena_init_small(&tree, 1 << 20);
     int e = read_spec(provider, opts, &tree, err);
     px_arena_finish(&tree);
+    return e;
+}
+
+int px_spec_check(const struct px_spec_opts *opts, struct px_err *err) {
+    static const struct px_provider_ways none;
+    struct px_provider provider;
+    px_provider_init(&provider, &none);
+    int e = px_spec_read(&provider, opts, err);
+    px_provider_finish(&provider);
     return e;
 }

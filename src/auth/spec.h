@@ -2,11 +2,14 @@
 #ifndef PX_AUTH_SPEC_H
 #define PX_AUTH_SPEC_H
 
-#include "auth/provider.h"
+#include "base/err.h"
+#include "base/str.h"
+#include <stdbool.h>
 
+struct px_provider;
 struct px_spec_opts {
     px_str spec_json; /* fits auth.schema.json */
-    /** The value of {"$secret": pointer}; -ENOENT. Called inside px_spec_read only. */
+    /** The value of {"$secret": pointer}; -ENOENT. Called inside the function that takes this, only. */
     int (*secret)(void *ctx, px_str pointer, px_str *ret);
     void *secret_ctx;
     bool allow_private; /* of the service's network */
@@ -17,5 +20,7 @@ struct px_spec_opts {
  *  Copies. Whatever comes of it, the provider is to be finished. */
 PX_MUSTCHECK int px_spec_read(struct px_provider *provider, const struct px_spec_opts *opts,
                               struct px_err *err);
+/** Whether px_spec_read would take it; nothing comes of it. */
+PX_MUSTCHECK int px_spec_check(const struct px_spec_opts *opts, struct px_err *err);
 
 #endif

@@ -144,7 +144,7 @@ static int open_or_check(struct px_site *site, const struct px_auth_opts *opts, 
                          struct px_err *err) {
     if (site->opts.grants)
         return px_auth_open(site->opts.grants, opts, ret, err);
-    int e = px_auth_check(opts, err);
+    int e = px_spec_check(&opts->spec, err);
     return e ? e : px_err_set(err, -ENOENT, "this host keeps no grants");
 }
 
@@ -154,12 +154,12 @@ static int open_auth(struct px_site *site, struct px_credential *credential, px_
     const struct px_identity *identity = credential->decl;
     const struct px_auth_opts opts = {.service = site->opts.service,
                                       .identity = identity->name,
-                                      .spec_json = spec,
-                                      .secret = secret_of,
-                                      .secret_ctx = site,
-                                      .allow_private = site->allow_private,
-                                      .proxy = site->proxy,
-                                      .ca_file = site->ca_file};
+                                      .spec = {.spec_json = spec,
+                                               .secret = secret_of,
+                                               .secret_ctx = site,
+                                               .allow_private = site->allow_private,
+                                               .proxy = site->proxy,
+                                               .ca_file = site->ca_file}};
     struct px_err why = {0};
     credential->name = identity->in_name.n ? identity->in_name : PX_LIT("Authorization");
     int e = open_or_check(site, &opts, &credential->auth, &why);

@@ -149,7 +149,8 @@ int main(int argc, char **argv) {
             spec, sizeof spec,
             "{\"kind\":\"oauth2\",\"client_id\":\"c\",\"token_url\":\"https://id-%d.example/t\",\"authorization_url\":\"https://id.example/a\"}",
             i);
-        const struct px_auth_opts one = {.service = px_str_of(service), .spec_json = px_str_of(spec)};
+        const struct px_auth_opts one = {.service = px_str_of(service),
+                                         .spec = {.spec_json = px_str_of(spec)}};
         const struct px_ask_answer tokens = {.ok = true,
                                              .access_token = px_str_of(service),
                                              .refresh_token = px_str_of(service),

@@ -236,8 +236,7 @@ static inline int auth_open_as(struct world *w, const char *service, const char 
                                struct px_err *err) {
     const struct px_auth_opts opts = {.service = px_str_of(service),
                                       .identity = PX_LIT("user"),
-                                      .spec_json = px_str_of(spec),
-                                      .secret = world_secret};
+                                      .spec = {.spec_json = px_str_of(spec), .secret = world_secret}};
     return px_auth_open(w->grants, &opts, ret, err);
 }
 static inline struct px_auth *auth_open(struct world *w, const char *service, const char *spec) {

@@ -33,16 +33,16 @@ int px_auth_open(struct px_grants *grants, const struct px_auth_opts *opts, stru
                  struct px_err *err) {
     px_str secret;
     assert_ptr_equal(grants, &fake);
-    px_str_copy(fake.spec, sizeof fake.spec, opts->spec_json);
+    px_str_copy(fake.spec, sizeof fake.spec, opts->spec.spec_json);
     if (strstr(fake.spec, "\"/token\""))
-        assert_int_equal(opts->secret(opts->secret_ctx, PX_LIT("/token"), &secret), 0);
+        assert_int_equal(opts->spec.secret(opts->spec.secret_ctx, PX_LIT("/token"), &secret), 0);
     fake.opened++;
     if (fake.open_is)
         return px_err_set(err, fake.open_is, "client_id: is missing");
     *ret = &the_auth;
     return 0;
 }
-int px_auth_check(const struct px_auth_opts *opts, struct px_err *err) {
+int px_spec_check(const struct px_spec_opts *opts, struct px_err *err) {
     (void)opts;
     (void)err;
     return 0;

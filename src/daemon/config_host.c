@@ -109,7 +109,7 @@ static void retention_build(struct px_config_build *b, const struct px_json *nod
         .log_days = integer(node, "log_days", 0),
         .log_rows = integer(node, "log_rows", 0),
         .log_bytes = integer(node, "log_bytes", 0),
-        .effect_days = integer(node, "effect_days", 30),
+        .effect_days = integer(node, "effect_days", PX_STATE_EFFECT_DAYS),
         .effect_rows = integer(node, "effect_rows", 0),
         .result_days = integer(node, "result_days", 0),
         .result_rows = integer(node, "result_rows", 0),

@@ -171,7 +171,7 @@ static void fill_keep(struct px_state *state, const struct px_state_keep *keep) 
     state->keep.log_days = keep->log_days ? keep->log_days : 30;
     state->keep.log_rows = keep->log_rows ? keep->log_rows : 1000000;
     state->keep.log_bytes = keep->log_bytes ? keep->log_bytes : (uint64_t)1 << 30;
-    state->keep.effect_days = keep->effect_days ? keep->effect_days : 30;
+    state->keep.effect_days = keep->effect_days ? keep->effect_days : PX_STATE_EFFECT_DAYS;
     state->keep.effect_rows = keep->effect_rows ? keep->effect_rows : 1000000;
     state->keep.result_days = keep->result_days ? keep->result_days : PX_MIN(7, state->keep.effect_days);
     state->keep.result_rows = keep->result_rows ? keep->result_rows : 10000;

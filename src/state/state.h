@@ -36,11 +36,12 @@ struct px_state;
  *  the call log and checkpoints, for which nobody waits, are written at the second. */
 enum { PX_STATE_HOOK_ORDER = 1000, PX_STATE_LOG_HOOK_ORDER = 2000 };
 
+enum { PX_STATE_EFFECT_DAYS = 30 };
 /** How much is kept. The oldest rows go first, a few hundred at a time. 0: the default. A wall clock that jumps by more than
  *  an hour makes nothing older until it has stayed there for a day of running (age.c). */
 struct px_state_keep {
     uint64_t log_days, log_rows, log_bytes; /* 30; 1,000,000; 1 GiB of log.db */
-    uint64_t effect_days, effect_rows;      /* 30; 1,000,000 */
+    uint64_t effect_days, effect_rows;      /* PX_STATE_EFFECT_DAYS; 1,000,000 */
     /* what a repeated idempotency key is told: 7, or effect_days when that is less; 10,000 (of 64 KiB at most) */
     uint64_t result_days, result_rows;
 };

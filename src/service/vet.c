@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "service/private.h"
 #include "json/write.h"
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,9 +101,9 @@ static void put_problems(struct px_jw *w, const struct problems *problems) {
     px_jw_object_end(w);
 }
 
-/* A constructor that waits for something must not make us wait: what ends us says why. Only what is safe in a handler;
- * the number is PX_VET_SECONDS. */
+/* A constructor that waits for something must not make us wait: what ends us says why. Only what is safe in a handler. */
 static void on_alarm(int sig) {
+    static_assert(PX_VET_SECONDS == 15, "the words below say it");
     static const char words[] =
         "\n{\"ok\":false,\"error\":\"loading it took more than 15 s: does a constructor wait for "
         "something?\"}\n";

@@ -44,8 +44,8 @@ void *px_config_alloc(struct px_config_build *b, size_t n);
 /** A path of the configuration, absolute. */
 const char *px_config_path(struct px_config_build *b, px_str path);
 
-void px_config_build_host(
-    struct px_config_build *b); /* state_dir, socket, plugin_dirs, limits, retention, log */
+/* state_dir, socket, plugin_dirs, limits, retention, log */
+void px_config_build_host(struct px_config_build *b);
 void px_config_build_policy(struct px_config_build *b);  /* principals, policies, profiles */
 void px_config_build_http(struct px_config_build *b);    /* http */
 void px_config_build_network(struct px_config_build *b); /* network; before services */
